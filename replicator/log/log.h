@@ -21,10 +21,10 @@
 namespace colony {
 
 struct LogInfo {
-  std::string epoch;              // random, written when the log was created
-  std::int64_t created_ns = 0;    // the server's creation time of the log, since 1970
-  Sequence first;                 // the oldest message still there; last + 1 when empty
-  Sequence last;                  // 0 when there never was any
+  std::string epoch;                // random, written when the log was created
+  std::int64_t created_ns = 0;      // the server's creation time of the log, since 1970
+  Sequence first;                   // the oldest message still there; last + 1 when empty
+  Sequence last;                    // 0 when there never was any
   std::size_t entry_bytes_max = 0;  // the largest entry that can be published
 };
 

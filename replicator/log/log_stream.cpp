@@ -1,0 +1,164 @@
+#include "replicator/log/log_stream.h"
+
+#include <array>
+#include <random>
+#include <string_view>
+
+#include "replicator/log/error.h"
+
+namespace colony {
+
+namespace {
+
+constexpr std::int64_t kDuplicateWindowNs = 100'000'000;  // servers take no less
+
+std::string all_subjects(const std::string& cluster) { return node_subject(cluster, "*"); }
+
+std::string description_before_epoch(const std::string& cluster) { return "Colony log of " + cluster + ", epoch "; }
+
+std::string random_epoch() {
+  std::random_device random;
+  std::string epoch;
+  for (int i = 0; i < 32; ++i) epoch += "0123456789abcdef"[random() % 16];
+  return epoch;
+}
+
+[[noreturn]] void throw_unavailable(const std::string& what, natsStatus status, jsErrCode code) {
+  if (status == NATS_NO_RESPONDERS || code == JSNotEnabledErr || code == JSNotEnabledForAccountErr) {
+    throw LogUnavailable("the broker has no JetStream: start nats-server with -js, or enable it for this account");
+  }
+  throw LogUnavailable(what + ": " + nats_failure(status));
+}
+
+// Nothing when the broker does not have the stream.
+StreamInfoHandle find_stream(jsCtx* jetstream, const std::string& stream) {
+  jsStreamInfo* info = nullptr;
+  jsErrCode code = static_cast<jsErrCode>(0);
+  const natsStatus status = js_GetStreamInfo(&info, jetstream, stream.c_str(), nullptr, &code);
+  StreamInfoHandle owner(info);
+  if (status == NATS_OK) return owner;
+  if (code == JSStreamNotFoundErr || status == NATS_NOT_FOUND) return nullptr;
+  throw_unavailable("stream " + stream + " cannot be looked at", status, code);
+}
+
+std::string streams_that_claim(jsCtx* jetstream, const std::string& subjects) {
+  jsOptions options;
+  if (jsOptions_Init(&options) != NATS_OK) return {};
+  options.Stream.Info.SubjectsFilter = subjects.c_str();
+  jsStreamNamesList* list = nullptr;
+  jsErrCode code = static_cast<jsErrCode>(0);
+  if (js_StreamNames(&list, jetstream, &options, &code) != NATS_OK) return {};
+  StreamNamesHandle owner(list);
+  std::string names;
+  for (int i = 0; i < list->Count; ++i) names += std::string(" ") + list->List[i];
+  return names;
+}
+
+// Returns also when somebody else was quicker: the caller looks again.
+void create_stream(jsCtx* jetstream, const JetStreamSettings& settings) {
+  const std::string name = stream_name(settings.cluster);
+  const std::string subjects = all_subjects(settings.cluster);
+  const std::string description = description_before_epoch(settings.cluster) + random_epoch();
+  std::array<const char*, 1> subject_list = {subjects.c_str()};
+
+  jsStreamConfig config;
+  require_nats(jsStreamConfig_Init(&config), "stream " + name + " cannot be described");
+  config.Name = name.c_str();
+  config.Description = description.c_str();
+  config.Subjects = subject_list.data();
+  config.SubjectsLen = static_cast<int>(subject_list.size());
+  config.Retention = js_LimitsPolicy;
+  config.Storage = js_FileStorage;
+  config.Discard = js_DiscardNew;
+  config.MaxMsgs = -1;
+  config.MaxBytes = -1;
+  config.MaxAge = 0;
+  config.MaxMsgsPerSubject = -1;
+  config.MaxMsgSize = -1;
+  config.Replicas = settings.replicas;
+  config.Duplicates = kDuplicateWindowNs;
+
+  jsStreamInfo* info = nullptr;
+  jsErrCode code = static_cast<jsErrCode>(0);
+  const natsStatus status = js_AddStream(&info, jetstream, &config, nullptr, &code);
+  StreamInfoHandle owner(info);
+  if (status == NATS_OK || code == JSStreamNameExistErr) return;
+  if (code == JSStreamSubjectOverlapErr) {
+    throw Halt("another stream already takes subjects of " + subjects + ":" + streams_that_claim(jetstream, subjects) +
+               "; change its subjects, or give this colony another name");
+  }
+  throw_unavailable("stream " + name + " cannot be created", status, code);
+}
+
+void require_setting(bool kept, const jsStreamConfig& config, const std::string& is, const std::string& remedy) {
+  if (!kept) throw Halt(std::string("stream ") + config.Name + " would lose entries: " + is + "; " + remedy);
+}
+
+void require_edit(bool kept, const jsStreamConfig& config, const char* setting, std::int64_t value, const char* flag) {
+  require_setting(kept, config, std::string(setting) + " is " + std::to_string(value),
+                  std::string("lift it with: nats stream edit ") + config.Name + " " + flag);
+}
+
+// Every setting under which the broker may drop an entry that it has taken.
+void require_settings_that_keep_entries(const jsStreamConfig& config, const std::string& subjects) {
+  constexpr const char* kMakeAnew =
+      "this cannot be changed: stop the nodes, move the stream away, and let Colony create it";
+  require_setting(config.Storage == js_FileStorage, config, "storage is memory, not file", kMakeAnew);
+  require_setting(config.Retention == js_LimitsPolicy, config,
+                  config.Retention == js_InterestPolicy ? "retention is interest, not limits"
+                                                        : "retention is work queue, not limits",
+                  kMakeAnew);
+  require_setting(config.SubjectsLen == 1 && config.Subjects[0] == subjects, config,
+                  "its subjects are not exactly " + subjects,
+                  std::string("set them with: nats stream edit ") + config.Name + " --subjects '" + subjects + "'");
+  const bool discards_old = config.Discard != js_DiscardNew;
+  require_edit(config.MaxAge == 0, config, "max_age (in ns)", config.MaxAge, "--max-age=0");
+  require_edit(config.MaxMsgsPerSubject <= 0, config, "max_msgs_per_subject", config.MaxMsgsPerSubject,
+               "--max-msgs-per-subject=-1");
+  require_edit(!discards_old || config.MaxMsgs <= 0, config, "max_msgs", config.MaxMsgs, "--max-msgs=-1");
+  require_edit(!discards_old || config.MaxBytes <= 0, config, "max_bytes", config.MaxBytes, "--max-bytes=-1");
+}
+
+std::string require_epoch(const jsStreamConfig& config, const std::string& cluster) {
+  const std::string_view description = config.Description == nullptr ? "" : config.Description;
+  const std::string before = description_before_epoch(cluster);
+  const std::string_view epoch = description.starts_with(before) ? description.substr(before.size()) : "";
+  if (epoch.size() != 32 || epoch.find_first_not_of("0123456789abcdef") != epoch.npos) {
+    throw Halt(std::string("stream ") + config.Name + " was not made by Colony (its description is not '" + before +
+               "…'): remove it or rename this colony");
+  }
+  return std::string(epoch);
+}
+
+}  // namespace
+
+std::string stream_name(const std::string& cluster) { return "COLONY_" + cluster; }
+
+std::string node_subject(const std::string& cluster, const std::string& node) {
+  return "colony." + cluster + ".log." + node;
+}
+
+LogInfo open_log_stream(jsCtx* jetstream, const JetStreamSettings& settings) {
+  const std::string name = stream_name(settings.cluster);
+  StreamInfoHandle stream = find_stream(jetstream, name);
+  if (!stream) {
+    if (settings.read_only) {
+      throw Error("the log of colony " + settings.cluster + " does not exist yet: start a node with colony run");
+    }
+    create_stream(jetstream, settings);
+    // What counts is what the broker keeps, whoever asked for it.
+    stream = find_stream(jetstream, name);
+    if (!stream) throw LogUnavailable("stream " + name + " is not there yet after its creation");
+  }
+
+  LogInfo info;
+  info.epoch = require_epoch(*stream->Config, settings.cluster);
+  require_settings_that_keep_entries(*stream->Config, all_subjects(settings.cluster));
+  info.created_ns = stream->Created;
+  info.last = Sequence(stream->State.LastSeq);
+  info.first = stream->State.Msgs == 0 ? info.last.next() : Sequence(stream->State.FirstSeq);
+  if (stream->Config->MaxMsgSize > 0) info.entry_bytes_max = static_cast<std::size_t>(stream->Config->MaxMsgSize);
+  return info;
+}
+
+}  // namespace colony

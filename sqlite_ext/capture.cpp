@@ -1,0 +1,368 @@
+#include "sqlite_ext/capture.h"
+
+#include <algorithm>
+#include <cstdarg>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "sqlite_ext/recorder.h"
+
+namespace colony {
+namespace {
+
+// The recording of one schema (`main`, or an attached file) of one connection.
+class SchemaCapture {
+ public:
+  SchemaCapture(sqlite3* db, std::string schema, const SqliteHost& host)
+      : db_(db), host_(host), schema_(std::move(schema)), recorder_(db, schema_, host) {}
+  ~SchemaCapture() { release_statements(); }
+  SchemaCapture(const SchemaCapture&) = delete;
+  SchemaCapture& operator=(const SchemaCapture&) = delete;
+
+  const std::string& schema() const { return schema_; }
+
+  // The schema was read anew: so must the tables be, before the next recording.
+  void schema_changed() { tables_known_ = false; }
+
+  // sqlite3_close() refuses while statements are left, and disconnects virtual
+  // tables before it looks.
+  void release_statements() {
+    sqlite3_finalize(insert_);
+    insert_ = nullptr;
+    recorder_.release_statements();
+  }
+
+  void begin() {
+    if (!tables_known_) load_tables();
+  }
+  void record(int op, const char* table, sqlite3_int64 old_rowid) {
+    if (!writing_) recorder_.record(op, table, old_rowid);
+  }
+  void savepoint(int level) {
+    truncate_marks(level);
+    marks_.push_back({level, recorder_.mark()});
+  }
+  void release(int level) { truncate_marks(level); }
+  void rollback_to(int level) {
+    // The savepoint itself stays, so its mark does too.
+    for (const Mark& mark : marks_) {
+      if (mark.level >= level) {
+        recorder_.truncate(mark.at);
+        break;
+      }
+    }
+    std::erase_if(marks_, [level](const Mark& mark) { return mark.level > level; });
+  }
+  void clear() {
+    marks_.clear();
+    recorder_.clear();
+  }
+
+  // Writes the recording into the outbox; throws RecordError.
+  void sync();
+
+ private:
+  struct Mark {
+    int level;
+    std::size_t at;
+  };
+
+  void truncate_marks(int level) {
+    std::erase_if(marks_, [level](const Mark& mark) { return mark.level >= level; });
+  }
+  void load_tables();
+  [[noreturn]] void fail(const char* what) const {
+    throw RecordError(std::string("colony: ") + what + ": " + sqlite3_errmsg(db_));
+  }
+
+  sqlite3* db_;
+  const SqliteHost& host_;
+  std::string schema_;
+  Recorder recorder_;
+  std::vector<Mark> marks_;
+  sqlite3_stmt* insert_ = nullptr;
+  bool tables_known_ = false;
+  bool writing_ = false;  // the hook then sees the outbox row itself
+};
+
+void SchemaCapture::load_tables() {
+  std::vector<std::string> names;
+  const std::string sql = "SELECT name FROM " + quoted(schema_) + ".__colony_tables ORDER BY name";
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK)
+    fail("cannot read the list of tables");
+  while (sqlite3_step(statement) == SQLITE_ROW) {
+    names.emplace_back(reinterpret_cast<const char*>(sqlite3_column_text(statement, 0)));
+  }
+  if (sqlite3_finalize(statement) != SQLITE_OK) fail("cannot read the list of tables");
+  recorder_.set_tables(names);
+  tables_known_ = true;
+}
+
+void SchemaCapture::sync() {
+  if (recorder_.empty()) return;
+  std::uint64_t shape = 0;
+  const std::string changeset = recorder_.changeset(&shape);
+  if (changeset.empty()) return;
+
+  if (insert_ == nullptr) {
+    // Numbers go on where the outbox ends, or, when all of it has been absorbed,
+    // where that ended.
+    const std::string s = quoted(schema_);
+    const std::string sql = "INSERT INTO " + s +
+                            ".__colony_outbox(piece, last, shape, changeset) VALUES(1 + coalesce((" +
+                            "SELECT max(piece) FROM " + s + ".__colony_outbox), (SELECT value FROM " + s +
+                            ".__colony_meta WHERE key = 'absorbed')), ?1, ?2, ?3)";
+    if (sqlite3_prepare_v3(db_, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &insert_, nullptr) != SQLITE_OK) {
+      fail("cannot write the outbox");
+    }
+  }
+  const KeepCounters keep(db_, host_);
+  writing_ = true;
+  int rc = SQLITE_OK;
+  for (std::size_t at = 0; at < changeset.size() && rc == SQLITE_OK; at += kOutboxPieceBytesMax) {
+    const std::size_t size = std::min<std::size_t>(kOutboxPieceBytesMax, changeset.size() - at);
+    sqlite3_bind_int(insert_, 1, at + size == changeset.size());
+    sqlite3_bind_int64(insert_, 2, static_cast<sqlite3_int64>(shape));
+    sqlite3_bind_blob64(insert_, 3, changeset.data() + at, size, SQLITE_STATIC);
+    sqlite3_step(insert_);
+    rc = sqlite3_reset(insert_);
+  }
+  sqlite3_clear_bindings(insert_);
+  writing_ = false;
+  if (rc != SQLITE_OK) fail("cannot write the outbox");
+}
+
+// All of one connection.
+class Capture {
+ public:
+  Capture(sqlite3* db, const SqliteHost& host) : db_(db), host_(host) {}
+
+  // Null, with `error` set, when somebody else has the preupdate hook.
+  SchemaCapture* connect(const char* schema, std::string& error) {
+    if (!hook_is_ours_) {
+      if (void* const other = host_.preupdate_hook(db_, &Capture::on_preupdate, this);
+          other != nullptr && other != this) {
+        host_.preupdate_hook(db_, nullptr, nullptr);
+        error = kHookTaken;
+        return nullptr;
+      }
+      hook_is_ours_ = true;
+    }
+    for (const auto& known : schemas_) {
+      if (known->schema() == schema) {
+        known->schema_changed();
+        return known.get();
+      }
+    }
+    return schemas_.emplace_back(std::make_unique<SchemaCapture>(db_, schema, host_)).get();
+  }
+
+  // To be called before what was recorded is trusted.
+  void check() {
+    if (!failure_.empty()) {
+      const std::string failure = std::move(failure_);
+      failure_.clear();
+      throw RecordError(failure);
+    }
+    if (host_.preupdate_hook(db_, &Capture::on_preupdate, this) != this) throw RecordError(kHookTaken);
+  }
+  void clear_failure() { failure_.clear(); }
+
+ private:
+  static constexpr const char* kHookTaken =
+      "colony: something else on this connection uses the preupdate hook (a session, perhaps), and there is only one: "
+      "changes cannot be captured";
+
+  static void on_preupdate(void* context, sqlite3*, int op, const char* schema, const char* table,
+                           sqlite3_int64 old_rowid, sqlite3_int64) {
+    auto* const self = static_cast<Capture*>(context);
+    try {
+      for (const auto& capture : self->schemas_) {
+        if (capture->schema() == schema) {
+          capture->record(op, table, old_rowid);
+          return;
+        }
+      }
+    } catch (const std::bad_alloc&) {
+      self->failure_ = "colony: out of memory while recording a transaction";
+    } catch (const std::exception& error) {
+      self->failure_ = std::string("colony: ") + error.what();
+    }
+  }
+
+  sqlite3* db_;
+  const SqliteHost& host_;
+  bool hook_is_ours_ = false;
+  std::string failure_;  // of the hook, which has no way to tell
+  std::vector<std::unique_ptr<SchemaCapture>> schemas_;
+};
+
+struct CaptureTable : sqlite3_vtab {
+  Capture* connection;
+  SchemaCapture* capture;
+};
+
+CaptureTable& table_of(sqlite3_vtab* vtab) { return *static_cast<CaptureTable*>(vtab); }
+
+// Runs `body` where no exception may pass, and turns one into SQLite's error.
+template <class Body>
+int guarded(sqlite3_vtab* vtab, Body&& body) {
+  try {
+    body();
+    return SQLITE_OK;
+  } catch (const std::bad_alloc&) {
+    return SQLITE_NOMEM;
+  } catch (const std::exception& error) {
+    sqlite3_free(vtab->zErrMsg);
+    vtab->zErrMsg = sqlite3_mprintf("%s", error.what());
+    return SQLITE_ERROR;
+  }
+}
+
+int x_connect(sqlite3* db, void* context, int, const char* const* argv, sqlite3_vtab** out, char** error) {
+  try {
+    if (const int rc = sqlite3_declare_vtab(db, "CREATE TABLE capture(touch)"); rc != SQLITE_OK) return rc;
+    sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
+    auto table = std::make_unique<CaptureTable>();
+    std::string why;
+    table->connection = static_cast<Capture*>(context);
+    table->capture = table->connection->connect(argv[1], why);
+    if (table->capture == nullptr) {
+      *error = sqlite3_mprintf("%s", why.c_str());
+      return SQLITE_ERROR;
+    }
+    *out = table.release();
+    return SQLITE_OK;
+  } catch (...) {
+    return SQLITE_NOMEM;
+  }
+}
+
+int x_disconnect(sqlite3_vtab* vtab) {
+  table_of(vtab).capture->release_statements();
+  delete &table_of(vtab);
+  return SQLITE_OK;
+}
+
+int x_begin(sqlite3_vtab* vtab) {
+  return guarded(vtab, [&] { table_of(vtab).capture->begin(); });
+}
+
+int x_sync(sqlite3_vtab* vtab) {
+  return guarded(vtab, [&] {
+    table_of(vtab).connection->check();
+    table_of(vtab).capture->sync();
+    table_of(vtab).capture->clear();
+  });
+}
+
+int x_end(sqlite3_vtab* vtab) {  // committed or rolled back
+  table_of(vtab).capture->clear();
+  table_of(vtab).connection->clear_failure();
+  return SQLITE_OK;
+}
+
+int x_savepoint(sqlite3_vtab* vtab, int level) {
+  return guarded(vtab, [&] { table_of(vtab).capture->savepoint(level); });
+}
+
+int x_release(sqlite3_vtab* vtab, int level) {
+  table_of(vtab).capture->release(level);
+  return SQLITE_OK;
+}
+
+int x_rollback_to(sqlite3_vtab* vtab, int level) {
+  table_of(vtab).capture->rollback_to(level);
+  return SQLITE_OK;
+}
+
+int x_update(sqlite3_vtab* vtab, int, sqlite3_value**, sqlite3_int64*) {
+  sqlite3_free(vtab->zErrMsg);
+  vtab->zErrMsg = sqlite3_mprintf("colony: %s is not for writing", kCaptureTable);
+  return SQLITE_READONLY;
+}
+
+// Reading it gives no rows.
+int x_best_index(sqlite3_vtab*, sqlite3_index_info*) { return SQLITE_OK; }
+int x_open(sqlite3_vtab*, sqlite3_vtab_cursor** out) {
+  *out = new (std::nothrow) sqlite3_vtab_cursor{};
+  return *out != nullptr ? SQLITE_OK : SQLITE_NOMEM;
+}
+int x_close(sqlite3_vtab_cursor* cursor) {
+  delete cursor;
+  return SQLITE_OK;
+}
+int x_filter(sqlite3_vtab_cursor*, int, const char*, int, sqlite3_value**) { return SQLITE_OK; }
+int x_next(sqlite3_vtab_cursor*) { return SQLITE_OK; }
+int x_eof(sqlite3_vtab_cursor*) { return 1; }
+int x_column(sqlite3_vtab_cursor*, sqlite3_context*, int) { return SQLITE_OK; }
+int x_rowid(sqlite3_vtab_cursor*, sqlite3_int64* rowid) {
+  *rowid = 0;
+  return SQLITE_OK;
+}
+
+sqlite3_module capture_module() {
+  sqlite3_module module{};
+  module.iVersion = 2;
+  module.xCreate = x_connect;
+  module.xConnect = x_connect;
+  module.xBestIndex = x_best_index;
+  module.xDisconnect = x_disconnect;
+  module.xDestroy = x_disconnect;
+  module.xOpen = x_open;
+  module.xClose = x_close;
+  module.xFilter = x_filter;
+  module.xNext = x_next;
+  module.xEof = x_eof;
+  module.xColumn = x_column;
+  module.xRowid = x_rowid;
+  module.xUpdate = x_update;
+  module.xBegin = x_begin;
+  module.xSync = x_sync;
+  module.xCommit = x_end;
+  module.xRollback = x_end;
+  module.xSavepoint = x_savepoint;
+  module.xRelease = x_release;
+  module.xRollbackTo = x_rollback_to;
+  return module;
+}
+
+// A SQL function without arguments that answers with the first value of a query.
+template <const char* Sql>
+void query_function(sqlite3_context* context, int, sqlite3_value**) {
+  sqlite3_stmt* statement = nullptr;
+  sqlite3* const db = sqlite3_context_db_handle(context);
+  if (sqlite3_prepare_v2(db, Sql, -1, &statement, nullptr) != SQLITE_OK) {
+    sqlite3_result_error(context, "this database does not belong to a colony: run colony init first", -1);
+    return;
+  }
+  if (sqlite3_step(statement) == SQLITE_ROW) sqlite3_result_value(context, sqlite3_column_value(statement, 0));
+  if (sqlite3_finalize(statement) != SQLITE_OK) sqlite3_result_error(context, sqlite3_errmsg(db), -1);
+}
+
+constexpr char kNodeSql[] = "SELECT value FROM main.__colony_meta WHERE key = 'node'";
+constexpr char kPendingSql[] = "SELECT count(*) FROM main.__colony_outbox WHERE last";
+
+}  // namespace
+
+int install_capture(sqlite3* db, const SqliteHost& host) {
+  static const sqlite3_module module = capture_module();
+  auto* const capture = new (std::nothrow) Capture(db, host);
+  if (capture == nullptr) return SQLITE_NOMEM;
+  int rc = sqlite3_create_module_v2(db, kCaptureModule, &module, capture,
+                                    [](void* context) { delete static_cast<Capture*>(context); });
+  constexpr int kFlags = SQLITE_UTF8 | SQLITE_INNOCUOUS;
+  if (rc == SQLITE_OK) {
+    rc = sqlite3_create_function(db, "colony_node", 0, kFlags, nullptr, query_function<kNodeSql>, nullptr, nullptr);
+  }
+  if (rc == SQLITE_OK) {
+    rc = sqlite3_create_function(db, "colony_pending", 0, kFlags, nullptr, query_function<kPendingSql>, nullptr,
+                                 nullptr);
+  }
+  return rc;
+}
+
+}  // namespace colony

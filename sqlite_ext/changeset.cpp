@@ -1,0 +1,261 @@
+#include "sqlite_ext/changeset.h"
+
+#include <bit>
+#include <cstring>
+#include <limits>
+
+namespace colony {
+namespace {
+
+constexpr char kTableMark = 'T';
+constexpr std::size_t kColumnsMax = 32767;  // SQLite's own limit
+
+void append_varint(std::string& out, std::uint64_t value) {
+  // SQLite's varint: big-endian groups of seven bits. Sizes here stay below
+  // 2^56, so the nine-byte form is never needed.
+  char buffer[8];
+  int n = sizeof buffer;
+  buffer[--n] = static_cast<char>(value & 0x7f);
+  while (value >>= 7) buffer[--n] = static_cast<char>((value & 0x7f) | 0x80);
+  out.append(buffer + n, sizeof buffer - static_cast<std::size_t>(n));
+}
+
+void append_u64(std::string& out, std::uint64_t value) {
+  if constexpr (std::endian::native == std::endian::little) value = __builtin_bswap64(value);
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+std::uint64_t load_u64(const char* bytes) {
+  std::uint64_t value;
+  std::memcpy(&value, bytes, sizeof value);
+  if constexpr (std::endian::native == std::endian::little) value = __builtin_bswap64(value);
+  return value;
+}
+
+// A cursor over bytes; every read checks that they are there.
+struct Bytes {
+  std::string_view& rest;
+
+  std::string_view take(std::size_t size) {
+    if (size > rest.size()) throw ChangesetError("changeset ends in the middle of a value");
+    const std::string_view taken = rest.substr(0, size);
+    rest.remove_prefix(size);
+    return taken;
+  }
+  std::uint8_t byte() { return static_cast<std::uint8_t>(take(1)[0]); }
+  std::uint64_t varint() {
+    std::uint64_t value = 0;
+    for (int i = 0; i < 8; ++i) {
+      const std::uint8_t b = byte();
+      value = (value << 7) | (b & 0x7f);
+      if ((b & 0x80) == 0) return value;
+    }
+    throw ChangesetError("changeset has a length that is too large");
+  }
+};
+
+}  // namespace
+
+Value Value::null() {
+  Value value;
+  value.type = ValueType::kNull;
+  return value;
+}
+
+Value Value::of_integer(std::int64_t integer) {
+  Value value;
+  value.type = ValueType::kInteger;
+  value.integer = integer;
+  return value;
+}
+
+Value Value::of_real(double real) {
+  Value value;
+  value.type = ValueType::kReal;
+  value.real = real;
+  return value;
+}
+
+Value Value::of_text(std::string_view text) {
+  Value value;
+  value.type = ValueType::kText;
+  value.size = static_cast<std::uint32_t>(text.size());
+  value.data = text.data();
+  return value;
+}
+
+Value Value::of_blob(std::string_view blob) {
+  Value value = of_text(blob);
+  value.type = ValueType::kBlob;
+  return value;
+}
+
+bool identical(const Value& a, const Value& b) {
+  if (a.type != b.type) return false;
+  switch (a.type) {
+    case ValueType::kUndefined:
+    case ValueType::kNull:
+      return true;
+    case ValueType::kInteger:
+      return a.integer == b.integer;
+    case ValueType::kReal:
+      return std::bit_cast<std::uint64_t>(a.real) == std::bit_cast<std::uint64_t>(b.real);
+    case ValueType::kText:
+    case ValueType::kBlob:
+      return a.bytes() == b.bytes();
+  }
+  return false;
+}
+
+void append_value(std::string& out, const Value& value) {
+  out.push_back(static_cast<char>(value.type));
+  switch (value.type) {
+    case ValueType::kUndefined:
+    case ValueType::kNull:
+      break;
+    case ValueType::kInteger:
+      append_u64(out, static_cast<std::uint64_t>(value.integer));
+      break;
+    case ValueType::kReal:
+      append_u64(out, std::bit_cast<std::uint64_t>(value.real));
+      break;
+    case ValueType::kText:
+    case ValueType::kBlob:
+      append_varint(out, value.size);
+      out.append(value.bytes());
+      break;
+  }
+}
+
+Value take_value(std::string_view& rest) {
+  Bytes bytes{rest};
+  const auto type = static_cast<ValueType>(bytes.byte());
+  switch (type) {
+    case ValueType::kUndefined:
+      return {};
+    case ValueType::kNull:
+      return Value::null();
+    case ValueType::kInteger:
+      return Value::of_integer(static_cast<std::int64_t>(load_u64(bytes.take(8).data())));
+    case ValueType::kReal:
+      return Value::of_real(std::bit_cast<double>(load_u64(bytes.take(8).data())));
+    case ValueType::kText:
+    case ValueType::kBlob: {
+      const std::uint64_t size = bytes.varint();
+      if (size > rest.size()) throw ChangesetError("changeset ends in the middle of a value");
+      if (size > std::numeric_limits<std::uint32_t>::max())
+        throw ChangesetError("changeset has a value that is too large");
+      const std::string_view content = bytes.take(size);
+      return type == ValueType::kText ? Value::of_text(content) : Value::of_blob(content);
+    }
+  }
+  throw ChangesetError("changeset has a value of an unknown type");
+}
+
+void ChangesetReader::read_table() {
+  Bytes bytes{rest_};
+  const std::uint64_t columns = bytes.varint();
+  if (columns == 0 || columns > kColumnsMax)
+    throw ChangesetError("changeset has a table with an impossible number of columns");
+  const std::string_view key = bytes.take(columns);
+  table_.key.assign(key.begin(), key.end());
+  const std::size_t end = rest_.find('\0');
+  if (end == std::string_view::npos) throw ChangesetError("changeset ends in the middle of a table's name");
+  table_.name.assign(bytes.take(end));
+  bytes.take(1);
+  bool has_key = false;
+  for (const std::uint8_t place : table_.key) has_key |= place != 0;
+  if (!has_key) throw ChangesetError("changeset has a table without a key");
+  ++tables_begun_;
+}
+
+void ChangesetReader::read_record(std::vector<Value>& values) {
+  for (Value& value : values) value = take_value(rest_);
+}
+
+bool ChangesetReader::next(Change& change) {
+  Bytes bytes{rest_};
+  while (!rest_.empty() && rest_.front() == kTableMark) {
+    bytes.take(1);
+    read_table();
+  }
+  if (rest_.empty()) return false;
+  if (tables_begun_ == 0) throw ChangesetError("changeset does not begin with a table");
+  change.op = static_cast<Operation>(bytes.byte());
+  bytes.take(1);  // whether a trigger made the change: of no use here
+  const bool has_before = change.op != Operation::kInsert;
+  const bool has_after = change.op != Operation::kDelete;
+  if (change.op != Operation::kInsert && change.op != Operation::kDelete && change.op != Operation::kUpdate) {
+    throw ChangesetError("changeset has an unknown operation");
+  }
+  change.before.assign(has_before ? table_.columns() : 0, Value{});
+  change.after.assign(has_after ? table_.columns() : 0, Value{});
+  if (has_before) read_record(change.before);
+  if (has_after) read_record(change.after);
+
+  for (std::size_t i = 0; i < table_.columns(); ++i) {
+    if (change.op != Operation::kUpdate) {
+      const Value& value = change.key_value(i);
+      if (!value.defined()) throw ChangesetError("changeset has a row that lacks a column");
+      if (table_.key[i] != 0 && value.type == ValueType::kNull) throw ChangesetError("changeset has a NULL in a key");
+    } else if (table_.key[i] != 0) {
+      if (!change.before[i].defined() || change.before[i].type == ValueType::kNull || change.after[i].defined()) {
+        throw ChangesetError("changeset has an update without its key");
+      }
+    } else if (change.before[i].defined() != change.after[i].defined()) {
+      throw ChangesetError("changeset has an update with one half of a value");
+    }
+  }
+  return true;
+}
+
+void ChangesetWriter::begin_table(const ChangesetTable& table) {
+  out_.push_back(kTableMark);
+  append_varint(out_, table.columns());
+  out_.append(reinterpret_cast<const char*>(table.key.data()), table.key.size());
+  out_.append(table.name.c_str(), table.name.size() + 1);
+}
+
+void ChangesetWriter::add(Operation op, const std::vector<Value>& before, const std::vector<Value>& after) {
+  out_.push_back(static_cast<char>(op));
+  out_.push_back(0);
+  if (op != Operation::kInsert) {
+    for (const Value& value : before) append_value(out_, value);
+  }
+  if (op != Operation::kDelete) {
+    for (const Value& value : after) append_value(out_, value);
+  }
+}
+
+std::string invert(std::string_view changeset) {
+  std::string out;
+  std::string deletes, updates, inserts;  // of the table being read
+  const auto flush = [&] {
+    out.append(deletes).append(updates).append(inserts);
+    deletes.clear(), updates.clear(), inserts.clear();
+  };
+  ChangesetReader reader(changeset);
+  Change change;
+  std::size_t tables = 0;
+  while (reader.next(change)) {
+    if (tables != reader.tables_begun()) {
+      tables = reader.tables_begun();
+      flush();
+      ChangesetWriter(out).begin_table(reader.table());
+    }
+    if (change.op == Operation::kInsert) {
+      ChangesetWriter(deletes).add(Operation::kDelete, change.after, {});
+    } else if (change.op == Operation::kDelete) {
+      ChangesetWriter(inserts).add(Operation::kInsert, {}, change.before);
+    } else {
+      for (std::size_t i = 0; i < change.after.size(); ++i) {
+        if (reader.table().key[i] == 0) std::swap(change.before[i], change.after[i]);
+      }
+      ChangesetWriter(updates).add(change);
+    }
+  }
+  flush();
+  return out;
+}
+
+}  // namespace colony

@@ -1,0 +1,117 @@
+// Reading and writing SQLite's changeset format, the one that the session
+// extension documents (sqlite.org/session/sqlite3changegroup.html and the head of
+// ext/session/sqlite3session.c), so that SQLite's own functions can read,
+// invert and combine what Colony stores.
+//
+// What Colony adds are two promises about the changesets that it writes: a row
+// (a key) occurs at most once, as its net change; and within a table all DELETEs
+// come first, then the UPDATEs, then the INSERTs.
+//
+// Threads: none of these objects is shared. Ownership: values are views into
+// the bytes that they were read from. Errors: ChangesetError.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace colony {
+
+class ChangesetError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+enum class ValueType : std::uint8_t { kUndefined = 0, kInteger = 1, kReal = 2, kText = 3, kBlob = 4, kNull = 5 };
+
+// One column's value. kUndefined: the change does not speak of this column.
+struct Value {
+  ValueType type = ValueType::kUndefined;
+  std::uint32_t size = 0;  // of text and blobs, in bytes
+  union {
+    std::int64_t integer = 0;
+    double real;
+    const char* data;
+  };
+
+  bool defined() const { return type != ValueType::kUndefined; }
+  std::string_view bytes() const { return {data, size}; }
+
+  static Value null();
+  static Value of_integer(std::int64_t value);
+  static Value of_real(double value);
+  static Value of_text(std::string_view value);
+  static Value of_blob(std::string_view value);
+};
+
+// The same type and the same bytes.
+bool identical(const Value& a, const Value& b);
+
+enum class Operation : std::uint8_t { kDelete = 9, kInsert = 18, kUpdate = 23 };  // SQLITE_DELETE and so on
+
+// What a changeset says of a table before its changes.
+struct ChangesetTable {
+  std::string name;
+  std::vector<std::uint8_t> key;  // per column: 0, or its place in the primary key from 1
+
+  std::size_t columns() const { return key.size(); }
+  bool operator==(const ChangesetTable&) const = default;
+};
+
+// INSERT: `after` has every column. DELETE: `before` has every column. UPDATE:
+// `before` has the key and the changed columns, `after` the changed columns.
+struct Change {
+  Operation op = Operation::kInsert;
+  std::vector<Value> before;
+  std::vector<Value> after;
+
+  const Value& key_value(std::size_t column) const { return op == Operation::kInsert ? after[column] : before[column]; }
+};
+
+class ChangesetReader {
+ public:
+  // `bytes` must outlive the reader and the changes that it gives.
+  explicit ChangesetReader(std::string_view bytes) : rest_(bytes) {}
+
+  // Reads the next change into `change`, re-using its memory; false at the end.
+  // table() is that change's table.
+  bool next(Change& change);
+  const ChangesetTable& table() const { return table_; }
+
+  // Counts the tables begun so far: changes when table() does.
+  std::size_t tables_begun() const { return tables_begun_; }
+
+ private:
+  void read_table();
+  void read_record(std::vector<Value>& values);
+
+  std::string_view rest_;
+  ChangesetTable table_;
+  std::size_t tables_begun_ = 0;
+};
+
+// Appends to a string. begin_table() comes before the changes of that table.
+class ChangesetWriter {
+ public:
+  explicit ChangesetWriter(std::string& out) : out_(out) {}
+
+  void begin_table(const ChangesetTable& table);
+  void add(Operation op, const std::vector<Value>& before, const std::vector<Value>& after);
+  void add(const Change& change) { add(change.op, change.before, change.after); }
+
+ private:
+  std::string& out_;
+};
+
+void append_value(std::string& out, const Value& value);
+
+// Reads the value at the start of `bytes` and removes it from them.
+Value take_value(std::string_view& bytes);
+
+// The changeset that undoes `changeset`: the same order of tables, and within
+// each DELETEs, UPDATEs, INSERTs.
+std::string invert(std::string_view changeset);
+
+}  // namespace colony

@@ -1,0 +1,218 @@
+#include "sqlite_ext/recorder.h"
+
+#include "sqlite_ext/net_rows.h"
+
+namespace colony {
+namespace {
+
+// Views into the sqlite3_value stay good until the hook returns.
+Value view_of(sqlite3_value* value) {
+  if (value == nullptr) return Value::null();
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER:
+      return Value::of_integer(sqlite3_value_int64(value));
+    case SQLITE_FLOAT:
+      return Value::of_real(sqlite3_value_double(value));
+    case SQLITE_TEXT: {
+      const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
+      if (text == nullptr) throw std::bad_alloc();
+      return Value::of_text({text, static_cast<std::size_t>(sqlite3_value_bytes(value))});
+    }
+    case SQLITE_BLOB: {
+      const auto* blob = static_cast<const char*>(sqlite3_value_blob(value));
+      return Value::of_blob({blob, static_cast<std::size_t>(sqlite3_value_bytes(value))});
+    }
+    default:
+      return Value::null();
+  }
+}
+
+Value realified(Value value, bool real) {
+  return real && value.type == ValueType::kInteger ? Value::of_real(static_cast<double>(value.integer)) : value;
+}
+
+// The index by which the preupdate functions know a column. In a WITHOUT ROWID
+// table only the new values of an UPDATE are ever in storage order.
+int hook_index(const CapturedTable& table, std::size_t column, bool storage_order, bool new_of_update) {
+  const CapturedColumn& c = table.columns[column];
+  const bool stored = storage_order && (!table.without_rowid || new_of_update);
+  return stored ? c.stored_index : c.declared_index;
+}
+
+}  // namespace
+
+Recorder::~Recorder() { release_statements(); }
+
+void Recorder::release_statements() {
+  for (Table& table : tables_) {
+    for (auto& [column, statement] : table.stored_value) sqlite3_finalize(statement);
+    table.stored_value.clear();
+  }
+}
+
+void Recorder::set_tables(const std::vector<std::string>& names) {
+  release_statements();
+  if (empty()) tables_.clear();
+  index_.clear();
+  found_ = 0;
+  for (const std::string& name : names) {
+    std::optional<CapturedTable> layout = load_captured_table(db_, schema_, name);
+    if (!layout) continue;
+    index_.emplace(name, static_cast<std::uint32_t>(tables_.size()));
+    tables_.push_back(Table{std::move(*layout), {}});
+  }
+}
+
+Recorder::Table* Recorder::find(const char* name) {
+  if (index_.empty()) return nullptr;
+  if (found_ < tables_.size() && tables_[found_].layout.header.name == name) return &tables_[found_];
+  const auto found = index_.find(name);
+  if (found == index_.end()) return nullptr;
+  found_ = found->second;
+  return &tables_[found_];
+}
+
+// The value of a column that was added after the row was written: not in the
+// row, so that the hook gives NULL, but what every SELECT shows.
+Value Recorder::stored_value(Table& table, std::size_t column, sqlite3_int64 rowid) {
+  sqlite3_stmt*& statement = table.stored_value[column];
+  const CapturedTable& layout = table.layout;
+  if (statement == nullptr) {
+    std::string sql = "SELECT " + quoted(layout.columns[column].name) + " FROM " + quoted(schema_) + "." +
+                      quoted(layout.header.name) + " WHERE ";
+    if (!layout.without_rowid) {
+      sql += "rowid = ?1";
+    } else {
+      std::string conjunction;
+      for (std::size_t i = 0; i < layout.columns.size(); ++i) {
+        if (layout.header.key[i] == 0) continue;
+        sql += conjunction + quoted(layout.columns[i].name) + " = ?" + std::to_string(i + 1);
+        conjunction = " AND ";
+      }
+    }
+    if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
+      throw RecordError(std::string("cannot read a row that changes: ") + sqlite3_errmsg(db_));
+    }
+  }
+  sqlite3_reset(statement);
+  if (!layout.without_rowid) {
+    sqlite3_bind_int64(statement, 1, rowid);
+  } else {
+    for (std::size_t i = 0; i < layout.columns.size(); ++i) {
+      if (layout.header.key[i] == 0) continue;
+      sqlite3_value* key = nullptr;
+      host_.preupdate_old(db_, layout.columns[i].declared_index, &key);
+      sqlite3_bind_value(statement, static_cast<int>(i + 1), key);
+    }
+  }
+  if (sqlite3_step(statement) != SQLITE_ROW) return Value::null();
+  return view_of(sqlite3_column_value(statement, 0));
+}
+
+Value Recorder::old_value(Table& table, std::size_t column, sqlite3_int64 rowid) {
+  const CapturedColumn& c = table.layout.columns[column];
+  sqlite3_value* raw = nullptr;
+  const int rc =
+      host_.preupdate_old(db_, hook_index(table.layout, column, host_.preupdate_in_storage_order, false), &raw);
+  if (rc != SQLITE_OK) throw RecordError("cannot see the old values of a row that changes");
+  Value value = view_of(raw);
+  if (value.type == ValueType::kNull && c.has_default) value = stored_value(table, column, rowid);
+  return realified(value, c.real);
+}
+
+Value Recorder::new_value(const Table& table, std::size_t column, int op) {
+  sqlite3_value* raw = nullptr;
+  const int index = hook_index(table.layout, column, host_.preupdate_in_storage_order, op == SQLITE_UPDATE);
+  if (host_.preupdate_new(db_, index, &raw) != SQLITE_OK) {
+    throw RecordError("cannot see the new values of a row that changes");
+  }
+  return realified(view_of(raw), table.layout.columns[column].real);
+}
+
+bool Recorder::same_key(const Table& table) const {
+  for (std::size_t i = 0; i < before_.size(); ++i) {
+    if (table.layout.header.key[i] != 0 && !identical(before_[i], after_[i])) return false;
+  }
+  return true;
+}
+
+void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
+  Table* const table = find(name);
+  if (table == nullptr) return;
+  const std::size_t columns = table->layout.columns.size();
+  before_.assign(op == SQLITE_INSERT ? 0 : columns, Value{});
+  after_.assign(op == SQLITE_DELETE ? 0 : columns, Value{});
+  for (std::size_t i = 0; i < before_.size(); ++i) before_[i] = old_value(*table, i, old_rowid);
+  for (std::size_t i = 0; i < after_.size(); ++i) after_[i] = new_value(*table, i, op);
+
+  const std::size_t start = mark();
+  try {
+    if (op == SQLITE_INSERT) {
+      append(Operation::kInsert, {}, after_);
+    } else if (op == SQLITE_DELETE) {
+      append(Operation::kDelete, before_, {});
+    } else if (!same_key(*table)) {
+      append(Operation::kDelete, before_, {});
+      append(Operation::kInsert, {}, after_);
+    } else {
+      bool changed = false;
+      for (std::size_t i = 0; i < columns; ++i) {
+        const bool is_key = table->layout.header.key[i] != 0;
+        const bool differs = !identical(before_[i], after_[i]);
+        changed |= differs;
+        if (!differs && !is_key) before_[i] = Value{};
+        if (!differs || is_key) after_[i] = Value{};
+      }
+      if (changed) append(Operation::kUpdate, before_, after_);
+    }
+  } catch (...) {
+    truncate(start);
+    throw;
+  }
+  for (auto& [column, statement] : table->stored_value) sqlite3_reset(statement);
+}
+
+void Recorder::append(Operation op, const std::vector<Value>& before, const std::vector<Value>& after) {
+  RecordHeader header{found_, op, 0};
+  const std::size_t start = log_.size();
+  log_.resize(start + sizeof header);
+  for (const Value& value : before) append_value(log_, value);
+  for (const Value& value : after) append_value(log_, value);
+  header.bytes = log_.size() - start;
+  std::memcpy(log_.data() + start, &header, sizeof header);
+}
+
+Recorder::Record Recorder::record_at(const std::string& log, std::size_t at) {
+  Record record;
+  std::memcpy(&record.header, log.data() + at, sizeof record.header);
+  record.values = std::string_view(log).substr(at + sizeof record.header, record.header.bytes - sizeof record.header);
+  return record;
+}
+
+void Recorder::decode(const Record& record, std::size_t columns, Change& change) {
+  std::string_view rest = record.values;
+  change.op = record.header.op;
+  change.before.assign(change.op == Operation::kInsert ? 0 : columns, Value{});
+  change.after.assign(change.op == Operation::kDelete ? 0 : columns, Value{});
+  for (Value& value : change.before) value = take_value(rest);
+  for (Value& value : change.after) value = take_value(rest);
+}
+
+std::string Recorder::changeset(std::uint64_t* shape) const {
+  NetRows net;
+  for (std::size_t at = 0; at < log_.size();) {
+    const Record record = record_at(log_, at);
+    at += record.header.bytes;
+    net.add(record.header.table, tables_[record.header.table].layout.header, record.header.op, record.values);
+  }
+  std::uint64_t combined = 0;
+  std::string out;
+  net.write(out, [&](std::uint32_t table) -> const ChangesetTable& {
+    combined = combine_shapes(combined, tables_[table].layout.shape);
+    return tables_[table].layout.header;
+  });
+  if (shape != nullptr) *shape = combined;
+  return out;
+}
+
+}  // namespace colony

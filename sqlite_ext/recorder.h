@@ -1,0 +1,117 @@
+// Records the row changes of one schema of one connection, as its preupdate hook
+// reports them, and makes of them the net changeset of the transaction.
+//
+// Two users: the capture inside the app's process, and the applier, which so
+// learns what a redo really changed and which rows it displaced.
+//
+// Threads: those of its connection, one at a time. Errors: exceptions
+// (std::bad_alloc, RecordError) leave the recording as it was before the call;
+// callers that are SQLite callbacks catch them.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "sqlite_ext/captured_table.h"
+#include "sqlite_ext/changeset.h"
+#include "sqlite_ext/sqlite_host.h"
+
+namespace colony {
+
+class RecordError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class Recorder {
+ public:
+  Recorder(sqlite3* db, std::string schema, const SqliteHost& host)
+      : db_(db), schema_(std::move(schema)), host_(host) {}
+  ~Recorder();
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
+  // Which tables to record; reads their columns anew. Call it again whenever the
+  // schema may have changed, and never from inside the hook. What was recorded
+  // so far stays, under the columns of its time.
+  void set_tables(const std::vector<std::string>& names);
+
+  // To be called from the preupdate hook with its arguments. A table that is not
+  // recorded is passed over.
+  void record(int op, const char* table, sqlite3_int64 old_rowid);
+
+  // Finalizes the prepared statements that it keeps; they come back when needed.
+  void release_statements();
+
+  // How much is recorded; truncate() goes back to such a mark.
+  std::size_t mark() const { return log_.size(); }
+  void truncate(std::size_t mark) { log_.resize(mark); }
+  void clear() { log_.clear(); }
+  bool empty() const { return log_.empty(); }
+
+  // The net changeset of all that is recorded; empty when it all comes to
+  // nothing. `shape`, if given, receives the combined shape of its tables, in
+  // the changeset's order.
+  std::string changeset(std::uint64_t* shape = nullptr) const;
+
+  // Calls visit(table, row) for each row that was deleted since `mark`, in order,
+  // with its values before. For rows that REPLACE displaced.
+  template <class Visit>
+  void for_each_delete_since(std::size_t mark, Visit&& visit) const;
+
+ private:
+  struct Table {
+    CapturedTable layout;
+    std::map<std::size_t, sqlite3_stmt*> stored_value;  // per column: see stored_value()
+  };
+  // A record of log_: this, then the values as a changeset has them.
+  struct RecordHeader {
+    std::uint32_t table;
+    Operation op;
+    std::uint64_t bytes;  // of the whole record
+  };
+  struct Record {
+    RecordHeader header;
+    std::string_view values;
+  };
+
+  static Record record_at(const std::string& log, std::size_t at);
+  static void decode(const Record& record, std::size_t columns, Change& change);
+
+  Table* find(const char* name);
+  void append(Operation op, const std::vector<Value>& before, const std::vector<Value>& after);
+  Value old_value(Table& table, std::size_t column, sqlite3_int64 rowid);
+  Value new_value(const Table& table, std::size_t column, int op);
+  Value stored_value(Table& table, std::size_t column, sqlite3_int64 rowid);
+  bool same_key(const Table& table) const;
+
+  sqlite3* db_;
+  std::string schema_;
+  const SqliteHost& host_;
+  std::vector<Table> tables_;                             // also those of earlier schemas that log_ still refers to
+  std::unordered_map<std::string, std::uint32_t> index_;  // of the present schema, by name
+  std::uint32_t found_ = 0;                               // what find() found last
+  std::string log_;
+  std::vector<Value> before_, after_;  // of the row at hand
+};
+
+template <class Visit>
+void Recorder::for_each_delete_since(std::size_t mark, Visit&& visit) const {
+  Change change;
+  for (std::size_t at = mark; at < log_.size();) {
+    const Record record = record_at(log_, at);
+    at += record.header.bytes;
+    if (record.header.op != Operation::kDelete) continue;
+    const ChangesetTable& table = tables_[record.header.table].layout.header;
+    decode(record, table.columns(), change);
+    visit(table, static_cast<const std::vector<Value>&>(change.before));
+  }
+}
+
+}  // namespace colony

@@ -1,0 +1,68 @@
+// The SQLite library that owns a connection: what Colony needs of it beyond the
+// ordinary interface.
+//
+// Built twice. In colony.so (no SQLITE_CORE) every call goes through the host's
+// API table and the preupdate functions, which that table lacks, are looked up
+// in the very object that holds the host's SQLite. In colony's own programs
+// (SQLITE_CORE) everything is linked directly.
+#pragma once
+
+#ifndef SQLITE_ENABLE_PREUPDATE_HOOK
+#define SQLITE_ENABLE_PREUPDATE_HOOK
+#endif
+#include <sqlite3ext.h>
+#ifndef SQLITE_CORE
+SQLITE_EXTENSION_INIT3
+#endif
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace colony {
+
+struct SqliteHost {
+  using PreupdateCallback = void (*)(void*, sqlite3*, int, const char*, const char*, sqlite3_int64, sqlite3_int64);
+
+  void* (*preupdate_hook)(sqlite3*, PreupdateCallback, void*) = nullptr;
+  int (*preupdate_old)(sqlite3*, int, sqlite3_value**) = nullptr;
+  int (*preupdate_new)(sqlite3*, int, sqlite3_value**) = nullptr;
+
+  // Libraries before 3.41 or so count a row's columns in the order in which they
+  // are stored, virtual generated columns last, where later ones use the order
+  // of the table's declaration. Found out by trying.
+  bool preupdate_in_storage_order = false;
+
+  // Where in `struct sqlite3` the counters behind changes() and
+  // total_changes() stand, or nothing when that could not be told for certain.
+  // See docs/decisions/0004-change-counters.md.
+  std::optional<std::size_t> change_counters_offset;
+
+  // The host of this process, examined once; null if its SQLite was built
+  // without the preupdate hook.
+  static const SqliteHost* get();
+
+  // True on the thread that examines the host just now, with a connection of its
+  // own: an extension that loads itself into every connection must let that one
+  // be.
+  static bool being_examined();
+};
+
+// Keeps last_insert_rowid(), changes() and total_changes() of a connection as
+// they were when it was made, whatever is executed before it is destroyed.
+class KeepCounters {
+ public:
+  KeepCounters(sqlite3* db, const SqliteHost& host);
+  ~KeepCounters();
+  KeepCounters(const KeepCounters&) = delete;
+  KeepCounters& operator=(const KeepCounters&) = delete;
+
+ private:
+  sqlite3* db_;
+  const SqliteHost& host_;
+  sqlite3_int64 rowid_;
+  std::int64_t changes_;
+  std::int64_t total_changes_;
+};
+
+}  // namespace colony
