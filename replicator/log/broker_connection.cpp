@@ -53,8 +53,8 @@ BrokerConnection::BrokerConnection(const JetStreamSettings& settings, const std:
   const natsStatus status = natsConnection_Connect(&connection, options.get());
   connection_.reset(connection);
   if (status == NATS_INVALID_ARG) {
-    throw Error("'" + without_credentials(joined(urls)) + "' is not the address of a NATS server: " +
-                nats_failure(status));
+    throw Error("'" + without_credentials(joined(urls)) +
+                "' is not the address of a NATS server: " + nats_failure(status));
   }
   require_nats(status, "no broker at " + without_credentials(joined(urls)));
 

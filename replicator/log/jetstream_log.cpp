@@ -72,8 +72,7 @@ std::optional<Message> JetStreamLog::read(Sequence sequence) {
   if (sequence == Sequence(0)) return std::nullopt;
   natsMsg* raw = nullptr;
   jsErrCode code = static_cast<jsErrCode>(0);
-  const natsStatus status =
-      js_GetMsg(&raw, connection->jetstream(), stream_.c_str(), sequence.value(), nullptr, &code);
+  const natsStatus status = js_GetMsg(&raw, connection->jetstream(), stream_.c_str(), sequence.value(), nullptr, &code);
   NatsMessageHandle owner(raw);
   if (code == JSNoMessageFoundErr || code == JSSequenceNotFoundErr) return std::nullopt;
   if (status != NATS_OK) {

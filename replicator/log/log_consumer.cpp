@@ -84,8 +84,7 @@ LogConsumer::LogConsumer(BrokerConnection& connection, const std::string& stream
   config.Replicas = 1;
   jsErrCode code = static_cast<jsErrCode>(0);
   jsConsumerInfo* info = nullptr;
-  const natsStatus status =
-      js_AddConsumer(&info, connection.jetstream(), stream.c_str(), &config, nullptr, &code);
+  const natsStatus status = js_AddConsumer(&info, connection.jetstream(), stream.c_str(), &config, nullptr, &code);
   ConsumerInfoHandle info_owner(info);
   require_nats(status, "no consumer of stream " + stream);
   heard_ = Clock::now();
@@ -137,7 +136,7 @@ bool LogConsumer::follow_control(natsMsg* control) {
   // Flow control asks by the reply subject; a heartbeat repeats the question
   // while the consumer is stalled by a lost one.
   const char* answer_to = natsMsg_GetReply(control);
-  if (answer_to == nullptr) answer_to = header(control, "Nats-Consumer-Stalled");
+  if (answer_to == nullptr || *answer_to == '\0') answer_to = header(control, "Nats-Consumer-Stalled");
   if (answer_to != nullptr) {
     require_nats(natsConnection_Publish(connection_.nats(), answer_to, nullptr, 0), "the flow of the log stopped");
   }
