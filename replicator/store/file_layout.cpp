@@ -1,0 +1,141 @@
+#include "replicator/store/file_layout.h"
+
+#include "sqlite_ext/capture.h"
+#include "sqlite_ext/captured_table.h"
+
+namespace colony {
+namespace {
+
+constexpr const char* kTables = R"sql(
+CREATE TABLE IF NOT EXISTS __colony_meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_tables(name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_outbox(
+  piece INTEGER PRIMARY KEY,
+  last INTEGER NOT NULL,
+  shape INTEGER NOT NULL,
+  changeset BLOB NOT NULL,
+  effect BLOB);
+CREATE TABLE IF NOT EXISTS __colony_origins(
+  node TEXT PRIMARY KEY,
+  incarnation INTEGER NOT NULL,
+  piece INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  host TEXT NOT NULL,
+  path TEXT NOT NULL,
+  version TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_parts(
+  origin TEXT NOT NULL,
+  piece INTEGER NOT NULL,
+  changeset BLOB NOT NULL,
+  PRIMARY KEY(origin, piece));
+CREATE TABLE IF NOT EXISTS __colony_conflicts(
+  sequence INTEGER NOT NULL,
+  origin TEXT NOT NULL,
+  piece INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  table_name TEXT NOT NULL,
+  key TEXT NOT NULL,
+  lost TEXT NOT NULL,
+  PRIMARY KEY(sequence, origin, piece, n)) WITHOUT ROWID;
+)sql";
+
+struct Guard {
+  const char* verb;
+  const char* event;
+};
+constexpr Guard kGuards[] = {{"insert", "INSERT"}, {"update", "UPDATE"}, {"delete", "DELETE"}};
+
+std::string guard_name(const Guard& guard, const std::string& table) {
+  return std::string(kOwnPrefix) + guard.verb + "_" + table;
+}
+
+// `new."a" IS NULL OR ...` over the columns of the key that may hold NULL;
+// empty when none may.
+std::string null_key_condition(Database& db, const std::string& table) {
+  std::string condition;
+  Statement info(db,
+                 "SELECT name, type, \"notnull\", pk, (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0), "
+                 "(SELECT count(*) FROM pragma_index_list(?1) WHERE origin = 'pk') FROM pragma_table_info(?1)");
+  info.bind(1, table);
+  while (info.step()) {
+    const bool is_key = info.integer(3) != 0;
+    const bool is_rowid = info.integer(4) == 1 && info.integer(5) == 0;  // INTEGER PRIMARY KEY has no index
+    if (!is_key || is_rowid || info.integer(2) != 0) continue;
+    if (!condition.empty()) condition += " OR ";
+    condition += "new." + quoted(std::string(info.text(0))) + " IS NULL";
+  }
+  return condition;
+}
+
+std::string sql_string(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'') out += '\'';
+    out += c;
+  }
+  return out + "'";
+}
+
+}  // namespace
+
+bool is_own_name(std::string_view name) { return name.starts_with(kOwnPrefix); }
+
+bool has_layout(Database& db) {
+  return db.query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '__colony_meta'") != 0;
+}
+
+void create_layout(Database& db) {
+  db.execute(kTables);
+  db.execute(std::string("CREATE VIRTUAL TABLE IF NOT EXISTS ") + kCaptureTable + " USING " + kCaptureModule);
+}
+
+void drop_layout(Database& db) {
+  std::string drop;
+  Statement names(db,
+                  "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'trigger') AND "
+                  "substr(name, 1, 9) = '__colony_' ORDER BY type DESC, name");
+  while (names.step()) {
+    drop += "DROP " + std::string(names.text(0)) + " " + quoted(std::string(names.text(1))) + ";";
+  }
+  names.reset();
+  db.execute(drop);
+}
+
+void create_guards(Database& db, const std::string& table) {
+  const std::string null_key = null_key_condition(db, table);
+  for (const Guard& guard : kGuards) {
+    const std::string name = quoted(guard_name(guard, table));
+    db.execute("DROP TRIGGER IF EXISTS " + name);
+    const bool refuses_null = !null_key.empty() && guard.event != std::string_view("DELETE");
+    db.execute("CREATE TRIGGER " + name + " AFTER " + guard.event + " ON " + quoted(table) + " WHEN " +
+               (refuses_null ? null_key : "0") + " BEGIN " +
+               (refuses_null
+                    ? "SELECT RAISE(ABORT, " +
+                          sql_string("colony: NULL in the primary key of " + table + " cannot be replicated") + "); "
+                    : "") +
+               "INSERT INTO " + kCaptureTable + " VALUES(1); END");
+  }
+}
+
+bool has_guards(Database& db, const std::string& table) {
+  Statement count(db,
+                  "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name IN (?1, ?2, ?3) AND "
+                  "tbl_name = ?4");
+  std::string names[3];
+  for (int i = 0; i < 3; ++i) {
+    names[i] = guard_name(kGuards[i], table);
+    count.bind(i + 1, names[i]);
+  }
+  count.bind(4, table);
+  return count.step() && count.integer(0) == 3;
+}
+
+std::vector<std::string> replicated_tables(Database& db) {
+  std::vector<std::string> names;
+  Statement select(db, "SELECT name FROM __colony_tables ORDER BY name");
+  while (select.step()) names.emplace_back(select.text(0));
+  return names;
+}
+
+}  // namespace colony

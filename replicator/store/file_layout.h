@@ -1,0 +1,36 @@
+// What Colony keeps in the app's file: its tables and the triggers on the
+// replicated ones. docs/formats.md says what each column means.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "replicator/store/sqlite.h"
+
+namespace colony {
+
+inline constexpr int kFileFormat = 1;
+inline constexpr const char* kOwnPrefix = "__colony_";
+
+bool is_own_name(std::string_view name);
+
+// True if the file has Colony's tables.
+bool has_layout(Database& db);
+
+// Makes Colony's tables where they are missing.
+void create_layout(Database& db);
+
+// Drops everything that create_layout() and create_guards() made.
+void drop_layout(Database& db);
+
+// The triggers that make SQLite enlist the capture, and refuse the writes of a
+// connection without it. Makes them anew. Rows with a NULL in the key are refused
+// in tables whose key allows it: nothing could tell such rows apart.
+void create_guards(Database& db, const std::string& table);
+
+// Whether all three triggers of `table` are there.
+bool has_guards(Database& db, const std::string& table);
+
+std::vector<std::string> replicated_tables(Database& db);
+
+}  // namespace colony

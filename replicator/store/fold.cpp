@@ -1,0 +1,268 @@
+#include "replicator/store/fold.h"
+
+#include "replicator/store/derived_triggers.h"
+
+namespace colony {
+namespace {
+
+const SqliteHost& linked_host() {
+  const SqliteHost* const host = SqliteHost::get();
+  if (host == nullptr) throw Error("the SQLite library of this machine lacks the preupdate hook");
+  return *host;
+}
+
+Conflict conflict_of(ConflictKind kind, const ReplicatedTable& table, const std::vector<Value>& key_holder,
+                     const std::vector<Value>& lost) {
+  std::vector<Value> key(key_holder.size());
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    if (table.key[i] != 0) key[i] = key_holder[i];
+  }
+  return {kind, table.name, to_json(table.columns, key), to_json(table.columns, lost)};
+}
+
+// The values of `row` in the columns that `change` changes without having known
+// them; empty if it knew them all.
+std::vector<Value> unknown_values(const Change& change, const std::vector<Value>& row) {
+  std::vector<Value> lost(row.size());
+  bool any = false;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const bool changed = change.op == Operation::kDelete || change.after[i].defined();
+    if (!changed || identical(change.before[i], row[i])) continue;
+    lost[i] = row[i];
+    any = true;
+  }
+  return any ? lost : std::vector<Value>();
+}
+
+}  // namespace
+
+Database open_for_fold(const std::string& path) {
+  Database db(path, Database::Mode::kReadWrite);
+  sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  // Rows that REPLACE displaces fire the triggers of derived tables only then.
+  db.execute(
+      "PRAGMA recursive_triggers = ON; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; "
+      "PRAGMA temp_store = MEMORY; PRAGMA synchronous = NORMAL");
+  return db;
+}
+
+// While one lives, the recorder sees every change of the connection.
+class Fold::Recording {
+ public:
+  explicit Recording(Fold& fold) : fold_(fold), outermost_(!fold.recording_) {
+    if (!outermost_) return;
+    fold_.recorder_.clear();
+    fold_.recording_ = true;
+    linked_host().preupdate_hook(fold_.db_.handle(), &Recording::on_preupdate, &fold_.recorder_);
+  }
+  ~Recording() {
+    if (!outermost_) return;
+    linked_host().preupdate_hook(fold_.db_.handle(), nullptr, nullptr);
+    fold_.recording_ = false;
+  }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+ private:
+  static void on_preupdate(void* recorder, sqlite3*, int op, const char* schema, const char* table,
+                           sqlite3_int64 old_rowid, sqlite3_int64) noexcept {
+    // A failure here would leave an undo incomplete: it ends the process.
+    if (std::string_view(schema) == "main") static_cast<Recorder*>(recorder)->record(op, table, old_rowid);
+  }
+
+  Fold& fold_;
+  bool outermost_;
+};
+
+Fold::Fold(Database& db, const ReplicatedSchema& schema)
+    : db_(db),
+      schema_(schema),
+      recorder_(db.handle(), "main", linked_host()),
+      savepoint_(db, "SAVEPOINT fold"),
+      rollback_to_(db, "ROLLBACK TO fold"),
+      release_(db, "RELEASE fold") {
+  schema_changed();
+}
+
+Fold::~Fold() = default;
+
+void Fold::schema_changed() {
+  statements_.clear();
+  std::vector<std::string> names;
+  any_unique_ = false;
+  for (const auto& [name, table] : schema_.tables()) {
+    names.push_back(name);
+    any_unique_ |= !table.unique.empty();
+  }
+  recorder_.clear();
+  recorder_.set_tables(names);
+  install_derived_triggers(db_, names);
+}
+
+TableStatements& Fold::statements_for(const ChangesetTable& table) {
+  auto& statements = statements_[{table.name, table.columns()}];
+  if (!statements) {
+    const ReplicatedTable* const definition = schema_.find(table.name);
+    COLONY_ASSERT(definition != nullptr && table.columns() <= definition->columns.size());
+    statements = std::make_unique<TableStatements>(db_, *definition, table.columns());
+  }
+  return *statements;
+}
+
+// Only changes of tables with unique indexes can get into each other's way, and
+// only if there are two of them.
+bool Fold::can_collide(std::string_view changeset) {
+  if (!any_unique_) return false;
+  ChangesetReader reader(changeset);
+  return reader.next(change_) && reader.next(change_);
+}
+
+void Fold::apply(std::string_view changeset, std::vector<Conflict>& conflicts) {
+  const std::size_t conflicts_before = conflicts.size();
+  if (!can_collide(changeset)) {
+    if (apply_one_by_one(changeset, conflicts)) return;
+    // A lone change that collided has changed nothing.
+    conflicts.resize(conflicts_before);
+    return apply_as_set(changeset, conflicts);
+  }
+  savepoint_.run();
+  const std::size_t mark = recorder_.mark();
+  if (!apply_one_by_one(changeset, conflicts)) {
+    rollback_to_.run();
+    recorder_.truncate(mark);
+    conflicts.resize(conflicts_before);
+    apply_as_set(changeset, conflicts);
+  }
+  release_.run();
+}
+
+std::string Fold::apply_recorded(std::string_view changeset, std::vector<Conflict>& conflicts) {
+  const Recording recording(*this);
+  apply(changeset, conflicts);
+  return recorder_.changeset();
+}
+
+// False when a change collided with a unique index.
+bool Fold::apply_one_by_one(std::string_view changeset, std::vector<Conflict>& conflicts) {
+  ChangesetReader reader(changeset);
+  TableStatements* table = nullptr;
+  std::size_t tables = 0;
+  while (reader.next(change_)) {
+    if (tables != reader.tables_begun()) {
+      tables = reader.tables_begun();
+      table = &statements_for(reader.table());
+    }
+    if (!apply_change(*table, change_, conflicts)) return false;
+  }
+  return true;
+}
+
+bool Fold::apply_change(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts) {
+  switch (change.op) {
+    case Operation::kInsert:
+      return apply_insert(table, change, conflicts);
+    case Operation::kUpdate:
+      return apply_update(table, change, conflicts);
+    case Operation::kDelete:
+      apply_delete(table, change, conflicts);
+      return true;
+  }
+  return true;
+}
+
+bool Fold::apply_insert(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts) {
+  if (table.insert(change.after) == SQLITE_DONE) return true;
+  if (!table.select(change.after, row_, row_storage_)) return false;
+  conflicts.push_back(conflict_of(ConflictKind::kInsertExists, table.table(), row_, row_));
+  return table.update(change.after, change.after) == SQLITE_DONE;
+}
+
+bool Fold::apply_update(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts) {
+  bool matched = false;
+  if (table.update_exact(change, matched) != SQLITE_DONE) return false;
+  if (matched) return true;
+  if (!table.select(change.before, row_, row_storage_)) {
+    conflicts.push_back(conflict_of(ConflictKind::kUpdateMissing, table.table(), change.before, change.after));
+    return true;
+  }
+  if (const std::vector<Value> lost = unknown_values(change, row_); !lost.empty()) {
+    conflicts.push_back(conflict_of(ConflictKind::kUpdateDiffers, table.table(), row_, lost));
+  }
+  return table.update(change.before, change.after) == SQLITE_DONE;
+}
+
+void Fold::apply_delete(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts) {
+  bool matched = false;
+  table.delete_exact(change, matched);
+  if (matched) return;
+  if (!table.select(change.before, row_, row_storage_)) {
+    conflicts.push_back(conflict_of(ConflictKind::kDeleteMissing, table.table(), change.before, {}));
+    return;
+  }
+  if (!unknown_values(change, row_).empty()) {
+    conflicts.push_back(conflict_of(ConflictKind::kDeleteDiffers, table.table(), row_, row_));
+  }
+  table.erase(change.before);
+}
+
+struct Fold::Image {
+  TableStatements* table;
+  std::string storage;  // the encoded values of all columns
+};
+
+void Fold::apply_as_set(std::string_view changeset, std::vector<Conflict>& conflicts) {
+  const Recording recording(*this);
+  std::vector<Image> images;
+  ChangesetReader reader(changeset);
+  while (reader.next(change_)) {
+    TableStatements& table = statements_for(reader.table());
+    const bool exists =
+        table.select(change_.op == Operation::kInsert ? change_.after : change_.before, row_, row_storage_);
+    if (change_.op == Operation::kDelete) {
+      apply_delete(table, change_, conflicts);
+      continue;
+    }
+    const std::vector<Value>* image = &change_.after;
+    if (change_.op == Operation::kInsert) {
+      if (exists) conflicts.push_back(conflict_of(ConflictKind::kInsertExists, table.table(), row_, row_));
+    } else if (!exists) {
+      conflicts.push_back(conflict_of(ConflictKind::kUpdateMissing, table.table(), change_.before, change_.after));
+      continue;
+    } else {
+      if (const std::vector<Value> lost = unknown_values(change_, row_); !lost.empty()) {
+        conflicts.push_back(conflict_of(ConflictKind::kUpdateDiffers, table.table(), row_, lost));
+      }
+      for (std::size_t i = 0; i < row_.size(); ++i) {
+        if (change_.after[i].defined()) row_[i] = change_.after[i];
+      }
+      image = &row_;
+    }
+    images.push_back({&table, {}});
+    for (const Value& value : *image) append_value(images.back().storage, value);
+    if (exists) table.erase(*image);
+  }
+  std::vector<Value> row;
+  for (const Image& image : images) {
+    row.resize(image.table->columns());
+    std::string_view rest = image.storage;
+    for (Value& value : row) value = take_value(rest);
+    put(*image.table, row, conflicts);
+  }
+}
+
+// Inserts a row whose key is free, and deletes what is in its way.
+void Fold::put(TableStatements& table, const std::vector<Value>& row, std::vector<Conflict>& conflicts) {
+  if (table.insert(row) == SQLITE_DONE) return;
+  const std::size_t mark = recorder_.mark();
+  const int rc = table.insert_or_replace(row);
+  if (rc != SQLITE_DONE) {
+    throw SqliteError(rc, "a row of table " + table.table().name + " cannot be put: " + sqlite3_errstr(rc));
+  }
+  recorder_.for_each_delete_since(mark, [&](const ChangesetTable& from, const std::vector<Value>& displaced) {
+    const ReplicatedTable& definition = *schema_.find(from.name);
+    if (on_displaced_) on_displaced_(definition, displaced);
+    conflicts.push_back(conflict_of(ConflictKind::kDisplaced, definition, displaced, displaced));
+  });
+}
+
+}  // namespace colony

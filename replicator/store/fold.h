@@ -1,0 +1,88 @@
+// The fold: the deterministic rule that applies one transaction of the log to
+// the rows of a file. Its result depends on the rows and the transaction only.
+//
+//   operation | row exists                          | row is missing
+//   INSERT    | all columns take the new values     | inserted
+//   UPDATE    | the changed columns take the values | nothing
+//   DELETE    | deleted                             | nothing
+//
+// Rows in the way of a unique index are deleted. Whatever an operation met that
+// its origin did not know of is a Conflict.
+//
+// A transaction is a set: each row changes at most once, so the order of its
+// changes means nothing except when two of them compete for a unique value (the
+// later in the changeset wins). Two changes may seem to collide half-way (a
+// swap of unique values): then all rows of the set are taken out before any is
+// put back.
+//
+// What the caller owes it: one write transaction around the call; a connection
+// made by open_for_fold(), which fires no triggers and enforces no foreign keys;
+// changesets whose tables the schema has, in the right shape. Throws
+// ChangesetError for bytes that are no changeset and SqliteError for the rest; the
+// caller then rolls back.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "replicator/store/conflict.h"
+#include "replicator/store/replicated_schema.h"
+#include "replicator/store/table_statements.h"
+#include "sqlite_ext/recorder.h"
+
+namespace colony {
+
+// A connection for the fold and nothing else.
+Database open_for_fold(const std::string& path);
+
+class Fold {
+ public:
+  Fold(Database& db, const ReplicatedSchema& schema);
+  ~Fold();
+
+  // To be called when `schema` was loaded anew.
+  void schema_changed();
+
+  // Called with the key of each row that is displaced, before anything else is
+  // decided: the applier asks whether a pending transaction knows that row.
+  using OnDisplaced = std::function<void(const ReplicatedTable& table, const std::vector<Value>& row)>;
+  void on_displaced(OnDisplaced callback) { on_displaced_ = std::move(callback); }
+
+  // Applies the changeset and appends what it collided with to `conflicts`.
+  void apply(std::string_view changeset, std::vector<Conflict>& conflicts);
+
+  // The same, and gives the changeset of what really changed.
+  std::string apply_recorded(std::string_view changeset, std::vector<Conflict>& conflicts);
+
+ private:
+  class Recording;
+  struct Image;  // what a row is to become
+
+  TableStatements& statements_for(const ChangesetTable& table);
+  bool apply_one_by_one(std::string_view changeset, std::vector<Conflict>& conflicts);
+  bool apply_change(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
+  bool apply_insert(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
+  bool apply_update(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
+  void apply_delete(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
+  void apply_as_set(std::string_view changeset, std::vector<Conflict>& conflicts);
+  void put(TableStatements& table, const std::vector<Value>& row, std::vector<Conflict>& conflicts);
+  bool can_collide(std::string_view changeset);
+
+  Database& db_;
+  const ReplicatedSchema& schema_;
+  Recorder recorder_;
+  bool recording_ = false;
+  bool any_unique_ = false;
+  OnDisplaced on_displaced_;
+  std::map<std::pair<std::string, std::size_t>, std::unique_ptr<TableStatements>> statements_;
+  Statement savepoint_, rollback_to_, release_;
+  Change change_;
+  std::vector<Value> row_;  // the row that a change met
+  std::string row_storage_;
+};
+
+}  // namespace colony

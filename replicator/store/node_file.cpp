@@ -1,0 +1,182 @@
+#include "replicator/store/node_file.h"
+
+#include "replicator/store/file_layout.h"
+
+namespace colony {
+namespace {
+
+template <class Tag>
+std::int64_t stored(Number<Tag> number) {
+  return static_cast<std::int64_t>(number.value());
+}
+
+std::uint64_t loaded(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+
+Database& checked(Database& db) {
+  if (!has_layout(db)) throw Error(db.path() + " does not belong to a colony: run colony init first");
+  return db;
+}
+
+constexpr std::int64_t kConflictsMaxDefault = 10'000;
+
+}  // namespace
+
+NodeFile::NodeFile(Database& db)
+    : db_(checked(db)),
+      get_meta_(db, "SELECT value FROM __colony_meta WHERE key = ?1"),
+      set_meta_(db, "INSERT INTO __colony_meta(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = ?2"),
+      outbox_after_(db, "SELECT piece, last, shape, changeset FROM __colony_outbox WHERE piece > ?1 ORDER BY piece"),
+      outbox_end_(db, "SELECT max(piece) FROM __colony_outbox"),
+      effect_(db, "SELECT effect FROM __colony_outbox WHERE piece = ?1"),
+      set_effect_(db, "UPDATE __colony_outbox SET effect = ?2 WHERE piece = ?1"),
+      remove_outbox_(db, "DELETE FROM __colony_outbox WHERE piece BETWEEN ?1 AND ?2"),
+      pending_(db, "SELECT count(*) FROM __colony_outbox WHERE last"),
+      set_origin_(db,
+                  "INSERT INTO __colony_origins(node, incarnation, piece, sequence, host, path, version) "
+                  "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(node) DO UPDATE SET incarnation = ?2, piece = ?3, "
+                  "sequence = ?4, host = ?5, path = ?6, version = ?7"),
+      add_part_(db, "INSERT OR REPLACE INTO __colony_parts(origin, piece, changeset) VALUES(?1, ?2, ?3)") {
+  const std::int64_t format = meta_integer("format");
+  if (format > kFileFormat) {
+    throw Error(db.path() + " was written by a newer Colony (file format " + std::to_string(format) +
+                ", this one knows " + std::to_string(kFileFormat) + "): upgrade this one");
+  }
+  identity_ = {meta_text("cluster"), meta_text("node"), Incarnation(loaded(meta_integer("incarnation")))};
+}
+
+std::int64_t NodeFile::meta_integer(std::string_view key) {
+  get_meta_.bind(1, key);
+  const std::int64_t value = get_meta_.step() ? get_meta_.integer(0) : 0;
+  get_meta_.reset();
+  return value;
+}
+
+std::string NodeFile::meta_text(std::string_view key) {
+  get_meta_.bind(1, key);
+  const std::string value = get_meta_.step() ? std::string(get_meta_.text(0)) : std::string();
+  get_meta_.reset();
+  return value;
+}
+
+void NodeFile::set_meta(std::string_view key, std::int64_t value) { set_meta_.bind(1, key).bind(2, value).run(); }
+void NodeFile::set_meta(std::string_view key, std::string_view value) { set_meta_.bind(1, key).bind(2, value).run(); }
+
+Sequence NodeFile::position() { return Sequence(loaded(meta_integer("position"))); }
+std::uint64_t NodeFile::position_hash() { return loaded(meta_integer("position_hash")); }
+
+void NodeFile::set_position(Sequence position, std::uint64_t hash) {
+  set_meta("position", stored(position));
+  set_meta("position_hash", static_cast<std::int64_t>(hash));
+}
+
+std::string NodeFile::epoch() { return meta_text("epoch"); }
+void NodeFile::set_epoch(const std::string& epoch) { set_meta("epoch", epoch); }
+
+Home NodeFile::home() { return {meta_text("home_host"), meta_text("home_path")}; }
+
+void NodeFile::set_home(const Home& home) {
+  set_meta("home_host", home.host);
+  set_meta("home_path", home.path);
+}
+
+PieceNumber NodeFile::absorbed() { return PieceNumber(loaded(meta_integer("absorbed"))); }
+void NodeFile::set_absorbed(PieceNumber piece) { set_meta("absorbed", stored(piece)); }
+
+std::map<std::string, Origin> NodeFile::origins() {
+  std::map<std::string, Origin> origins;
+  Statement select(db_, "SELECT node, incarnation, piece, sequence, host, path, version FROM __colony_origins");
+  while (select.step()) {
+    origins[std::string(select.text(0))] = {Incarnation(loaded(select.integer(1))),
+                                            PieceNumber(loaded(select.integer(2))),
+                                            Sequence(loaded(select.integer(3))),
+                                            std::string(select.text(4)),
+                                            std::string(select.text(5)),
+                                            std::string(select.text(6))};
+  }
+  return origins;
+}
+
+void NodeFile::set_origin(const std::string& node, const Origin& origin) {
+  set_origin_.bind(1, node).bind(2, stored(origin.incarnation)).bind(3, stored(origin.piece));
+  set_origin_.bind(4, stored(origin.sequence)).bind(5, origin.host).bind(6, origin.path).bind(7, origin.version).run();
+}
+
+std::vector<OutboxPiece> NodeFile::outbox_after(PieceNumber after, std::size_t bytes_max) {
+  std::vector<OutboxPiece> pieces;
+  std::size_t bytes = 0;
+  outbox_after_.bind(1, stored(after));
+  while (bytes < bytes_max && outbox_after_.step()) {
+    pieces.push_back({PieceNumber(loaded(outbox_after_.integer(0))), outbox_after_.integer(1) != 0,
+                      loaded(outbox_after_.integer(2)), std::string(outbox_after_.blob(3))});
+    bytes += pieces.back().changeset.size();
+  }
+  outbox_after_.reset();
+  return pieces;
+}
+
+std::optional<OutboxPiece> NodeFile::outbox_piece(PieceNumber piece) {
+  if (piece.value() == 0) return std::nullopt;
+  std::vector<OutboxPiece> pieces = outbox_after(PieceNumber(piece.value() - 1), 1);
+  if (pieces.empty() || pieces.front().piece != piece) return std::nullopt;
+  return std::move(pieces.front());
+}
+
+PieceNumber NodeFile::outbox_end() {
+  const bool any = outbox_end_.step() && !outbox_end_.is_null(0);
+  const PieceNumber end(any ? loaded(outbox_end_.integer(0)) : 0);
+  outbox_end_.reset();
+  return any ? end : absorbed();
+}
+
+std::string NodeFile::outbox_transaction(PieceNumber first, PieceNumber last) {
+  std::string changeset;
+  outbox_after_.bind(1, static_cast<std::int64_t>(first.value() - 1));
+  while (outbox_after_.step() && PieceNumber(loaded(outbox_after_.integer(0))) <= last) {
+    changeset += outbox_after_.blob(3);
+  }
+  outbox_after_.reset();
+  return changeset;
+}
+
+std::optional<std::string> NodeFile::effect(PieceNumber last) {
+  effect_.bind(1, stored(last));
+  std::optional<std::string> effect;
+  if (effect_.step() && !effect_.is_null(0)) effect = std::string(effect_.blob(0));
+  effect_.reset();
+  return effect;
+}
+
+void NodeFile::set_effect(PieceNumber last, std::string_view effect) {
+  set_effect_.bind(1, stored(last)).bind_blob(2, effect).run();
+}
+
+void NodeFile::remove_outbox(PieceNumber first, PieceNumber last) {
+  remove_outbox_.bind(1, stored(first)).bind(2, stored(last)).run();
+}
+
+std::int64_t NodeFile::pending_transactions() {
+  const std::int64_t count = pending_.step() ? pending_.integer(0) : 0;
+  pending_.reset();
+  return count;
+}
+
+void NodeFile::add_part(const std::string& origin, PieceNumber piece, std::string_view changeset) {
+  add_part_.bind(1, origin).bind(2, stored(piece)).bind_blob(3, changeset).run();
+}
+
+std::string NodeFile::take_parts(const std::string& origin) {
+  std::string changeset;
+  Statement select(db_, "SELECT changeset FROM __colony_parts WHERE origin = ?1 ORDER BY piece");
+  select.bind(1, origin);
+  while (select.step()) changeset += select.blob(0);
+  select.reset();
+  Statement(db_, "DELETE FROM __colony_parts WHERE origin = ?1").bind(1, origin).run();
+  return changeset;
+}
+
+std::int64_t NodeFile::conflicts_max() {
+  const std::int64_t rows = meta_integer("conflicts_max");
+  return rows > 0 ? rows : kConflictsMaxDefault;
+}
+
+}  // namespace colony

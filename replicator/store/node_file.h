@@ -1,0 +1,102 @@
+// The node's own records in the app's file: who it is, how far it has come, what
+// waits in the outbox, and what it knows of the other nodes.
+//
+// All of it is read and written inside the caller's transaction. One NodeFile
+// belongs to one connection.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replicator/log/names.h"
+#include "replicator/store/sqlite.h"
+
+namespace colony {
+
+// Who this file is, as `colony init` wrote it.
+struct Identity {
+  std::string cluster;
+  std::string node;
+  Incarnation incarnation;
+};
+
+// Where a file lives: a copy of it lives elsewhere.
+struct Home {
+  std::string host;
+  std::string path;
+  bool operator==(const Home&) const = default;
+};
+
+struct Origin {
+  Incarnation incarnation;
+  PieceNumber piece;  // the high-water mark: the last of its pieces that was accepted
+  Sequence sequence;  // of the last entry that was accepted
+  std::string host, path, version;
+};
+
+struct OutboxPiece {
+  PieceNumber piece;
+  bool last = false;
+  std::uint64_t shape = 0;
+  std::string changeset;
+};
+
+class NodeFile {
+ public:
+  // Throws Error if the file is not a colony's, or of a newer format.
+  explicit NodeFile(Database& db);
+
+  const Identity& identity() const { return identity_; }
+
+  Sequence position();
+  std::uint64_t position_hash();  // of the message at position()
+  void set_position(Sequence position, std::uint64_t hash);
+
+  std::string epoch();  // empty before the first contact with a log
+  void set_epoch(const std::string& epoch);
+
+  Home home();
+  void set_home(const Home& home);
+
+  // The last of this node's pieces that have come back; the outbox begins after.
+  PieceNumber absorbed();
+  void set_absorbed(PieceNumber piece);
+
+  std::map<std::string, Origin> origins();
+  void set_origin(const std::string& node, const Origin& origin);
+
+  // Pieces after `after`, in order, until they come to `bytes_max`.
+  std::vector<OutboxPiece> outbox_after(PieceNumber after, std::size_t bytes_max);
+  std::optional<OutboxPiece> outbox_piece(PieceNumber piece);
+  PieceNumber outbox_end();  // the last piece there is, absorbed() if none
+  // The whole changeset of the transaction in the pieces [first, last].
+  std::string outbox_transaction(PieceNumber first, PieceNumber last);
+  // What a redo really changed; nothing if that is the changeset itself.
+  std::optional<std::string> effect(PieceNumber last);
+  void set_effect(PieceNumber last, std::string_view effect);
+  void remove_outbox(PieceNumber first, PieceNumber last);
+  std::int64_t pending_transactions();
+
+  void add_part(const std::string& origin, PieceNumber piece, std::string_view changeset);
+  // The parts of `origin` put together, and removed from the file.
+  std::string take_parts(const std::string& origin);
+
+  std::int64_t conflicts_max();
+
+ private:
+  std::int64_t meta_integer(std::string_view key);
+  std::string meta_text(std::string_view key);
+  void set_meta(std::string_view key, std::int64_t value);
+  void set_meta(std::string_view key, std::string_view value);
+
+  Database& db_;
+  Statement get_meta_, set_meta_;
+  Statement outbox_after_, outbox_end_, effect_, set_effect_, remove_outbox_, pending_;
+  Statement set_origin_, add_part_;
+  Identity identity_;
+};
+
+}  // namespace colony

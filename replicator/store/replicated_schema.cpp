@@ -1,0 +1,104 @@
+#include "replicator/store/replicated_schema.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "replicator/store/file_layout.h"
+#include "sqlite_ext/captured_table.h"
+
+namespace colony {
+namespace {
+
+Collation collation_of(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
+  if (name == "BINARY") return Collation::kBinary;
+  if (name == "NOCASE") return Collation::kNoCase;
+  if (name == "RTRIM") return Collation::kRightTrim;
+  return Collation::kOther;
+}
+
+// One index of a table: its key columns as positions in `table`, opaque if one
+// is an expression or not replicated.
+UniqueIndex read_index(Database& db, const ReplicatedTable& table, const std::string& name, bool partial) {
+  UniqueIndex index;
+  index.name = name;
+  index.opaque = partial;
+  Statement info(db, "SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno");
+  info.bind(1, name);
+  while (info.step()) {
+    const Collation collation = collation_of(std::string(info.text(1)));
+    const auto column = std::find(table.columns.begin(), table.columns.end(), info.text(0));
+    if (info.is_null(0) || column == table.columns.end() || collation == Collation::kOther) {
+      index.opaque = true;
+      continue;
+    }
+    index.columns.push_back(static_cast<std::size_t>(column - table.columns.begin()));
+    index.collations.push_back(collation);
+  }
+  return index;
+}
+
+}  // namespace
+
+const char* collation_name(Collation collation) {
+  switch (collation) {
+    case Collation::kNoCase:
+      return "NOCASE";
+    case Collation::kRightTrim:
+      return "RTRIM";
+    default:
+      return "BINARY";
+  }
+}
+
+std::uint64_t ReplicatedTable::shape(std::size_t count) const { return table_shape(columns, count); }
+
+ReplicatedTable read_table(Database& db, const std::string& name) {
+  ReplicatedTable table;
+  table.name = name;
+  Statement columns(db, "SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid");
+  columns.bind(1, name);
+  while (columns.step()) {
+    table.columns.emplace_back(columns.text(0));
+    table.key.push_back(static_cast<std::uint8_t>(columns.integer(1)));
+  }
+  if (table.columns.empty()) throw SqliteError(SQLITE_ERROR, "no such table: " + name);
+  table.key_collations.assign(table.columns.size(), Collation::kBinary);
+  table.rowid_key = true;
+
+  Statement indexes(db, "SELECT name, origin, partial FROM pragma_index_list(?1) WHERE \"unique\" ORDER BY name");
+  indexes.bind(1, name);
+  while (indexes.step()) {
+    UniqueIndex index = read_index(db, table, std::string(indexes.text(0)), indexes.integer(2) != 0);
+    if (indexes.text(1) != "pk") {
+      table.unique.push_back(std::move(index));
+      continue;
+    }
+    table.rowid_key = false;
+    for (std::size_t i = 0; i < index.columns.size(); ++i) table.key_collations[index.columns[i]] = index.collations[i];
+  }
+  return table;
+}
+
+void ReplicatedSchema::load(Database& db) {
+  tables_.clear();
+  for (const std::string& name : replicated_tables(db)) {
+    Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
+    exists.bind(1, name);
+    if (exists.step()) tables_.emplace(name, read_table(db, name));
+  }
+  version_ = db.query_integer("PRAGMA schema_version");
+}
+
+bool ReplicatedSchema::refresh(Database& db) {
+  if (db.query_integer("PRAGMA schema_version") == version_) return false;
+  load(db);
+  return true;
+}
+
+const ReplicatedTable* ReplicatedSchema::find(const std::string& name) const {
+  const auto found = tables_.find(name);
+  return found == tables_.end() ? nullptr : &found->second;
+}
+
+}  // namespace colony

@@ -1,0 +1,60 @@
+// The replicated tables as the fold needs to know them: columns, key, and what
+// must be unique under which collation.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "replicator/store/sqlite.h"
+
+namespace colony {
+
+enum class Collation : std::uint8_t { kBinary, kNoCase, kRightTrim, kOther };
+
+struct UniqueIndex {
+  std::string name;
+  std::vector<std::size_t> columns;  // into ReplicatedTable::columns
+  std::vector<Collation> collations;
+  // An expression or a WHERE clause decides what is in it, so that a change's
+  // values do not tell whether it touches the index.
+  bool opaque = false;
+};
+
+struct ReplicatedTable {
+  std::string name;
+  std::vector<std::string> columns;       // generated ones left out, as in changesets
+  std::vector<std::uint8_t> key;          // per column: 0, or its place in the primary key from 1
+  std::vector<Collation> key_collations;  // per column; of use where key is not 0
+  bool rowid_key = false;                 // an INTEGER PRIMARY KEY
+  std::vector<UniqueIndex> unique;        // besides the primary key
+
+  // The shape that entries carry for the first `count` columns.
+  std::uint64_t shape(std::size_t count) const;
+};
+
+class ReplicatedSchema {
+ public:
+  // Reads the tables that `db` replicates. A name in the list without a table in
+  // the file is left out here: entries that speak of it cannot be applied.
+  void load(Database& db);
+
+  // Loads it again if the schema has changed since; true if so.
+  bool refresh(Database& db);
+
+  // Null if the file does not replicate such a table.
+  const ReplicatedTable* find(const std::string& name) const;
+  const std::map<std::string, ReplicatedTable>& tables() const { return tables_; }
+
+ private:
+  std::map<std::string, ReplicatedTable> tables_;
+  std::int64_t version_ = -1;
+};
+
+// Reads one table's definition; throws SqliteError if there is none.
+ReplicatedTable read_table(Database& db, const std::string& name);
+
+const char* collation_name(Collation collation);
+
+}  // namespace colony

@@ -1,0 +1,176 @@
+#include "replicator/store/sqlite.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace colony {
+namespace {
+
+constexpr int kBusySleepMaxMs = 5;
+
+int on_busy(void* context, int tries) {
+  // How long the wait has lasted follows from the sleeps: 0, 1, 2, 3 ... ms.
+  const int ramp = std::min(tries, kBusySleepMaxMs);
+  const int waited_ms = ramp * (ramp - 1) / 2 + std::max(0, tries - kBusySleepMaxMs) * kBusySleepMaxMs;
+  if (!(*static_cast<std::function<bool(int)>*>(context))(waited_ms)) return 0;
+  if (tries == 0) {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  } else {
+    std::this_thread::sleep_for(std::chrono::milliseconds(ramp));
+  }
+  return 1;
+}
+
+}  // namespace
+
+Database::Database(const std::string& path, Mode mode) : path_(path) {
+  sqlite3* db = nullptr;
+  const int flags =
+      (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+  const int rc = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
+  handle_.reset(db);
+  if (rc != SQLITE_OK) throw SqliteError(rc, path + ": " + (db ? sqlite3_errmsg(db) : sqlite3_errstr(rc)));
+  sqlite3_extended_result_codes(db, 1);
+}
+
+void Database::execute(const std::string& sql) {
+  const int rc = sqlite3_exec(handle(), sql.c_str(), nullptr, nullptr, nullptr);
+  if (rc != SQLITE_OK) throw SqliteError(rc, path_ + ": " + sqlite3_errmsg(handle()));
+}
+
+std::int64_t Database::query_integer(const std::string& sql) {
+  Statement statement(*this, sql);
+  return statement.step() ? statement.integer(0) : 0;
+}
+
+std::string Database::query_text(const std::string& sql) {
+  Statement statement(*this, sql);
+  return statement.step() ? std::string(statement.text(0)) : std::string();
+}
+
+void Database::wait_for_locks(std::function<bool(int)> go_on) {
+  go_on_ = std::make_unique<std::function<bool(int)>>(std::move(go_on));
+  sqlite3_busy_handler(handle(), on_busy, go_on_.get());
+}
+
+Statement::Statement(Database& db, std::string_view sql) {
+  sqlite3_stmt* statement = nullptr;
+  const int rc = sqlite3_prepare_v3(db.handle(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                                    &statement, nullptr);
+  handle_.reset(statement);
+  if (rc != SQLITE_OK) throw SqliteError(rc, db.path() + ": " + sqlite3_errmsg(db.handle()));
+}
+
+void Statement::fail(int rc) const {
+  sqlite3* const db = sqlite3_db_handle(handle());
+  const char* const file = sqlite3_db_filename(db, "main");
+  throw SqliteError(rc, std::string(file != nullptr ? file : "database") + ": " + sqlite3_errmsg(db));
+}
+
+Statement& Statement::bind(int index, std::int64_t value) {
+  sqlite3_bind_int64(handle(), index, value);
+  return *this;
+}
+
+Statement& Statement::bind(int index, std::string_view text) {
+  // An empty view may have no address, and a null pointer would bind NULL.
+  const char* const data = text.data() == nullptr ? "" : text.data();
+  sqlite3_bind_text64(handle(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  return *this;
+}
+
+Statement& Statement::bind_blob(int index, std::string_view blob) {
+  sqlite3_bind_blob64(handle(), index, blob.data() == nullptr ? "" : blob.data(), blob.size(), SQLITE_STATIC);
+  return *this;
+}
+
+Statement& Statement::bind_null(int index) {
+  sqlite3_bind_null(handle(), index);
+  return *this;
+}
+
+Statement& Statement::bind(int index, const Value& value) {
+  switch (value.type) {
+    case ValueType::kInteger:
+      return bind(index, value.integer);
+    case ValueType::kReal:
+      sqlite3_bind_double(handle(), index, value.real);
+      return *this;
+    case ValueType::kText:
+      return bind(index, value.bytes());
+    case ValueType::kBlob:
+      return bind_blob(index, value.bytes());
+    case ValueType::kNull:
+    case ValueType::kUndefined:
+      break;
+  }
+  return bind_null(index);
+}
+
+int Statement::try_step() {
+  const int rc = sqlite3_step(handle());
+  if (rc == SQLITE_ROW || rc == SQLITE_DONE || (rc & 0xff) == SQLITE_CONSTRAINT) return rc;
+  fail(rc);
+}
+
+bool Statement::step() {
+  const int rc = sqlite3_step(handle());
+  if (rc == SQLITE_ROW) return true;
+  if (rc == SQLITE_DONE) return false;
+  fail(rc);
+}
+
+void Statement::reset() { sqlite3_reset(handle()); }
+
+void Statement::run() {
+  struct Reset {
+    Statement& statement;
+    ~Reset() { statement.reset(); }
+  } reset{*this};
+  step();
+}
+
+int Statement::columns() const { return sqlite3_column_count(handle()); }
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(handle(), column); }
+
+std::string_view Statement::text(int column) const {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle(), column));
+  return text == nullptr ? std::string_view()
+                         : std::string_view(text, static_cast<std::size_t>(sqlite3_column_bytes(handle(), column)));
+}
+
+std::string_view Statement::blob(int column) const {
+  const auto* blob = static_cast<const char*>(sqlite3_column_blob(handle(), column));
+  return {blob, static_cast<std::size_t>(sqlite3_column_bytes(handle(), column))};
+}
+
+bool Statement::is_null(int column) const { return sqlite3_column_type(handle(), column) == SQLITE_NULL; }
+
+Value Statement::value(int column) const {
+  switch (sqlite3_column_type(handle(), column)) {
+    case SQLITE_INTEGER:
+      return Value::of_integer(integer(column));
+    case SQLITE_FLOAT:
+      return Value::of_real(sqlite3_column_double(handle(), column));
+    case SQLITE_TEXT:
+      return Value::of_text(text(column));
+    case SQLITE_BLOB:
+      return Value::of_blob(blob(column));
+    default:
+      return Value::null();
+  }
+}
+
+WriteTransaction::WriteTransaction(Database& db) : db_(db) { db_.execute("BEGIN IMMEDIATE"); }
+
+WriteTransaction::~WriteTransaction() {
+  if (open_ && db_.in_transaction()) sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void WriteTransaction::commit() {
+  db_.execute("COMMIT");
+  open_ = false;
+}
+
+}  // namespace colony

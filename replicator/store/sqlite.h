@@ -1,0 +1,117 @@
+// SQLite with owners and exceptions: a Database closes itself, a Statement
+// finalizes itself, and what fails throws SqliteError.
+//
+// Threads: a Database and its Statements belong to one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "replicator/log/error.h"
+#include "sqlite_ext/changeset.h"
+#include "sqlite_ext/sqlite_host.h"
+
+namespace colony {
+
+class SqliteError : public Error {
+ public:
+  SqliteError(int extended_code, const std::string& what) : Error(what), code_(extended_code) {}
+  int code() const { return code_ & 0xff; }
+  int extended_code() const { return code_; }
+
+ private:
+  int code_;
+};
+
+class Database;
+
+class Statement {
+ public:
+  Statement() = default;
+  Statement(Database& db, std::string_view sql);
+
+  explicit operator bool() const { return handle_ != nullptr; }
+  sqlite3_stmt* handle() const { return handle_.get(); }
+
+  // Parameters count from 1. Text and blobs are not copied: they must live until
+  // the next reset().
+  Statement& bind(int index, std::int64_t value);
+  Statement& bind(int index, std::string_view text);
+  Statement& bind_blob(int index, std::string_view blob);
+  Statement& bind_null(int index);
+  Statement& bind(int index, const Value& value);
+
+  // True while there is a row. Throws SqliteError.
+  bool step();
+  // The same, but gives SQLite's extended result code instead of throwing when
+  // a constraint is violated.
+  int try_step();
+  void reset();
+  // Runs a statement that gives no rows, and resets it.
+  void run();
+
+  int columns() const;
+  std::int64_t integer(int column) const;
+  std::string_view text(int column) const;  // until the next step() or reset()
+  std::string_view blob(int column) const;
+  bool is_null(int column) const;
+  Value value(int column) const;  // until the next step() or reset()
+
+ private:
+  [[noreturn]] void fail(int rc) const;
+
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+  };
+  std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+};
+
+class Database {
+ public:
+  enum class Mode { kReadOnly, kReadWrite };
+
+  Database() = default;
+  // `path` may be a file: URI. Never creates a file. Throws SqliteError.
+  Database(const std::string& path, Mode mode);
+
+  sqlite3* handle() const { return handle_.get(); }
+  const std::string& path() const { return path_; }
+
+  void execute(const std::string& sql);
+  // The first column of the first row.
+  std::int64_t query_integer(const std::string& sql);
+  std::string query_text(const std::string& sql);
+
+  // Whom to ask, between two tries, whether to go on waiting for a lock; the
+  // argument is how long the wait has lasted so far, in milliseconds.
+  void wait_for_locks(std::function<bool(int waited_ms)> go_on);
+
+  bool in_transaction() const { return sqlite3_get_autocommit(handle()) == 0; }
+
+ private:
+  struct Close {
+    void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+  };
+  std::string path_;
+  std::unique_ptr<std::function<bool(int)>> go_on_;  // at one place, whatever moves
+  std::unique_ptr<sqlite3, Close> handle_;
+};
+
+// BEGIN IMMEDIATE, and ROLLBACK unless commit() was called.
+class WriteTransaction {
+ public:
+  explicit WriteTransaction(Database& db);
+  ~WriteTransaction();
+  WriteTransaction(const WriteTransaction&) = delete;
+  WriteTransaction& operator=(const WriteTransaction&) = delete;
+  void commit();
+
+ private:
+  Database& db_;
+  bool open_ = true;
+};
+
+}  // namespace colony

@@ -1,0 +1,31 @@
+// What a transaction touches, as numbers that can be compared: two transactions
+// whose numbers do not meet give the same rows and the same conflicts in either
+// order.
+//
+// They meet if they touch the same row, or the same value of a unique index. A
+// row that one of them displaces is not foreseen here: the applier looks when it
+// happens. Equal values under the index's collation give equal numbers; unequal
+// ones may do so too, which only costs a rebase that was not needed.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "replicator/store/replicated_schema.h"
+#include "sqlite_ext/changeset.h"
+
+namespace colony {
+
+struct Touched {
+  std::vector<std::uint64_t> marks;  // what others can meet
+  std::vector<std::uint64_t> asks;   // which marks of others this meets
+};
+
+// Adds what `changeset` touches. Tables that `schema` lacks are passed over.
+void add_touched(const ReplicatedSchema& schema, std::string_view changeset, Touched& touched);
+
+// The mark of the row whose key is in `row`.
+std::uint64_t row_mark(const ReplicatedTable& table, const std::vector<Value>& row);
+
+}  // namespace colony
