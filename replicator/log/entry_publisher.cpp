@@ -102,27 +102,36 @@ void EntryPublisher::wait_for_room() {
     // answer or a lost connection makes room as well.
     constexpr std::int64_t kSliceMs = 100;
     natsMsg* answer = nullptr;
-    if (natsSubscription_NextMsg(&answer, answers_.get(), kSliceMs) == NATS_OK) {
-      NatsMessageHandle owner(answer);
-      std::lock_guard lock(mutex_);
-      book_answer(answer);
-    }
+    const natsStatus status = natsSubscription_NextMsg(&answer, answers_.get(), kSliceMs);
+    NatsMessageHandle owner(answer);
+    std::lock_guard lock(mutex_);
+    book(status, answer);
   }
 }
 
 void EntryPublisher::collect_locked() {
-  while (!unanswered_.empty()) {
+  natsStatus status = NATS_OK;
+  while (!unanswered_.empty() && status != NATS_TIMEOUT) {
     natsMsg* answer = nullptr;
-    const natsStatus status = natsSubscription_NextMsg(&answer, answers_.get(), 0);
-    if (status == NATS_TIMEOUT) break;
-    if (status != NATS_OK) {
-      fail_all("the connection was lost before the broker answered");
-      return;
-    }
+    status = natsSubscription_NextMsg(&answer, answers_.get(), 0);
     NatsMessageHandle owner(answer);
-    book_answer(answer);
+    book(status, answer);
   }
   drop_settled();
+}
+
+// What the library made of waiting for an answer.
+void EntryPublisher::book(natsStatus status, natsMsg* answer) {
+  if (status == NATS_OK) {
+    book_answer(answer);
+  } else if (status == NATS_NO_RESPONDERS) {
+    // The library keeps to itself which entry it is about. Answers come in
+    // order, so it is the oldest, or one that will have the same fate.
+    failures_->add("no stream takes " + subject_ + ": the log is gone, or JetStream is off");
+    settle_oldest();
+  } else if (status != NATS_TIMEOUT) {
+    fail_all("the connection was lost before the broker answered");
+  }
 }
 
 void EntryPublisher::book_answer(natsMsg* answer) {
@@ -136,10 +145,8 @@ void EntryPublisher::book_answer(natsMsg* answer) {
   if (number < first_number_ || number - first_number_ >= unanswered_.size()) return;
   if (unanswered_[number - first_number_].settled) return;
 
-  if (natsMsg_IsNoResponders(answer)) {
-    failures_->add("no stream takes " + subject_ + ": the log is gone, or JetStream is off");
-  } else if (std::string text = error_in_answer({natsMsg_GetData(answer), size_t(natsMsg_GetDataLength(answer))});
-             !text.empty()) {
+  if (std::string text = error_in_answer({natsMsg_GetData(answer), size_t(natsMsg_GetDataLength(answer))});
+      !text.empty()) {
     failures_->add("the broker refused an entry: " + text);
   }
   settle(number);
@@ -150,6 +157,12 @@ void EntryPublisher::settle(std::uint64_t number) {
   Unanswered& entry = unanswered_[number - first_number_];
   if (!entry.settled) unanswered_bytes_ -= entry.bytes;
   entry.settled = true;
+}
+
+void EntryPublisher::settle_oldest() {
+  for (std::size_t i = 0; i < unanswered_.size(); ++i) {
+    if (!unanswered_[i].settled) return settle(first_number_ + i);
+  }
 }
 
 void EntryPublisher::drop_settled() {

@@ -66,8 +66,10 @@ class EntryPublisher {
   std::uint64_t enter(std::size_t bytes);
   void wait_for_room();
   void collect_locked();
+  void book(natsStatus status, natsMsg* answer);
   void book_answer(natsMsg* answer);
   void settle(std::uint64_t number);
+  void settle_oldest();
   void drop_settled();
   void fail_all(const std::string& why);
 

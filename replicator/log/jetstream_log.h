@@ -59,8 +59,8 @@ class JetStreamLog final : public Log {
   std::optional<Message> read(Sequence sequence) override;
 
   // The applier's thread. A broker that vanished without a word is noticed
-  // within 15 s. A log that ends before `from` - 1 is LogUnavailable as well: the
-  // caller compares its position with info().
+  // within 15 s. When the log ends before `from` - 1, which the caller learns
+  // from info(), this waits in vain or is LogUnavailable, as the broker likes.
   std::vector<Message> fetch(Sequence from, FetchLimits limits, std::chrono::milliseconds wait) override;
 
   // The publisher's thread. Throws LogUnavailable also while a connection has

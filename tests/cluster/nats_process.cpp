@@ -127,7 +127,10 @@ void NatsProcess::end_with(int signal) {
 void NatsProcess::kill() { end_with(SIGKILL); }
 void NatsProcess::stop() { end_with(SIGINT); }
 void NatsProcess::freeze() {
-  if (is_running()) ::kill(pid_, SIGSTOP);
+  if (!is_running()) return;
+  ::kill(pid_, SIGSTOP);
+  int status = 0;
+  waitpid(pid_, &status, WUNTRACED);  // all its threads have stopped
 }
 void NatsProcess::thaw() {
   if (is_running()) ::kill(pid_, SIGCONT);

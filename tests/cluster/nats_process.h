@@ -32,7 +32,7 @@ class NatsProcess {
   void kill();
   void stop();
 
-  // Stops and continues all its threads, as a machine that hangs does.
+  // Stops all its threads, as a machine that hangs does, and lets them go on.
   void freeze();
   void thaw();
 
