@@ -49,7 +49,13 @@ class Operator {
     config.SubjectsLen = 1;
     config.Discard = js_DiscardNew;
     change(config);
-    require_nats(js_AddStream(nullptr, js(), &config, nullptr, nullptr), "stream");
+    // Servers clear away a deleted stream of that name in their own time.
+    const auto deadline = Clock::now() + kLong;
+    natsStatus status = NATS_ERR;
+    while (status != NATS_OK && Clock::now() < deadline) {
+      status = js_AddStream(nullptr, js(), &config, nullptr, nullptr);
+    }
+    require_nats(status, "stream");
   }
 
   void delete_stream() { require_nats(js_DeleteStream(js(), "COLONY_c", nullptr, nullptr), "delete stream"); }
