@@ -22,6 +22,7 @@ NatsOptionsHandle connection_options(const JetStreamSettings& settings, const st
   NatsOptionsHandle owner(options);
 
   std::vector<const char*> servers;
+  servers.reserve(urls.size());
   for (const std::string& url : urls) servers.push_back(url.c_str());
   if (status == NATS_OK) status = natsOptions_SetServers(options, servers.data(), static_cast<int>(servers.size()));
   if (status == NATS_OK) status = natsOptions_SetNoRandomize(options, true);
