@@ -133,9 +133,10 @@ void ConflictJournal::forget_pending(std::string_view origin, PieceNumber piece)
   forget_.bind(1, origin).bind(2, static_cast<std::int64_t>(piece.value())).run();
 }
 
-void ConflictJournal::settle_pending(Sequence sequence, std::string_view origin, PieceNumber piece) {
+bool ConflictJournal::settle_pending(Sequence sequence, std::string_view origin, PieceNumber piece) {
   settle_.bind(1, static_cast<std::int64_t>(sequence.value())).bind(2, origin);
   settle_.bind(3, static_cast<std::int64_t>(piece.value())).run();
+  return sqlite3_changes(sqlite3_db_handle(settle_.handle())) > 0;
 }
 
 void ConflictJournal::trim(std::int64_t rows_max) { trim_.bind(1, rows_max).run(); }

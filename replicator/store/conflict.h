@@ -41,8 +41,9 @@ class ConflictJournal {
 
   // A pending transaction was undone; its conflicts are void.
   void forget_pending(std::string_view origin, PieceNumber piece);
-  // A pending transaction was absorbed at `sequence`: so are its conflicts.
-  void settle_pending(Sequence sequence, std::string_view origin, PieceNumber piece);
+  // A pending transaction was absorbed at `sequence`: so are its conflicts. False
+  // if it has none.
+  bool settle_pending(Sequence sequence, std::string_view origin, PieceNumber piece);
 
   // Keeps the latest `rows_max` settled conflicts.
   void trim(std::int64_t rows_max);

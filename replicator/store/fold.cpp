@@ -1,5 +1,7 @@
 #include "replicator/store/fold.h"
 
+#include <algorithm>
+
 #include "replicator/store/derived_triggers.h"
 
 namespace colony {
@@ -103,7 +105,16 @@ TableStatements& Fold::statements_for(const ChangesetTable& table) {
   auto& statements = statements_[{table.name, table.columns()}];
   if (!statements) {
     const ReplicatedTable* const definition = schema_.find(table.name);
-    COLONY_ASSERT(definition != nullptr && table.columns() <= definition->columns.size());
+    if (definition == nullptr) {
+      throw SchemaMismatch("changes table " + table.name + ", which this file does not replicate");
+    }
+    if (table.columns() > definition->columns.size()) {
+      throw SchemaMismatch("changes table " + table.name + " with " + std::to_string(table.columns()) +
+                           " columns, and here it has " + std::to_string(definition->columns.size()));
+    }
+    if (!std::equal(table.key.begin(), table.key.end(), definition->key.begin())) {
+      throw SchemaMismatch("changes table " + table.name + ", which has another primary key here");
+    }
     statements = std::make_unique<TableStatements>(db_, *definition, table.columns());
   }
   return *statements;
@@ -117,23 +128,22 @@ bool Fold::can_collide(std::string_view changeset) {
   return reader.next(change_) && reader.next(change_);
 }
 
-void Fold::apply(std::string_view changeset, std::vector<Conflict>& conflicts) {
+void Fold::apply(std::string_view changeset, std::vector<Conflict>& conflicts, std::optional<std::uint64_t> shape) {
   const std::size_t conflicts_before = conflicts.size();
-  if (!can_collide(changeset)) {
-    if (apply_one_by_one(changeset, conflicts)) return;
-    // A lone change that collided has changed nothing.
-    conflicts.resize(conflicts_before);
-    return apply_as_set(changeset, conflicts);
-  }
-  savepoint_.run();
   const std::size_t mark = recorder_.mark();
+  const bool keeps_a_way_back = can_collide(changeset);
+  if (keeps_a_way_back) savepoint_.run();
   if (!apply_one_by_one(changeset, conflicts)) {
-    rollback_to_.run();
+    // Without a savepoint it was a lone change, which then has changed nothing.
+    if (keeps_a_way_back) rollback_to_.run();
     recorder_.truncate(mark);
     conflicts.resize(conflicts_before);
     apply_as_set(changeset, conflicts);
   }
-  release_.run();
+  if (keeps_a_way_back) release_.run();
+  if (shape && *shape != shape_) {
+    throw SchemaMismatch("changes a table whose columns have other names, or another order, here");
+  }
 }
 
 std::string Fold::apply_recorded(std::string_view changeset, std::vector<Conflict>& conflicts) {
@@ -147,10 +157,12 @@ bool Fold::apply_one_by_one(std::string_view changeset, std::vector<Conflict>& c
   ChangesetReader reader(changeset);
   TableStatements* table = nullptr;
   std::size_t tables = 0;
+  shape_ = 0;
   while (reader.next(change_)) {
     if (tables != reader.tables_begun()) {
       tables = reader.tables_begun();
       table = &statements_for(reader.table());
+      shape_ = combine_shapes(shape_, table->shape());
     }
     if (!apply_change(*table, change_, conflicts)) return false;
   }
@@ -214,8 +226,14 @@ void Fold::apply_as_set(std::string_view changeset, std::vector<Conflict>& confl
   const Recording recording(*this);
   std::vector<Image> images;
   ChangesetReader reader(changeset);
+  std::size_t tables = 0;
+  shape_ = 0;
   while (reader.next(change_)) {
     TableStatements& table = statements_for(reader.table());
+    if (tables != reader.tables_begun()) {
+      tables = reader.tables_begun();
+      shape_ = combine_shapes(shape_, table.shape());
+    }
     const bool exists =
         table.select(change_.op == Operation::kInsert ? change_.after : change_.before, row_, row_storage_);
     if (change_.op == Operation::kDelete) {

@@ -15,16 +15,17 @@
 // swap of unique values): then all rows of the set are taken out before any is
 // put back.
 //
-// What the caller owes it: one write transaction around the call; a connection
-// made by open_for_fold(), which fires no triggers and enforces no foreign keys;
-// changesets whose tables the schema has, in the right shape. Throws
-// ChangesetError for bytes that are no changeset and SqliteError for the rest; the
-// caller then rolls back.
+// What the caller owes it: one write transaction around the call, and a
+// connection made by open_for_fold(), which fires no triggers and enforces no
+// foreign keys. Throws SchemaMismatch if the file's tables are not those that the
+// changeset was made of, ChangesetError for bytes that are no changeset, and
+// SqliteError for the rest; the caller then rolls back.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,13 @@
 #include "sqlite_ext/recorder.h"
 
 namespace colony {
+
+// The file lacks a table or a column of the transaction, or has other ones under
+// these names.
+class SchemaMismatch : public Error {
+ public:
+  using Error::Error;
+};
 
 // A connection for the fold and nothing else.
 Database open_for_fold(const std::string& path);
@@ -53,7 +61,9 @@ class Fold {
   void on_displaced(OnDisplaced callback) { on_displaced_ = std::move(callback); }
 
   // Applies the changeset and appends what it collided with to `conflicts`.
-  void apply(std::string_view changeset, std::vector<Conflict>& conflicts);
+  // `shape`, if given, is that of its tables at the origin.
+  void apply(std::string_view changeset, std::vector<Conflict>& conflicts,
+             std::optional<std::uint64_t> shape = std::nullopt);
 
   // The same, and gives the changeset of what really changed.
   std::string apply_recorded(std::string_view changeset, std::vector<Conflict>& conflicts);
@@ -80,6 +90,7 @@ class Fold {
   OnDisplaced on_displaced_;
   std::map<std::pair<std::string, std::size_t>, std::unique_ptr<TableStatements>> statements_;
   Statement savepoint_, rollback_to_, release_;
+  std::uint64_t shape_ = 0;  // combined, of the tables of the changeset at hand
   Change change_;
   std::vector<Value> row_;  // the row that a change met
   std::string row_storage_;

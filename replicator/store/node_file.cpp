@@ -18,6 +18,7 @@ Database& checked(Database& db) {
 }
 
 constexpr std::int64_t kConflictsMaxDefault = 10'000;
+constexpr std::size_t kEntryBytesPerPiece = 16;
 
 }  // namespace
 
@@ -35,7 +36,9 @@ NodeFile::NodeFile(Database& db)
                   "INSERT INTO __colony_origins(node, incarnation, piece, sequence, host, path, version) "
                   "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(node) DO UPDATE SET incarnation = ?2, piece = ?3, "
                   "sequence = ?4, host = ?5, path = ?6, version = ?7"),
-      add_part_(db, "INSERT OR REPLACE INTO __colony_parts(origin, piece, changeset) VALUES(?1, ?2, ?3)") {
+      add_part_(db, "INSERT OR REPLACE INTO __colony_parts(origin, piece, changeset) VALUES(?1, ?2, ?3)"),
+      remove_parts_(db, "DELETE FROM __colony_parts WHERE origin = ?1"),
+      parts_(db, "SELECT origin, changeset FROM __colony_parts ORDER BY origin, piece") {
   const std::int64_t format = meta_integer("format");
   if (format > kFileFormat) {
     throw Error(db.path() + " was written by a newer Colony (file format " + std::to_string(format) +
@@ -108,7 +111,7 @@ std::vector<OutboxPiece> NodeFile::outbox_after(PieceNumber after, std::size_t b
   while (bytes < bytes_max && outbox_after_.step()) {
     pieces.push_back({PieceNumber(loaded(outbox_after_.integer(0))), outbox_after_.integer(1) != 0,
                       loaded(outbox_after_.integer(2)), std::string(outbox_after_.blob(3))});
-    bytes += pieces.back().changeset.size();
+    bytes += pieces.back().changeset.size() + kEntryBytesPerPiece;
   }
   outbox_after_.reset();
   return pieces;
@@ -146,8 +149,14 @@ std::optional<std::string> NodeFile::effect(PieceNumber last) {
   return effect;
 }
 
-void NodeFile::set_effect(PieceNumber last, std::string_view effect) {
-  set_effect_.bind(1, stored(last)).bind_blob(2, effect).run();
+void NodeFile::set_effect(PieceNumber last, const std::optional<std::string>& effect) {
+  set_effect_.bind(1, stored(last));
+  if (effect) {
+    set_effect_.bind_blob(2, *effect);
+  } else {
+    set_effect_.bind_null(2);
+  }
+  set_effect_.run();
 }
 
 void NodeFile::remove_outbox(PieceNumber first, PieceNumber last) {
@@ -164,14 +173,13 @@ void NodeFile::add_part(const std::string& origin, PieceNumber piece, std::strin
   add_part_.bind(1, origin).bind(2, stored(piece)).bind_blob(3, changeset).run();
 }
 
-std::string NodeFile::take_parts(const std::string& origin) {
-  std::string changeset;
-  Statement select(db_, "SELECT changeset FROM __colony_parts WHERE origin = ?1 ORDER BY piece");
-  select.bind(1, origin);
-  while (select.step()) changeset += select.blob(0);
-  select.reset();
-  Statement(db_, "DELETE FROM __colony_parts WHERE origin = ?1").bind(1, origin).run();
-  return changeset;
+void NodeFile::remove_parts(const std::string& origin) { remove_parts_.bind(1, origin).run(); }
+
+std::map<std::string, std::string> NodeFile::parts() {
+  std::map<std::string, std::string> parts;
+  while (parts_.step()) parts[std::string(parts_.text(0))] += parts_.blob(1);
+  parts_.reset();
+  return parts;
 }
 
 std::int64_t NodeFile::conflicts_max() {

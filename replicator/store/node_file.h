@@ -35,6 +35,7 @@ struct Origin {
   PieceNumber piece;  // the high-water mark: the last of its pieces that was accepted
   Sequence sequence;  // of the last entry that was accepted
   std::string host, path, version;
+  bool operator==(const Origin&) const = default;
 };
 
 struct OutboxPiece {
@@ -68,7 +69,8 @@ class NodeFile {
   std::map<std::string, Origin> origins();
   void set_origin(const std::string& node, const Origin& origin);
 
-  // Pieces after `after`, in order, until they come to `bytes_max`.
+  // Pieces after `after`, in order, until they and what an entry adds to each come
+  // to `bytes_max`: beyond it by less than a piece.
   std::vector<OutboxPiece> outbox_after(PieceNumber after, std::size_t bytes_max);
   std::optional<OutboxPiece> outbox_piece(PieceNumber piece);
   PieceNumber outbox_end();  // the last piece there is, absorbed() if none
@@ -76,13 +78,14 @@ class NodeFile {
   std::string outbox_transaction(PieceNumber first, PieceNumber last);
   // What a redo really changed; nothing if that is the changeset itself.
   std::optional<std::string> effect(PieceNumber last);
-  void set_effect(PieceNumber last, std::string_view effect);
+  void set_effect(PieceNumber last, const std::optional<std::string>& effect);
   void remove_outbox(PieceNumber first, PieceNumber last);
   std::int64_t pending_transactions();
 
   void add_part(const std::string& origin, PieceNumber piece, std::string_view changeset);
-  // The parts of `origin` put together, and removed from the file.
-  std::string take_parts(const std::string& origin);
+  void remove_parts(const std::string& origin);
+  // Per origin, the parts of its unfinished transaction put together.
+  std::map<std::string, std::string> parts();
 
   std::int64_t conflicts_max();
 
@@ -95,7 +98,7 @@ class NodeFile {
   Database& db_;
   Statement get_meta_, set_meta_;
   Statement outbox_after_, outbox_end_, effect_, set_effect_, remove_outbox_, pending_;
-  Statement set_origin_, add_part_;
+  Statement set_origin_, add_part_, remove_parts_, parts_;
   Identity identity_;
 };
 

@@ -1,8 +1,15 @@
 #include "replicator/store/pending.h"
 
 #include <algorithm>
+#include <limits>
+#include <unordered_map>
 
 namespace colony {
+namespace {
+
+constexpr PieceNumber kLastPiece{std::numeric_limits<std::uint64_t>::max()};
+
+}  // namespace
 
 void PendingTransactions::clear() {
   transactions_.clear();
@@ -31,15 +38,7 @@ void PendingTransactions::add_marks(PieceNumber last, const Touched& touched) {
 void PendingTransactions::remove(PieceNumber last) {
   const auto found = transactions_.find(last);
   if (found == transactions_.end()) return;
-  for (const std::uint64_t mark : found->second.touched.marks) {
-    const auto [begin, end] = by_mark_.equal_range(mark);
-    for (auto it = begin; it != end; ++it) {
-      if (it->second == last) {
-        by_mark_.erase(it);
-        break;
-      }
-    }
-  }
+  for (const std::uint64_t mark : found->second.touched.marks) by_mark_.erase({mark, last});
   transactions_.erase(found);
 }
 
@@ -52,11 +51,17 @@ std::vector<PieceNumber> PendingTransactions::all() const {
 std::set<PieceNumber> PendingTransactions::met_by(const std::vector<std::uint64_t>& asks) const {
   std::set<PieceNumber> met;
   std::vector<PieceNumber> unexplored;
+  // Per mark, from where on all that have it are met already: each is looked at
+  // once, however many transactions touch the same row.
+  std::unordered_map<std::uint64_t, PieceNumber> met_after;
   const auto ask = [&](std::uint64_t mark, PieceNumber after) {
-    const auto [begin, end] = by_mark_.equal_range(mark);
-    for (auto it = begin; it != end; ++it) {
-      if (it->second > after && met.insert(it->second).second) unexplored.push_back(it->second);
+    const auto [known, fresh] = met_after.try_emplace(mark, after);
+    if (!fresh && known->second <= after) return;
+    const auto end = fresh ? by_mark_.upper_bound({mark, kLastPiece}) : by_mark_.upper_bound({mark, known->second});
+    for (auto it = by_mark_.upper_bound({mark, after}); it != end; ++it) {
+      if (met.insert(it->second).second) unexplored.push_back(it->second);
     }
+    known->second = after;
   };
   for (const std::uint64_t mark : asks) ask(mark, PieceNumber());
   while (!unexplored.empty()) {
@@ -68,9 +73,10 @@ std::set<PieceNumber> PendingTransactions::met_by(const std::vector<std::uint64_
 }
 
 bool PendingTransactions::knows(std::uint64_t mark, PieceNumber after, const std::set<PieceNumber>& except) const {
-  const auto [begin, end] = by_mark_.equal_range(mark);
-  return std::any_of(begin, end,
-                     [&](const auto& entry) { return entry.second > after && !except.contains(entry.second); });
+  for (auto it = by_mark_.upper_bound({mark, after}); it != by_mark_.end() && it->first == mark; ++it) {
+    if (!except.contains(it->second)) return true;
+  }
+  return false;
 }
 
 }  // namespace colony

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "replicator/log/names.h"
@@ -44,7 +44,7 @@ class PendingTransactions {
     Touched touched;
   };
   std::map<PieceNumber, Transaction> transactions_;
-  std::unordered_multimap<std::uint64_t, PieceNumber> by_mark_;
+  std::set<std::pair<std::uint64_t, PieceNumber>> by_mark_;
   PieceNumber end_;
 };
 

@@ -14,7 +14,7 @@ std::string parameter(int index) { return "?" + std::to_string(index); }
 }  // namespace
 
 TableStatements::TableStatements(Database& db, const ReplicatedTable& table, std::size_t columns)
-    : db_(db), table_(table), columns_(columns) {}
+    : db_(db), table_(table), columns_(columns), shape_(table.shape(columns)) {}
 
 std::string TableStatements::key_condition(int first) const {
   std::string sql;

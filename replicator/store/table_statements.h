@@ -19,6 +19,7 @@ class TableStatements {
 
   const ReplicatedTable& table() const { return table_; }
   std::size_t columns() const { return columns_; }
+  std::uint64_t shape() const { return shape_; }
 
   // Each runs one statement and gives SQLITE_DONE, or the extended result code
   // of a violated constraint; `changes` says how many rows it changed.
@@ -45,6 +46,7 @@ class TableStatements {
   Database& db_;
   const ReplicatedTable& table_;
   std::size_t columns_;
+  std::uint64_t shape_;
   Statement insert_, insert_or_replace_, delete_exact_, erase_, select_;
   std::map<std::string, Statement> updates_;  // by verb and which columns change
 };

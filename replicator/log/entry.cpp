@@ -1,0 +1,223 @@
+#include "replicator/log/entry.h"
+
+#include <xxhash.h>
+#include <zstd.h>
+
+#include <bit>
+#include <cstring>
+#include <memory>
+
+#include "replicator/log/error.h"
+
+namespace colony {
+namespace {
+
+constexpr std::string_view kMagic = "CLNY";
+constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kCompressed = 1;
+constexpr std::size_t kChecksumBytes = 8;
+constexpr std::size_t kCompressFrom = 256;        // smaller bodies do not repay it
+constexpr std::size_t kBodyBytesMax = 64u << 20;  // more than any broker lets through
+
+enum class EntryKind : std::uint8_t { kTransactions = 1, kHello = 2, kBarrier = 3, kProof = 4 };
+
+// All integers are little-endian.
+template <class Integer>
+void put(std::string& out, Integer value) {
+  static_assert(std::endian::native == std::endian::little, "add byte swapping here for big-endian machines");
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+void put_text(std::string& out, std::string_view text) {
+  put(out, static_cast<std::uint16_t>(text.size()));
+  out.append(text);
+}
+
+struct Damaged {};  // thrown by In, caught in decode()
+
+class In {
+ public:
+  explicit In(std::string_view bytes) : rest_(bytes) {}
+
+  std::string_view bytes(std::size_t size) {
+    if (size > rest_.size()) throw Damaged();
+    const std::string_view taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+  template <class Integer>
+  Integer get() {
+    Integer value;
+    std::memcpy(&value, bytes(sizeof value).data(), sizeof value);
+    return value;
+  }
+  std::string text() { return std::string(bytes(get<std::uint16_t>())); }
+  bool at_end() const { return rest_.empty(); }
+  std::size_t left() const { return rest_.size(); }
+
+ private:
+  std::string_view rest_;
+};
+
+EntryKind kind_of(const EntryBody& body) { return static_cast<EntryKind>(body.index() + 1); }
+
+std::string encode_body(const EntryBody& body) {
+  std::string out;
+  if (const auto* transactions = std::get_if<TransactionsEntry>(&body)) {
+    put(out, transactions->first.value());
+    put(out, static_cast<std::uint32_t>(transactions->pieces.size()));
+    for (const Piece& piece : transactions->pieces) {
+      put(out, static_cast<std::uint8_t>(piece.last));
+      put(out, piece.shape);
+      put(out, static_cast<std::uint32_t>(piece.changeset.size()));
+      out.append(piece.changeset);
+    }
+  } else if (const auto* hello = std::get_if<HelloEntry>(&body)) {
+    put_text(out, hello->host);
+    put_text(out, hello->path);
+    put_text(out, hello->version);
+  } else if (const auto* barrier = std::get_if<BarrierEntry>(&body)) {
+    put(out, barrier->id);
+  } else if (const auto* proof = std::get_if<ProofEntry>(&body)) {
+    put(out, proof->id);
+    put(out, proof->position.value());
+    put(out, proof->foreign_key_violations);
+    put(out, static_cast<std::uint32_t>(proof->tables.size()));
+    for (const ProofEntry::Table& table : proof->tables) {
+      put_text(out, table.name);
+      put(out, table.hash);
+      put(out, table.rows);
+    }
+  }
+  return out;
+}
+
+EntryBody decode_body(EntryKind kind, std::string_view bytes) {
+  In in(bytes);
+  EntryBody body;
+  switch (kind) {
+    case EntryKind::kTransactions: {
+      TransactionsEntry transactions;
+      transactions.first = PieceNumber(in.get<std::uint64_t>());
+      const auto count = in.get<std::uint32_t>();
+      if (transactions.first.value() == 0 || count == 0) throw Damaged();
+      while (transactions.pieces.size() < count) {
+        Piece piece;
+        piece.last = in.get<std::uint8_t>() != 0;
+        piece.shape = in.get<std::uint64_t>();
+        piece.changeset = in.bytes(in.get<std::uint32_t>());
+        transactions.pieces.push_back(piece);
+      }
+      body = std::move(transactions);
+      break;
+    }
+    case EntryKind::kHello: {
+      HelloEntry hello;
+      hello.host = in.text();
+      hello.path = in.text();
+      hello.version = in.text();
+      body = std::move(hello);
+      break;
+    }
+    case EntryKind::kBarrier:
+      body = BarrierEntry{in.get<std::uint64_t>()};
+      break;
+    case EntryKind::kProof: {
+      ProofEntry proof;
+      proof.id = in.get<std::uint64_t>();
+      proof.position = Sequence(in.get<std::uint64_t>());
+      proof.foreign_key_violations = in.get<std::uint64_t>();
+      const auto count = in.get<std::uint32_t>();
+      while (proof.tables.size() < count) {
+        ProofEntry::Table table;
+        table.name = in.text();
+        table.hash = in.get<std::uint64_t>();
+        table.rows = in.get<std::uint64_t>();
+        proof.tables.push_back(std::move(table));
+      }
+      body = std::move(proof);
+      break;
+    }
+  }
+  if (!in.at_end()) throw Damaged();
+  return body;
+}
+
+struct FreeCompressor {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+};
+
+// Empty if it would not be smaller.
+std::string compressed(std::string_view bytes) {
+  static thread_local const std::unique_ptr<ZSTD_CCtx, FreeCompressor> context(ZSTD_createCCtx());
+  std::string out(ZSTD_compressBound(bytes.size()), '\0');
+  const std::size_t size = ZSTD_compressCCtx(context.get(), out.data(), out.size(), bytes.data(), bytes.size(), 1);
+  if (ZSTD_isError(size) || size >= bytes.size()) return {};
+  out.resize(size);
+  return out;
+}
+
+std::string decompressed(std::string_view bytes, std::size_t size) {
+  // Below kCompressFrom nobody compresses; and views into `out` must survive its
+  // being moved, which a short string's do not.
+  if (size < kCompressFrom || size > kBodyBytesMax) throw Damaged();
+  std::string out(size, '\0');
+  if (ZSTD_decompress(out.data(), out.size(), bytes.data(), bytes.size()) != size) throw Damaged();
+  return out;
+}
+
+}  // namespace
+
+std::string encode(const std::string& origin, Incarnation incarnation, const EntryBody& body) {
+  const std::string raw = encode_body(body);
+  const std::string packed = raw.size() >= kCompressFrom ? compressed(raw) : std::string();
+  std::string out(kMagic);
+  put(out, kVersion);
+  put(out, static_cast<std::uint8_t>(kind_of(body)));
+  put(out, static_cast<std::uint8_t>(packed.empty() ? 0 : kCompressed));
+  put(out, static_cast<std::uint8_t>(origin.size()));
+  out.append(origin);
+  put(out, incarnation.value());
+  put(out, static_cast<std::uint32_t>(raw.size()));
+  out.append(packed.empty() ? raw : packed);
+  put(out, message_hash(out));
+  return out;
+}
+
+std::optional<Entry> decode(std::string_view message, const std::string& subject_origin) {
+  if (!message.starts_with(kMagic) || message.size() < kMagic.size() + kChecksumBytes) return std::nullopt;
+  const std::string_view content = message.substr(0, message.size() - kChecksumBytes);
+  std::uint64_t checksum;
+  std::memcpy(&checksum, message.data() + content.size(), sizeof checksum);
+  if (checksum != message_hash(content)) return std::nullopt;
+  try {
+    In in(content.substr(kMagic.size()));
+    const auto version = in.get<std::uint8_t>();
+    const auto kind = in.get<std::uint8_t>();
+    if (version > kVersion || kind > static_cast<std::uint8_t>(EntryKind::kProof)) {
+      throw Halt("an entry of node " + subject_origin + " is of a newer format (version " + std::to_string(version) +
+                 ", kind " + std::to_string(kind) + "): upgrade Colony on this node");
+    }
+    const auto flags = in.get<std::uint8_t>();
+    Entry entry;
+    entry.origin = std::string(in.bytes(in.get<std::uint8_t>()));
+    if (entry.origin != subject_origin || kind == 0) return std::nullopt;
+    entry.incarnation = Incarnation(in.get<std::uint64_t>());
+    const auto size = in.get<std::uint32_t>();
+    std::string_view body = in.bytes(in.left());
+    if ((flags & kCompressed) != 0) {
+      entry.storage = decompressed(body, size);
+      body = entry.storage;
+    } else if (body.size() != size) {
+      return std::nullopt;
+    }
+    entry.body = decode_body(static_cast<EntryKind>(kind), body);
+    return entry;
+  } catch (const Damaged&) {
+    return std::nullopt;
+  }
+}
+
+std::uint64_t message_hash(std::string_view message) { return XXH3_64bits(message.data(), message.size()); }
+
+}  // namespace colony

@@ -1,0 +1,81 @@
+// What a message of the log says, and its bytes. docs/formats.md has the layout.
+//
+// Every node reads the same bytes, so every node comes to the same verdict:
+//  - what does not begin and end as an entry does (wrong magic, checksum, length)
+//    or names another origin than its subject is not an entry of this colony, and
+//    is passed over by all. Nothing is lost by that: if it was one and was
+//    damaged, its origin sees that it was passed over and sends it again.
+//  - an intact entry of a newer version stops the node: Halt, upgrade.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "replicator/log/names.h"
+
+namespace colony {
+
+// A slice of an origin's outbox. A transaction is the pieces up to and including
+// the next one that is `last`.
+struct Piece {
+  bool last = false;
+  std::uint64_t shape = 0;     // of the tables in the changeset
+  std::string_view changeset;  // or, of a transaction in several pieces, a slice of it
+};
+
+struct TransactionsEntry {
+  PieceNumber first;  // the number of pieces.front(); the others follow
+  std::vector<Piece> pieces;
+};
+
+// A node says who it is, once, before its first transaction. Names go to who
+// comes first.
+struct HelloEntry {
+  std::string host, path, version;
+};
+
+// Every live node is to say what its tables are at this point of the log.
+struct BarrierEntry {
+  std::uint64_t id = 0;  // random: whose question it is
+};
+
+// The answer to one.
+struct ProofEntry {
+  struct Table {
+    std::string name;
+    std::uint64_t hash = 0;
+    std::uint64_t rows = 0;
+  };
+  std::uint64_t id = 0;
+  Sequence position;  // of the barrier
+  std::uint64_t foreign_key_violations = 0;
+  std::vector<Table> tables;
+};
+
+using EntryBody = std::variant<TransactionsEntry, HelloEntry, BarrierEntry, ProofEntry>;
+
+struct Entry {
+  std::string origin;
+  Incarnation incarnation;
+  EntryBody body;
+  std::string storage;  // what the views in `body` point into, when that was compressed
+
+  Entry() = default;
+  Entry(Entry&&) = default;
+  Entry& operator=(Entry&&) = default;
+};
+
+std::string encode(const std::string& origin, Incarnation incarnation, const EntryBody& body);
+
+// Nothing if `message` is not an entry of `subject_origin`. Views point into
+// `message`. Throws Halt if it is one that this version cannot read.
+std::optional<Entry> decode(std::string_view message, const std::string& subject_origin);
+
+// What a node remembers of the message at its position.
+std::uint64_t message_hash(std::string_view message);
+
+}  // namespace colony

@@ -1,0 +1,97 @@
+#include "replicator/node/planner.h"
+
+#include "replicator/log/error.h"
+
+namespace colony {
+
+Planner::Planner(NodeFile& file, const std::map<std::string, Origin>& origins) : file_(file) {
+  for (const auto& [node, origin] : origins) origins_[node] = {origin.incarnation, origin.piece};
+  open_ = file.parts();
+}
+
+PlannedMessage Planner::plan(const Message& message) {
+  PlannedMessage planned;
+  planned.message = &message;
+  planned.entry = decode(message.data, message.origin);
+  if (!planned.entry) {
+    planned.passed_over = true;
+    return planned;
+  }
+  const Entry& entry = *planned.entry;
+  const auto known = origins_.find(entry.origin);
+  if (std::holds_alternative<HelloEntry>(entry.body)) {
+    if (known == origins_.end()) {
+      origins_[entry.origin] = {entry.incarnation, PieceNumber()};
+    } else {
+      planned.passed_over = known->second.incarnation != entry.incarnation;
+    }
+  } else if (known == origins_.end() || known->second.incarnation != entry.incarnation) {
+    planned.passed_over = true;
+  } else if (std::holds_alternative<TransactionsEntry>(entry.body)) {
+    plan_transactions(planned, known->second);
+  }
+  return planned;
+}
+
+void Planner::plan_transactions(PlannedMessage& planned, OriginState& state) {
+  const auto& entry = std::get<TransactionsEntry>(planned.entry->body);
+  const std::string& origin = planned.entry->origin;
+  if (entry.first > state.piece.next()) {
+    planned.passed_over = planned.out_of_turn = true;
+    return;
+  }
+  const bool is_this_node = origin == file_.identity().node;
+  PieceNumber number = entry.first;
+  std::size_t assembled_from = 0;
+  struct Slice {
+    std::size_t transaction, from, size;
+  };
+  std::vector<Slice> slices;  // of planned.assembled, which may yet move
+  for (const Piece& piece : entry.pieces) {
+    const PieceNumber here = number;
+    number = number.next();
+    if (here <= state.piece) continue;  // a duplicate
+    state.piece = planned.accepted = here;
+    if (is_this_node && is_in_outbox(*planned.message, here, piece)) {
+      if (piece.last) planned.transactions.push_back({here, piece.shape, true, false, {}});
+      continue;
+    }
+    std::string& open = open_[origin];
+    if (!piece.last) {
+      open += piece.changeset;
+      planned.parts.push_back({here, piece.changeset});
+    } else if (open.empty()) {
+      planned.transactions.push_back({here, piece.shape, false, false, piece.changeset});
+    } else {
+      assembled_from = planned.assembled.size();
+      planned.assembled += open;
+      planned.assembled += piece.changeset;
+      slices.push_back({planned.transactions.size(), assembled_from, planned.assembled.size() - assembled_from});
+      planned.transactions.push_back({here, piece.shape, false, true, {}});
+      open.clear();
+      planned.parts.clear();  // those of this entry are in it
+    }
+  }
+  if (planned.accepted == PieceNumber()) planned.passed_over = true;
+  for (const Slice& slice : slices) {
+    planned.transactions[slice.transaction].changeset =
+        std::string_view(planned.assembled).substr(slice.from, slice.size);
+  }
+}
+
+// Whether a piece of this node that the log has is what the outbox has under that
+// number. A file that was put back to an earlier state has forgotten pieces that
+// the log has: those are applied as if they were somebody else's.
+bool Planner::is_in_outbox(const Message& message, PieceNumber number, const Piece& piece) {
+  const std::optional<OutboxPiece> waiting = file_.outbox_piece(number);
+  if (waiting && waiting->changeset == piece.changeset && waiting->last == piece.last) return true;
+  if (!waiting && number > file_.outbox_end()) return false;
+  throw Halt(
+      "entry " + std::to_string(message.sequence.value()) + " of the log has a transaction number " +
+      std::to_string(number.value()) + " of node " + file_.identity().node +
+      " that differs from this file's own: this file is a copy of, or an older backup of, a file that has written "
+      "since. Give it a name of its own: colony init " +
+      "DB --cluster " + file_.identity().cluster + " --node NEW");
+}
+
+}  // namespace colony

@@ -1,0 +1,77 @@
+// What the messages of a batch mean for this file, decided before any row is
+// touched.
+//
+// The rules by which an entry counts are a function of the log alone, so that
+// all nodes decide alike:
+//  - a hello counts if nobody has its origin's name yet, or the same incarnation
+//    has it;
+//  - an entry of an incarnation that holds no name is passed over;
+//  - a piece counts if it is the next one of its origin; one at or below the
+//    origin's high-water mark is a duplicate, and an entry that begins beyond the
+//    next one is out of turn: both are passed over.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replicator/log/entry.h"
+#include "replicator/log/log.h"
+#include "replicator/store/node_file.h"
+
+namespace colony {
+
+struct PlannedTransaction {
+  PieceNumber last;
+  std::uint64_t shape = 0;
+  bool own = false;            // of this file's outbox, still pending
+  bool has_parts = false;      // its beginning is kept in the file
+  std::string_view changeset;  // of somebody else's; whole
+};
+
+struct PlannedPart {
+  PieceNumber piece;
+  std::string_view changeset;
+};
+
+struct PlannedMessage {
+  const Message* message = nullptr;
+  std::optional<Entry> entry;  // nothing: not an entry of this colony
+  bool passed_over = false;
+  bool out_of_turn = false;  // passed over, and its origin must send again
+  PieceNumber accepted;      // the origin's new high-water mark, if it has pieces that count
+  std::vector<PlannedTransaction> transactions;
+  std::vector<PlannedPart> parts;  // of a transaction whose end is yet to come
+  std::string assembled;           // what a changeset of several pieces points into
+
+  const HelloEntry* hello() const { return entry && !passed_over ? std::get_if<HelloEntry>(&entry->body) : nullptr; }
+  const BarrierEntry* barrier() const {
+    return entry && !passed_over ? std::get_if<BarrierEntry>(&entry->body) : nullptr;
+  }
+};
+
+class Planner {
+ public:
+  // `origins` as the file has them; both must outlive the planner.
+  Planner(NodeFile& file, const std::map<std::string, Origin>& origins);
+
+  // The messages in order, one call each. Throws Halt for an entry that must not
+  // be passed over and cannot be read, and when somebody else speaks as this node.
+  PlannedMessage plan(const Message& message);
+
+ private:
+  struct OriginState {
+    Incarnation incarnation;
+    PieceNumber piece;
+  };
+
+  void plan_transactions(PlannedMessage& planned, OriginState& state);
+  bool is_in_outbox(const Message& message, PieceNumber number, const Piece& piece);
+
+  NodeFile& file_;
+  std::map<std::string, OriginState> origins_;
+  std::map<std::string, std::string> open_;  // transactions begun and not ended, by origin
+};
+
+}  // namespace colony

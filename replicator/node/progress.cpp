@@ -1,0 +1,57 @@
+#include "replicator/node/progress.h"
+
+namespace colony {
+
+Progress::View Progress::view() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+void Progress::need_resync() {
+  const std::lock_guard lock(mutex_);
+  ++questions_;
+  view_.granted = false;
+}
+
+void Progress::wait_for_work(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, timeout, [this] { return work_; });
+  work_ = false;
+}
+
+std::optional<std::uint64_t> Progress::open_question() const {
+  const std::lock_guard lock(mutex_);
+  if (view_.granted) return std::nullopt;
+  return questions_;
+}
+
+void Progress::grant(std::uint64_t question) {
+  const std::lock_guard lock(mutex_);
+  if (question != questions_) return;
+  view_.granted = true;
+  ++view_.grants;
+  work_ = true;
+  changed_.notify_all();
+}
+
+void Progress::accepted(PieceNumber piece, bool introduced) {
+  const std::lock_guard lock(mutex_);
+  if (view_.accepted == piece && view_.introduced == introduced) return;
+  view_.accepted = piece;
+  view_.introduced = introduced;
+  work_ = true;
+  changed_.notify_all();
+}
+
+void Progress::set_entry_bytes_max(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  view_.entry_bytes_max = bytes;
+}
+
+void Progress::work() {
+  const std::lock_guard lock(mutex_);
+  work_ = true;
+  changed_.notify_all();
+}
+
+}  // namespace colony

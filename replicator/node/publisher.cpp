@@ -1,0 +1,98 @@
+#include "replicator/node/publisher.h"
+
+#include <algorithm>
+
+namespace colony {
+
+Publisher::Publisher(const std::string& path, Log& log, Progress& progress, Options options)
+    : db_(path, Database::Mode::kReadWrite), file_(db_), log_(log), progress_(progress), options_(std::move(options)) {
+  db_.execute("PRAGMA query_only = ON");
+}
+
+void Publisher::enqueue(EntryBody body) {
+  {
+    const std::lock_guard lock(mutex_);
+    control_.push_back(std::move(body));
+  }
+  progress_.work();
+}
+
+// After a new grant nothing is in flight, as far as anybody knows.
+bool Publisher::begin_grant(const Progress::View& view) {
+  if (!view.granted) return false;
+  if (view.grants != grant_) {
+    grant_ = view.grants;
+    failures_ = log_.publish_failures();
+    sent_ = view.accepted;
+    in_flight_.clear();
+    in_flight_bytes_ = 0;
+    hello_sent_.reset();
+  }
+  sent_ = std::max(sent_, view.accepted);
+  if (log_.publish_failures() != failures_) {
+    progress_.need_resync();
+    return false;
+  }
+  return true;
+}
+
+bool Publisher::step() {
+  const Progress::View view = progress_.view();
+  if (!begin_grant(view)) return false;
+  if (!view.introduced) {
+    if (hello_sent_) {
+      check_unanswered(*hello_sent_);
+      return false;
+    }
+    log_.publish(encode(file_.identity().node, file_.identity().incarnation, options_.hello));
+    hello_sent_ = options_.now();
+    return true;
+  }
+  return send_control() || send_transactions(view);
+}
+
+bool Publisher::send_control() {
+  EntryBody body;
+  {
+    const std::lock_guard lock(mutex_);
+    if (control_.empty()) return false;
+    body = std::move(control_.front());
+    control_.pop_front();
+  }
+  log_.publish(encode(file_.identity().node, file_.identity().incarnation, body));
+  return true;
+}
+
+bool Publisher::send_transactions(const Progress::View& view) {
+  while (!in_flight_.empty() && in_flight_.front().last <= view.accepted) {
+    in_flight_bytes_ -= in_flight_.front().bytes;
+    in_flight_.pop_front();
+  }
+  if (!in_flight_.empty()) check_unanswered(in_flight_.front().sent);
+  if (in_flight_bytes_ >= options_.in_flight_bytes_max) return false;
+
+  const std::size_t room = std::min(options_.entry_bytes_max, view.entry_bytes_max);
+  const std::size_t target = room > kEntryBytesMin ? room - kEntryBytesMin : 1;
+  const std::vector<OutboxPiece> pieces = file_.outbox_after(sent_, target);
+  if (pieces.empty()) return false;
+  if (pieces.front().piece != sent_.next()) {
+    // What stood between was absorbed meanwhile: this view of things is old.
+    progress_.need_resync();
+    return true;
+  }
+  TransactionsEntry entry;
+  entry.first = pieces.front().piece;
+  for (const OutboxPiece& piece : pieces) entry.pieces.push_back({piece.last, piece.shape, piece.changeset});
+  const std::string bytes = encode(file_.identity().node, file_.identity().incarnation, entry);
+  log_.publish(bytes);
+  sent_ = pieces.back().piece;
+  in_flight_.push_back({sent_, bytes.size(), options_.now()});
+  in_flight_bytes_ += bytes.size();
+  return true;
+}
+
+void Publisher::check_unanswered(Clock::time_point sent) {
+  if (options_.now() - sent >= options_.unanswered_max) progress_.need_resync();
+}
+
+}  // namespace colony

@@ -1,0 +1,79 @@
+// The publisher: sends what waits in the outbox to the log, in order.
+//
+// Several entries may be in flight. Whether the log took them is learned from the
+// applier, which reads them there (Progress); an entry that got lost makes the
+// later ones count for nothing, and the publisher goes back to it and sends all of
+// them again (go-back-N). Nothing is noted in the file: after a crash the log
+// tells what it has.
+//
+// Threads: one, of its own; enqueue() by any. It only reads the file. Errors of
+// step(): LogUnavailable, SqliteError, Interrupted; the next step() is good again.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "replicator/log/entry.h"
+#include "replicator/log/log.h"
+#include "replicator/node/progress.h"
+#include "replicator/store/node_file.h"
+
+namespace colony {
+
+// An entry of one outbox piece, the most that cannot be cut, fits into this.
+inline constexpr std::size_t kEntryBytesMin = 61'000;
+
+class Publisher {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  struct Options {
+    HelloEntry hello;
+    std::size_t entry_bytes_max = 256u << 10;  // of an entry; small enough to be applied in one go
+    std::size_t in_flight_bytes_max = 8u << 20;
+    std::chrono::milliseconds unanswered_max{10'000};  // after that, ask the log what it has
+    std::function<Clock::time_point()> now = [] { return Clock::now(); };
+  };
+
+  Publisher(const std::string& path, Log& log, Progress& progress, Options options);
+
+  // Sends the next entry, if there is one to send and room in flight. False if
+  // there was nothing to do: wait for Progress::wait_for_work().
+  bool step();
+
+  // An entry that is no transaction, to be sent before the next ones.
+  void enqueue(EntryBody body);
+
+ private:
+  struct InFlight {
+    PieceNumber last;
+    std::size_t bytes;
+    Clock::time_point sent;
+  };
+
+  bool begin_grant(const Progress::View& view);
+  bool send_control();
+  bool send_transactions(const Progress::View& view);
+  void check_unanswered(Clock::time_point sent);
+
+  Database db_;
+  NodeFile file_;
+  Log& log_;
+  Progress& progress_;
+  Options options_;
+
+  std::uint64_t grant_ = 0;  // the one that what follows belongs to
+  std::uint64_t failures_ = 0;
+  PieceNumber sent_;
+  std::deque<InFlight> in_flight_;
+  std::size_t in_flight_bytes_ = 0;
+  std::optional<Clock::time_point> hello_sent_;
+
+  std::mutex mutex_;
+  std::deque<EntryBody> control_;  // guarded by mutex_
+};
+
+}  // namespace colony

@@ -1,0 +1,71 @@
+// Undoing and redoing pending transactions around an entry of somebody else.
+//
+// One Rebase lives as long as one write transaction of the applier. Within it,
+// in this order: undo(), then any number of foreign transactions and
+// absorb_own(), then redo_rest().
+//
+// Only those pending transactions are undone that the entries meet (touched.h).
+// When it turns out on the way that this was too few, because a row is displaced
+// that another pending transaction knows, NeedsFullRebase is thrown: the caller
+// rolls back and begins again with all of them.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "replicator/store/conflict.h"
+#include "replicator/store/fold.h"
+#include "replicator/store/node_file.h"
+#include "replicator/store/pending.h"
+
+namespace colony {
+
+struct NeedsFullRebase {};
+
+class Rebase {
+ public:
+  Rebase(NodeFile& file, Fold& fold, const ReplicatedSchema& schema, ConflictJournal& journal,
+         PendingTransactions& pending);
+  ~Rebase();
+  Rebase(const Rebase&) = delete;
+  Rebase& operator=(const Rebase&) = delete;
+
+  // Takes these out of the rows, the latest first.
+  void undo(std::set<PieceNumber> transactions);
+
+  // Applies somebody else's transaction; its conflicts go to the journal.
+  void apply_foreign(Sequence sequence, const std::string& origin, PieceNumber last, std::string_view changeset,
+                     std::uint64_t shape);
+
+  // A transaction of this node has come back in the log: it takes its place
+  // there and leaves the outbox.
+  void absorb_own(Sequence sequence, PieceNumber last);
+
+  // Puts those back that are still pending.
+  void redo_rest();
+
+  // Tells `pending` what has left the outbox. After the commit, and only then.
+  void committed();
+
+  bool journalled() const { return journalled_; }
+
+ private:
+  void on_displaced(const ReplicatedTable& table, const std::vector<Value>& row);
+  void check_known(std::uint64_t mark, PieceNumber after) const;
+  std::string changeset_of(PieceNumber last);
+  void journal(Sequence sequence, const std::string& origin, PieceNumber last, const std::vector<Conflict>& conflicts);
+
+  NodeFile& file_;
+  Fold& fold_;
+  const ReplicatedSchema& schema_;
+  ConflictJournal& journal_;
+  PendingTransactions& pending_;
+  std::set<PieceNumber> undone_;     // and not yet put back
+  std::set<PieceNumber> accounted_;  // undone at first, or absorbed: no need to undo them
+  std::vector<PieceNumber> absorbed_;
+  PieceNumber redoing_;  // what displaces rows just now: later transactions matter
+  bool journalled_ = false;
+};
+
+}  // namespace colony

@@ -1,0 +1,209 @@
+#include "replicator/node/status.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
+#include "replicator/log/error.h"
+
+namespace colony {
+namespace {
+
+constexpr char kMagic[8] = {'c', 'o', 'l', 'o', 'n', 'y', '0', '1'};
+
+std::string status_path(const std::string& database) { return database + "-colony"; }
+
+template <std::size_t N>
+void store_text(char (&field)[N], const std::string& text) {
+  const std::size_t size = std::min(text.size(), N - 1);
+  std::memcpy(field, text.data(), size);
+  field[size] = '\0';
+}
+
+}  // namespace
+
+// A reader in another process sees a whole page or tries again: `version` is odd
+// while a writer is at it.
+struct Status::Page {
+  char magic[8];
+  std::atomic<std::uint64_t> version;
+  std::uint32_t state;
+  std::uint32_t padding;
+  std::int64_t pid;
+  std::uint64_t log_head;
+  std::uint64_t passed_over;
+  char program[32];
+  char broker[256];
+  char message[1024];
+
+  void begin() { version.fetch_add(1, std::memory_order_acq_rel); }
+  void end() { version.fetch_add(1, std::memory_order_acq_rel); }
+  void initialize() {
+    std::memcpy(magic, kMagic, sizeof magic);
+    pid = getpid();
+    store_text(program, COLONY_VERSION);
+  }
+  StatusView view() const {
+    StatusView view;
+    view.state = static_cast<State>(state);
+    view.message = std::string(message, strnlen(message, sizeof message));
+    view.broker = std::string(broker, strnlen(broker, sizeof broker));
+    view.pid = pid;
+    view.log_head = Sequence(log_head);
+    view.passed_over = passed_over;
+    view.version = std::string(program, strnlen(program, sizeof program));
+    return view;
+  }
+};
+
+const char* to_string(State state) {
+  switch (state) {
+    case State::kStopped:
+      return "stopped";
+    case State::kStarting:
+      return "starting";
+    case State::kWaitingForBroker:
+      return "waiting_for_broker";
+    case State::kCatchingUp:
+      return "catching_up";
+    case State::kRunning:
+      return "running";
+    case State::kHalted:
+      return "halted";
+  }
+  return "unknown";
+}
+
+Status::Status() : page_(new Page{}) {
+  page_->initialize();
+  set_state(State::kStarting);
+}
+
+namespace {
+
+// Opens and locks the file. Readers lock it for a moment too, and a sidecar that
+// ends removes it: hence more than one try.
+int open_locked(const std::string& path, mode_t mode) {
+  constexpr int kTries = 50;
+  for (int i = 0; i < kTries; ++i) {
+    const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, mode);
+    if (file < 0) throw Error("cannot create " + path + ": " + std::strerror(errno));
+    struct stat opened {
+    }, named{};
+    if (flock(file, LOCK_EX | LOCK_NB) == 0 && fstat(file, &opened) == 0 && stat(path.c_str(), &named) == 0 &&
+        opened.st_ino == named.st_ino) {
+      return file;
+    }
+    close(file);
+    std::this_thread::sleep_for(std::chrono::milliseconds(4));
+  }
+  return -1;
+}
+
+}  // namespace
+
+std::unique_ptr<Status> Status::beside(const std::string& database) {
+  const std::string path = status_path(database);
+  struct stat database_stat {};
+  const mode_t mode = stat(database.c_str(), &database_stat) == 0 ? database_stat.st_mode & 0666 : 0600;
+  const int file = open_locked(path, mode);
+  if (file < 0) {
+    const std::optional<StatusView> other = of(database);
+    throw Error("a sidecar already runs on " + database +
+                (other ? " (process " + std::to_string(other->pid) + ")" : std::string()) +
+                ": one file has one sidecar; stop that one first");
+  }
+  void* const memory = ftruncate(file, sizeof(Page)) == 0
+                           ? mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
+                           : MAP_FAILED;
+  if (memory == MAP_FAILED) {
+    close(file);
+    throw Error("cannot write " + path + ": " + std::strerror(errno));
+  }
+  auto status = std::make_unique<Status>();
+  delete status->page_;
+  status->page_ = static_cast<Page*>(memory);
+  status->file_ = file;
+  status->path_ = path;
+  std::memset(memory, 0, sizeof(Page));
+  status->page_->initialize();
+  status->set_state(State::kStarting);
+  return status;
+}
+
+Status::~Status() {
+  if (file_ < 0) {
+    delete page_;
+    return;
+  }
+  unlink(path_.c_str());
+  munmap(page_, sizeof(Page));
+  close(file_);
+}
+
+std::optional<StatusView> Status::of(const std::string& database) {
+  const int file = open(status_path(database).c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  std::optional<StatusView> view;
+  struct stat file_stat {};
+  const bool is_held = flock(file, LOCK_SH | LOCK_NB) != 0;
+  if (is_held && fstat(file, &file_stat) == 0 && file_stat.st_size >= static_cast<off_t>(sizeof(Page))) {
+    void* const memory = mmap(nullptr, sizeof(Page), PROT_READ, MAP_SHARED, file, 0);
+    if (memory != MAP_FAILED) {
+      const Page& page = *static_cast<const Page*>(memory);
+      for (int tries = 0; tries < 1000 && std::memcmp(page.magic, kMagic, sizeof kMagic) == 0; ++tries) {
+        const std::uint64_t before = page.version.load(std::memory_order_acquire);
+        view = page.view();
+        std::atomic_thread_fence(std::memory_order_acquire);
+        if (before % 2 == 0 && before == page.version.load(std::memory_order_acquire)) break;
+      }
+      munmap(memory, sizeof(Page));
+    }
+  }
+  close(file);
+  return view;
+}
+
+void Status::set_state(State state, const std::string& message) {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  page_->state = static_cast<std::uint32_t>(state);
+  store_text(page_->message, message);
+  page_->end();
+}
+
+void Status::set_broker(const std::string& broker) {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  store_text(page_->broker, broker);
+  page_->end();
+}
+
+void Status::set_log_head(Sequence head) {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  page_->log_head = head.value();
+  page_->end();
+}
+
+void Status::count_passed_over() {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  ++page_->passed_over;
+  page_->end();
+}
+
+StatusView Status::view() const {
+  const std::lock_guard lock(mutex_);
+  return page_->view();
+}
+
+}  // namespace colony

@@ -1,0 +1,68 @@
+// How the sidecar is doing, as `colony status` shows it.
+//
+// The sidecar keeps it in a small memory-mapped file beside the database,
+// `<db>-colony`, which it also holds locked: that lock is what makes a second
+// sidecar impossible, and its absence is how readers know that none runs. The file
+// is a view for people, never a record: what must survive is in the database.
+//
+// Threads: any. Setting costs no system call.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "replicator/log/names.h"
+
+namespace colony {
+
+enum class State : std::uint32_t {
+  kStopped,  // no sidecar
+  kStarting,
+  kWaitingForBroker,  // no connection to the log; the app goes on
+  kCatchingUp,        // reading what it has missed
+  kRunning,
+  kHalted,  // stopped by itself: see the message
+};
+
+const char* to_string(State state);
+
+struct StatusView {
+  State state = State::kStopped;
+  std::string message;  // why it waits or has halted; else empty
+  std::string broker;   // as it was given, without credentials
+  std::int64_t pid = 0;
+  Sequence log_head;              // as far as is known
+  std::uint64_t passed_over = 0;  // messages since the start that were no entries
+  std::string version;
+};
+
+class Status {
+ public:
+  Status();  // in memory only
+  ~Status();
+
+  // With the file beside `database`. Throws Error if a sidecar holds it already.
+  static std::unique_ptr<Status> beside(const std::string& database);
+
+  // What the sidecar of `database` last said; nothing if none runs.
+  static std::optional<StatusView> of(const std::string& database);
+
+  void set_state(State state, const std::string& message = "");
+  void set_broker(const std::string& broker);
+  void set_log_head(Sequence head);
+  void count_passed_over();
+  StatusView view() const;
+
+ private:
+  struct Page;
+
+  Page* page_ = nullptr;  // mapped, or on the heap
+  int file_ = -1;
+  std::string path_;
+  mutable std::mutex mutex_;
+};
+
+}  // namespace colony
