@@ -86,13 +86,28 @@ void Applier::meet_log() {
   met_log_ = true;
 }
 
-void Applier::check_name() const {
-  const Identity& self = file_.identity();
-  const auto holder = origins_.find(self.node);
-  if (holder == origins_.end() || holder->second.incarnation == self.incarnation) return;
-  throw Halt("the name " + self.node + " in colony " + self.cluster + " belongs to " + holder->second.host + ":" +
-             holder->second.path + ": give this file another one with colony init " + db_.path() + " --cluster " +
-             self.cluster + " --node NEW");
+// What the log says of this node: null before its first hello.
+const Origin* Applier::self() const {
+  const auto found = origins_.find(file_.identity().node);
+  return found == origins_.end() ? nullptr : &found->second;
+}
+
+void Applier::check_name() {
+  const Identity& identity = file_.identity();
+  const Origin* const holder = self();
+  if (holder == nullptr) return;
+  const std::string elsewhere = holder->host + ":" + holder->path;
+  const std::string rename = "colony init DB --cluster " + identity.cluster + " --node NEW";
+  if (holder->incarnation != identity.incarnation) {
+    throw Halt("the name " + identity.node + " in colony " + identity.cluster + " belongs to " + elsewhere +
+               ": give this file another one (" + rename + ", on a copy of it)");
+  }
+  const bool here = holder->host == options_.home.host && holder->path == options_.home.path;
+  if (introduced_ && !here) {
+    throw Halt("a copy of this file speaks as node " + identity.node + " at " + elsewhere +
+               ": stop one of the two, and give the copy a name of its own (" + rename + ")");
+  }
+  introduced_ = here;
 }
 
 void Applier::check_next(const Message& message) {
@@ -128,7 +143,6 @@ bool Applier::step(std::chrono::milliseconds wait) {
       // What was sent over the connection before this one may be lost.
       progress_.need_resync();
     }
-    check_name();
     answer_question();
     if (messages_.empty()) messages_ = log_.fetch(position_.next(), options_.fetch, wait);
     status_.set_log_head(log_.last_known());
@@ -316,9 +330,8 @@ void Applier::write_progress(const Absorbed& absorbed) {
 }
 
 void Applier::tell_accepted() {
-  const auto self = origins_.find(file_.identity().node);
-  const bool introduced = self != origins_.end() && self->second.incarnation == file_.identity().incarnation;
-  progress_.accepted(introduced ? self->second.piece : PieceNumber(), introduced);
+  check_name();
+  progress_.accepted(introduced_ ? self()->piece : PieceNumber(), introduced_);
 }
 
 void Applier::tell(Absorbed& absorbed) {

@@ -35,6 +35,8 @@ class Applier {
   struct Options {
     FetchLimits fetch;
     std::chrono::milliseconds transaction_ms{10};
+    // Where this file lives, as its own hello tells the others.
+    Home home;
     // Asked between two tries for the write lock that an app holds.
     std::function<bool(int waited_ms)> go_on_waiting = [](int) { return true; };
     // Called right after the commit that moved the file to a barrier's position:
@@ -45,6 +47,9 @@ class Applier {
   // Opens the file; throws Error if it is not a colony's.
   Applier(const std::string& path, Log& log, Progress& progress, Status& status, Options options);
   ~Applier();
+
+  // Any thread: makes a long round end with an SqliteError, undone.
+  void interrupt() { sqlite3_interrupt(db_.handle()); }
 
   // One round: waits up to `wait` for the log to have something new, and absorbs
   // it. True if the position moved.
@@ -64,7 +69,8 @@ class Applier {
 
   void load();
   void meet_log();
-  void check_name() const;
+  const Origin* self() const;
+  void check_name();
   void check_next(const Message& message);
   void answer_question();
   void index_new_pending();
@@ -96,6 +102,7 @@ class Applier {
   bool met_log_ = false;                   // and found that it is the one that the file remembers
   std::optional<std::uint64_t> question_;  // of the publisher, once head_ was looked up for it
   Sequence head_;
+  bool introduced_ = false;        // this node's hello from here was seen since the start
   std::vector<Message> messages_;  // fetched and not yet absorbed
 };
 

@@ -1,81 +1,6 @@
 #include "replicator/store/conflict.h"
 
-#include <spdlog/fmt/fmt.h>
-
-#include <cmath>
-
 namespace colony {
-namespace {
-
-// Well-formed UTF-8 without NULs (RFC 3629).
-bool is_json_text(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = [&](std::size_t at) -> unsigned {
-      return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u;
-    };
-    const unsigned lead = byte(i);
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead == 0 || (lead >= 0x80 && lead < 0xc2) || lead > 0xf4) return false;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((byte(i + k) & 0xc0) != 0x80) return false;
-    }
-    const unsigned second = byte(i + 1);
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
-        (lead == 0xf4 && second > 0x8f)) {
-      return false;
-    }
-    i += length;
-  }
-  return true;
-}
-
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
-// The shortest text that gives the same number again, and that is no integer.
-std::string real_text(double real) {
-  if (std::isinf(real)) return real > 0 ? "9e999" : "-9e999";
-  const std::string text = fmt::format("{}", real);
-  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
-}
-
-void append_json(std::string& out, const Value& value) {
-  switch (value.type) {
-    case ValueType::kInteger:
-      out += fmt::format("{}", value.integer);
-      return;
-    case ValueType::kReal:
-      out += real_text(value.real);
-      return;
-    case ValueType::kText:
-      if (is_json_text(value.bytes())) return append_json_string(out, value.bytes());
-      [[fallthrough]];
-    case ValueType::kBlob:
-      out += "{\"hex\":\"";
-      for (const char c : value.bytes()) out += fmt::format("{:02x}", static_cast<unsigned char>(c));
-      out += "\"}";
-      return;
-    case ValueType::kNull:
-    case ValueType::kUndefined:
-      out += "null";
-      return;
-  }
-}
-
-}  // namespace
-
 const char* to_string(ConflictKind kind) {
   switch (kind) {
     case ConflictKind::kInsertExists:
@@ -92,18 +17,6 @@ const char* to_string(ConflictKind kind) {
       return "displaced";
   }
   return "";
-}
-
-std::string to_json(const std::vector<std::string>& columns, const std::vector<Value>& values) {
-  std::string out = "{";
-  for (std::size_t i = 0; i < values.size() && i < columns.size(); ++i) {
-    if (!values[i].defined()) continue;
-    if (out.size() > 1) out += ',';
-    append_json_string(out, columns[i]);
-    out += ':';
-    append_json(out, values[i]);
-  }
-  return out + "}";
 }
 
 ConflictJournal::ConflictJournal(Database& db)

@@ -23,13 +23,9 @@ const char* to_string(ConflictKind kind);
 struct Conflict {
   ConflictKind kind;
   std::string table;
-  std::string key;   // a JSON object: column, value
+  std::string key;   // a JSON object: column, value (json_row)
   std::string lost;  // likewise
 };
-
-// `{"a":1,"b":"x"}` of the columns whose values are defined; blobs, and text
-// that JSON cannot hold, as {"hex":"00ff"}.
-std::string to_json(const std::vector<std::string>& columns, const std::vector<Value>& values);
 
 // Where conflicts are kept: __colony_conflicts. Those of a transaction that is
 // still pending stand under sequence 0: they may yet change.

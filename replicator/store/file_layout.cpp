@@ -118,6 +118,10 @@ void create_guards(Database& db, const std::string& table) {
   }
 }
 
+void drop_guards(Database& db, const std::string& table) {
+  for (const Guard& guard : kGuards) db.execute("DROP TRIGGER IF EXISTS " + quoted(guard_name(guard, table)));
+}
+
 bool has_guards(Database& db, const std::string& table) {
   Statement count(db,
                   "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name IN (?1, ?2, ?3) AND "

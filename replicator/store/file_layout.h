@@ -28,6 +28,8 @@ void drop_layout(Database& db);
 // in tables whose key allows it: nothing could tell such rows apart.
 void create_guards(Database& db, const std::string& table);
 
+void drop_guards(Database& db, const std::string& table);
+
 // Whether all three triggers of `table` are there.
 bool has_guards(Database& db, const std::string& table);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "replicator/store/derived_triggers.h"
+#include "replicator/store/json.h"
 
 namespace colony {
 namespace {
@@ -19,7 +20,7 @@ Conflict conflict_of(ConflictKind kind, const ReplicatedTable& table, const std:
   for (std::size_t i = 0; i < key.size(); ++i) {
     if (table.key[i] != 0) key[i] = key_holder[i];
   }
-  return {kind, table.name, to_json(table.columns, key), to_json(table.columns, lost)};
+  return {kind, table.name, json_row(table.columns, key), json_row(table.columns, lost)};
 }
 
 // The values of `row` in the columns that `change` changes without having known

@@ -1,0 +1,267 @@
+#include "replicator/node/enrollment.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <set>
+
+#include "replicator/node/rebase.h"
+#include "replicator/node/status.h"
+#include "replicator/store/file_layout.h"
+#include "replicator/store/table_choice.h"
+#include "sqlite_ext/capture.h"
+
+namespace colony {
+namespace {
+
+constexpr int kLockWaitMs = 10'000;
+
+void check_name(const std::string& what, const std::string& name) {
+  if (is_valid_name(name)) return;
+  throw Error("'" + name + "' cannot be the name of a " + what + ": use 1 to 32 of A-Z a-z 0-9 _ and -");
+}
+
+Incarnation new_incarnation() {
+  std::random_device random;
+  std::uint64_t value = 0;
+  while (value == 0) value = (static_cast<std::uint64_t>(random()) << 32 | random()) >> 1;  // fits SQLite's integers
+  return Incarnation(value);
+}
+
+void set_meta(Database& db, const std::string& key, const std::string& value) {
+  Statement(db, "INSERT OR REPLACE INTO __colony_meta(key, value) VALUES(?1, ?2)").bind(1, key).bind(2, value).run();
+}
+
+void set_meta(Database& db, const std::string& key, std::int64_t value) {
+  Statement(db, "INSERT OR REPLACE INTO __colony_meta(key, value) VALUES(?1, ?2)").bind(1, key).bind(2, value).run();
+}
+
+std::string meta(Database& db, const std::string& key) {
+  Statement select(db, "SELECT value FROM __colony_meta WHERE key = ?1");
+  select.bind(1, key);
+  return select.step() ? std::string(select.text(0)) : std::string();
+}
+
+void add_capture(Database& db) {
+  const SqliteHost* const host = SqliteHost::get();
+  if (host == nullptr)
+    throw Error("the SQLite library of this machine lacks the preupdate hook: install Debian's libsqlite3-0");
+  install_capture(db.handle(), *host);
+}
+
+std::string set_wal(Database& db) {
+  const std::string before = db.query_text("PRAGMA journal_mode");
+  if (before == "wal") return before;
+  std::string now;
+  try {
+    now = db.query_text("PRAGMA journal_mode = WAL");
+  } catch (const SqliteError& error) {
+    if (error.code() != SQLITE_BUSY && error.code() != SQLITE_LOCKED) throw;
+  }
+  if (now != "wal" && now != "memory") {
+    throw Error(db.path() +
+                " cannot be put into WAL mode, which Colony needs: close the programs that use it, and try again");
+  }
+  return before;
+}
+
+// Takes the other node's pending transactions out of a copy: that node will send
+// them, and they come back by the log.
+void undo_pending(Database& db, NodeFile& file) {
+  ReplicatedSchema schema;
+  schema.load(db);
+  Fold fold(db, schema);
+  ConflictJournal journal(db);
+  PendingTransactions pending;
+  std::optional<PieceNumber> first;
+  std::set<PieceNumber> all;
+  for (const OutboxPiece& piece : file.outbox_after(PieceNumber(), SIZE_MAX)) {
+    if (!first) first = piece.piece;
+    if (!piece.last) continue;
+    pending.add(*first, piece.piece, {});
+    all.insert(piece.piece);
+    first.reset();
+  }
+  Rebase(file, fold, schema, journal, pending).undo(all);
+  db.execute("DELETE FROM __colony_outbox");
+}
+
+// Gives a copy of another node's file a life of its own.
+void rename_copy(Database& db, const EnrollRequest& request) {
+  NodeFile file(db);
+  const auto origins = file.origins();
+  if (const auto holder = origins.find(request.node); holder != origins.end()) {
+    throw Error("the name " + request.node + " in colony " + request.cluster + " belongs to " + holder->second.host +
+                ":" + holder->second.path + " already: choose another one");
+  }
+  undo_pending(db, file);
+  set_meta(db, "node", request.node);
+  set_meta(db, "incarnation", static_cast<std::int64_t>(new_incarnation().value()));
+  file.set_absorbed(PieceNumber());
+}
+
+EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request, const std::string& journal_mode,
+                                      std::string& former_node) {
+  const Home here = home_of(request.path);
+  if (!has_layout(db)) {
+    create_layout(db);
+    set_meta(db, "format", kFileFormat);
+    set_meta(db, "cluster", request.cluster);
+    set_meta(db, "node", request.node);
+    set_meta(db, "incarnation", static_cast<std::int64_t>(new_incarnation().value()));
+    set_meta(db, "capture", "session");
+    set_meta(db, "position", 0);
+    set_meta(db, "position_hash", 0);
+    set_meta(db, "absorbed", 0);
+    set_meta(db, "journal_mode_before", journal_mode);
+    NodeFile(db).set_home(here);
+    return EnrollReport::Outcome::kNew;
+  }
+  NodeFile file(db);
+  const Identity self = file.identity();
+  if (self.cluster != request.cluster) {
+    throw Error(request.path + " belongs to colony " + self.cluster + " as node " + self.node +
+                ": to move it to another colony, run colony detach first");
+  }
+  if (self.node == request.node) {
+    create_layout(db);
+    return EnrollReport::Outcome::kUnchangedIdentity;
+  }
+  if (file.home() == here) {
+    throw Error(request.path + " is node " + self.node + " of colony " + self.cluster +
+                " already; only a copy of it, at another place, can be given another name");
+  }
+  former_node = self.node;
+  rename_copy(db, request);
+  NodeFile(db).set_home(here);
+  return EnrollReport::Outcome::kCopyRenamed;
+}
+
+void replace_tables(Database& db, const std::vector<std::string>& tables) {
+  for (const std::string& former : replicated_tables(db)) {
+    if (std::find(tables.begin(), tables.end(), former) == tables.end()) drop_guards(db, former);
+  }
+  db.execute("DELETE FROM __colony_tables");
+  Statement insert(db, "INSERT INTO __colony_tables(name) VALUES(?1)");
+  for (const std::string& table : tables) {
+    insert.bind(1, table).run();
+    if (!has_guards(db, table)) create_guards(db, table);
+  }
+}
+
+std::optional<std::vector<std::string>> choice_of(Database& db, const EnrollRequest& request) {
+  if (request.tables || !has_layout(db)) return request.tables;
+  if (meta(db, "tables") == "chosen") return replicated_tables(db);
+  return std::nullopt;
+}
+
+}  // namespace
+
+Home home_of(const std::string& path) {
+  char* const resolved = realpath(path.c_str(), nullptr);
+  if (resolved == nullptr) throw Error(path + ": " + std::strerror(errno));
+  Home home{"", resolved};
+  std::free(resolved);
+  char host[HOST_NAME_MAX + 1] = {};
+  gethostname(host, HOST_NAME_MAX);
+  home.host = host;
+  return home;
+}
+
+Database open_database(const std::string& path, Database::Mode mode) {
+  struct stat file {};
+  if (stat(path.c_str(), &file) != 0) throw Error(path + ": " + std::strerror(errno));
+  if (!S_ISREG(file.st_mode)) throw Error(path + " is not a file");
+  if (mode == Database::Mode::kReadWrite) {
+    const std::string folder = home_of(path).path.substr(0, home_of(path).path.find_last_of('/') + 1);
+    if (access(path.c_str(), W_OK) != 0) throw Error(path + " cannot be written: " + std::strerror(errno));
+    if (access(folder.c_str(), W_OK) != 0) {
+      throw Error("the directory " + folder + " cannot be written (" + std::strerror(errno) +
+                  "): SQLite keeps its write-ahead log there");
+    }
+  }
+  try {
+    Database db(path, mode);
+    sqlite3_busy_timeout(db.handle(), kLockWaitMs);
+    db.query_integer("SELECT count(*) FROM sqlite_schema");
+    return db;
+  } catch (const SqliteError& error) {
+    if (error.code() == SQLITE_NOTADB) throw Error(path + " is not an SQLite database");
+    if (error.code() == SQLITE_BUSY) throw Error(path + " is locked by another program; try again later");
+    throw;
+  }
+}
+
+EnrollReport enroll(const EnrollRequest& request) {
+  check_name("colony", request.cluster);
+  check_name("node", request.node);
+  { const Database check = open_database(request.path, Database::Mode::kReadWrite); }
+  Database db = open_for_fold(request.path);
+  sqlite3_busy_timeout(db.handle(), kLockWaitMs);
+  add_capture(db);
+  EnrollReport report;
+
+  // What would be refused is refused before the file is put into WAL mode.
+  const TableChoice choice = choose_tables(db, choice_of(db, request));
+  if (has_layout(db)) {
+    const Identity self = NodeFile(db).identity();
+    if (self.node != request.node && Status::of(request.path)) {
+      throw Error("a sidecar runs on " + request.path + ": stop it before the file is renamed");
+    }
+  }
+  std::string former_node;
+  if (has_layout(db)) {
+    WriteTransaction rehearsal(db);
+    settle_identity(db, request, "", former_node);
+  }
+  const std::string journal_mode = set_wal(db);
+
+  WriteTransaction transaction(db);
+  report.outcome = settle_identity(db, request, journal_mode, report.former_node);
+  if (request.tables) set_meta(db, "tables", "chosen");
+  std::vector<std::string> names;
+  for (const ChosenTable& table : choice.replicated) {
+    names.push_back(table.name);
+    if (table.self_numbered) report.self_numbered.push_back(table.name);
+  }
+  replace_tables(db, names);
+  transaction.commit();
+  report.replicated = std::move(names);
+  for (const auto& [table, why] : choice.left_out) report.left_out.push_back({table, why});
+  return report;
+}
+
+DetachReport detach(const std::string& path) {
+  Database db = open_database(path, Database::Mode::kReadWrite);
+  if (!has_layout(db)) throw Error(path + " does not belong to a colony: there is nothing to detach");
+  if (const auto sidecar = Status::of(path)) {
+    throw Error("a sidecar runs on " + path + " (process " + std::to_string(sidecar->pid) + "): stop it first");
+  }
+  add_capture(db);
+  DetachReport report;
+  std::string before;
+  {
+    WriteTransaction transaction(db);
+    report.unsent_transactions = NodeFile(db).pending_transactions();
+    before = meta(db, "journal_mode_before");
+    drop_layout(db);
+    transaction.commit();
+  }
+  report.journal_mode = db.query_text("PRAGMA journal_mode");
+  if (!before.empty() && before != report.journal_mode) {
+    try {
+      report.journal_mode = db.query_text("PRAGMA journal_mode = " + before);
+    } catch (const SqliteError&) {
+      // Somebody has the file open: it stays in WAL mode, which the report shows.
+    }
+  }
+  return report;
+}
+
+}  // namespace colony

@@ -1,0 +1,55 @@
+// `colony init` and `colony detach`: making a file a node of a colony, and giving
+// it back.
+//
+// Each is one SQLite transaction; the app may have the file open. Errors: Error
+// with one line that says what to do; the file is then as it was.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replicator/store/node_file.h"
+
+namespace colony {
+
+struct EnrollRequest {
+  std::string path;
+  std::string cluster;
+  std::string node;
+  // Which tables to replicate. Nothing: as chosen before, or else all that can be.
+  std::optional<std::vector<std::string>> tables;
+};
+
+struct LeftOut {
+  std::string table;
+  std::string why;
+};
+
+struct EnrollReport {
+  enum class Outcome { kNew, kUnchangedIdentity, kCopyRenamed };
+
+  Outcome outcome = Outcome::kNew;
+  std::string former_node;  // of whom it was a copy
+  std::vector<std::string> replicated;
+  std::vector<LeftOut> left_out;
+  std::vector<std::string> self_numbered;  // keys that SQLite picks: two nodes may pick the same
+};
+
+EnrollReport enroll(const EnrollRequest& request);
+
+struct DetachReport {
+  std::int64_t unsent_transactions = 0;
+  std::string journal_mode;  // after
+};
+
+DetachReport detach(const std::string& path);
+
+// Where a file lives now. Throws Error if there is none.
+Home home_of(const std::string& path);
+
+// Opens `path` for the command line. Throws Error, with one line, if it is
+// missing, no SQLite database or not to be read (or written, if that is asked).
+Database open_database(const std::string& path, Database::Mode mode);
+
+}  // namespace colony

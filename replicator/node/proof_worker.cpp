@@ -1,0 +1,45 @@
+#include "replicator/node/proof_worker.h"
+
+#include <spdlog/spdlog.h>
+
+namespace colony {
+
+ProofWorker::ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof)
+    : path_(std::move(path)), on_proof_(std::move(on_proof)), thread_([this] { work(); }) {}
+
+ProofWorker::~ProofWorker() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    if (at_work_) at_work_->interrupt();
+    changed_.notify_all();
+  }
+  thread_.join();
+}
+
+void ProofWorker::answer(const BarrierEntry& barrier, Sequence position) {
+  auto snapshot = std::make_shared<ProofSnapshot>(path_, barrier.id, position);
+  const std::lock_guard lock(mutex_);
+  waiting_ = std::move(snapshot);
+  changed_.notify_all();
+}
+
+void ProofWorker::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || waiting_ != nullptr; });
+    if (stopping_) return;
+    at_work_ = std::move(waiting_);
+    const std::shared_ptr<ProofSnapshot> snapshot = at_work_;
+    lock.unlock();
+    try {
+      on_proof_(snapshot->compute());
+    } catch (const std::exception& error) {
+      spdlog::warn("a proof could not be made error=\"{}\"", error.what());
+    }
+    lock.lock();
+    at_work_.reset();
+  }
+}
+
+}  // namespace colony

@@ -1,0 +1,254 @@
+#include "replicator/node/sidecar.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <thread>
+
+#include "replicator/log/jetstream_log.h"
+#include "replicator/node/applier.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/node/file_watch.h"
+#include "replicator/node/proof_worker.h"
+#include "replicator/node/publisher.h"
+#include "replicator/node/status.h"
+#include "replicator/store/file_layout.h"
+
+namespace colony {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kFetchWait = 2s;
+constexpr auto kBrokerRetryMin = 100ms;
+constexpr auto kBrokerRetryMax = 2s;
+constexpr auto kHaltRetry = 3s;
+constexpr int kSlowWriterMs = 5'000;
+
+// The identity, after making sure that this is not the copy of a file that
+// still stands where it was made.
+Identity claim(const std::string& path) {
+  Database db = open_database(path, Database::Mode::kReadWrite);
+  NodeFile file(db);
+  const Home here = home_of(path);
+  const Home home = file.home();
+  if (home == here) return file.identity();
+  if (home.host == here.host && access(home.path.c_str(), R_OK) == 0) {
+    try {
+      Database other = open_database(home.path, Database::Mode::kReadOnly);
+      if (has_layout(other) && NodeFile(other).identity().incarnation == file.identity().incarnation) {
+        throw Error(path + " is a copy of node " + file.identity().node + "'s file " + home.path +
+                    ": give it a name of its own with colony init " + path + " --cluster " + file.identity().cluster +
+                    " --node NEW");
+      }
+    } catch (const SqliteError&) {
+      // Whatever stands there now is not that file.
+    }
+  }
+  spdlog::info("moved from={}:{} to={}:{}", home.host, home.path, here.host, here.path);
+  WriteTransaction transaction(db);
+  file.set_home(here);
+  transaction.commit();
+  return file.identity();
+}
+
+void check_write_ahead_log(const std::string& path) {
+  Database db = open_database(path, Database::Mode::kReadWrite);
+  if (const std::string mode = db.query_text("PRAGMA journal_mode"); mode != "wal") {
+    throw Error(path + " is in journal mode " + mode + ", and Colony needs WAL: run colony init again");
+  }
+}
+
+// Restores capture on tables that lost their guards because the app made them
+// anew, as SQLite's own recipe for ALTER TABLE does.
+void check_guards(const std::string& path) {
+  Database db = open_database(path, Database::Mode::kReadWrite);
+  for (const std::string& table : replicated_tables(db)) {
+    Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
+    exists.bind(1, table);
+    if (exists.step() && !has_guards(db, table)) {
+      spdlog::warn(
+          "table={} was made anew and had lost its capture; restored. What was written in between is not "
+          "replicated: run colony verify",
+          table);
+      WriteTransaction transaction(db);
+      create_guards(db, table);
+      transaction.commit();
+    }
+  }
+}
+
+}  // namespace
+
+std::string without_credentials(const std::string& urls) {
+  std::string shown;
+  for (std::size_t at = 0; at < urls.size();) {
+    const std::size_t end = std::min(urls.find(',', at), urls.size());
+    std::string url = urls.substr(at, end - at);
+    const std::size_t scheme = url.find("://");
+    const std::size_t host = scheme == std::string::npos ? 0 : scheme + 3;
+    if (const std::size_t user = url.rfind('@'); user != std::string::npos && user >= host) {
+      url.erase(host, user + 1 - host);
+    }
+    shown += (shown.empty() ? "" : ",") + url;
+    at = end + 1;
+  }
+  return shown;
+}
+
+class Sidecar::Implementation {
+ public:
+  explicit Implementation(SidecarSettings settings)
+      : settings_(std::move(settings)),
+        identity_((check_write_ahead_log(settings_.database), claim(settings_.database))),
+        home_(home_of(settings_.database)),
+        status_(Status::beside(settings_.database)),
+        log_({.urls = settings_.broker_urls,
+              .cluster = identity_.cluster,
+              .node = identity_.node,
+              .replicas = settings_.replicas,
+              .client_name = "colony " + identity_.node}),
+        publisher_(settings_.database, log_, progress_, {.hello = {home_.host, home_.path, COLONY_VERSION}}),
+        proofs_(settings_.database, [this](ProofEntry proof) { publisher_.enqueue(std::move(proof)); }),
+        applier_(settings_.database, log_, progress_, *status_, applier_options()),
+        signals_(loop_, SIGTERM, SIGINT),
+        watch_(
+            loop_, settings_.database, [this] { progress_.work(); }, [this] { check_file(); }) {
+    status_->set_broker(without_credentials(settings_.broker_urls));
+    stat(settings_.database.c_str(), &file_);
+    check_guards(settings_.database);
+  }
+
+  void run() {
+    spdlog::info("node={} cluster={} file={} broker={} version={}", identity_.node, identity_.cluster, home_.path,
+                 without_credentials(settings_.broker_urls), COLONY_VERSION);
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+      if (!error) stop();
+    });
+    std::thread applying([this] { apply(); });
+    std::thread publishing([this] { publish(); });
+    loop_.run();
+    applying.join();
+    publishing.join();
+    spdlog::info("node={} stopped", identity_.node);
+  }
+
+ private:
+  Applier::Options applier_options() {
+    Applier::Options options;
+    options.home = home_;
+    options.go_on_waiting = [this](int waited_ms) {
+      if (waited_ms >= kSlowWriterMs && !writer_reported_.exchange(true)) {
+        spdlog::warn("an app has held the write lock for {} s; waiting", waited_ms / 1000);
+      }
+      if (waited_ms == 0) writer_reported_ = false;
+      return !stopping_;
+    };
+    options.on_barrier = [this](const BarrierEntry& barrier, Sequence position) { proofs_.answer(barrier, position); };
+    return options;
+  }
+
+  void stop() {
+    stopping_ = true;
+    log_.interrupt();
+    applier_.interrupt();
+    pause_ended_.notify_all();
+    progress_.work();
+    loop_.stop();
+  }
+
+  // Waits, unless the sidecar is to stop.
+  void pause(std::chrono::milliseconds time) {
+    std::unique_lock lock(pause_mutex_);
+    pause_ended_.wait_for(lock, time, [this] { return stopping_.load(); });
+  }
+
+  // Says it once, until something else is to be said.
+  void report(State state, const std::string& why) {
+    status_->set_state(state, why);
+    if (why == reported_) return;
+    reported_ = why;
+    spdlog::log(state == State::kHalted ? spdlog::level::err : spdlog::level::warn, "state={} {}", to_string(state),
+                why);
+  }
+
+  void apply() {
+    std::chrono::milliseconds broker_retry = kBrokerRetryMin;
+    while (!stopping_) {
+      try {
+        if (file_gone_)
+          throw Halt(settings_.database + " was deleted or replaced under the sidecar: restart the sidecar");
+        applier_.step(kFetchWait);
+        broker_retry = kBrokerRetryMin;
+        if (!reported_.empty() && status_->view().state == State::kRunning) {
+          reported_.clear();
+          spdlog::info("state=running position={}", applier_.position().value());
+        }
+      } catch (const Interrupted&) {
+        return;
+      } catch (const LogUnavailable& error) {
+        report(State::kWaitingForBroker, error.what());
+        pause(broker_retry);
+        broker_retry = std::min<std::chrono::milliseconds>(broker_retry * 2, kBrokerRetryMax);
+      } catch (const std::exception& error) {
+        if (stopping_) return;
+        progress_.need_resync();  // nothing is sent meanwhile
+        report(State::kHalted, error.what());
+        pause(kHaltRetry);
+      }
+    }
+  }
+
+  void publish() {
+    while (!stopping_) {
+      try {
+        if (!publisher_.step()) progress_.wait_for_work(kFetchWait);
+      } catch (const Interrupted&) {
+        return;
+      } catch (const LogUnavailable&) {
+        pause(kBrokerRetryMin);  // the applier reports it
+      } catch (const std::exception& error) {
+        spdlog::warn("cannot publish error=\"{}\"", error.what());
+        pause(kHaltRetry);
+      }
+    }
+  }
+
+  void check_file() {
+    struct stat now {};
+    const bool there = stat(settings_.database.c_str(), &now) == 0;
+    if (there && now.st_ino == file_.st_ino && now.st_dev == file_.st_dev) return;
+    file_gone_ = true;
+  }
+
+  SidecarSettings settings_;
+  Identity identity_;
+  Home home_;
+  struct stat file_ {};
+  std::unique_ptr<Status> status_;
+  Progress progress_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> file_gone_{false};
+  std::atomic<bool> writer_reported_{false};
+  std::string reported_;  // of the applier's thread
+  std::mutex pause_mutex_;
+  std::condition_variable pause_ended_;
+  JetStreamLog log_;
+  Publisher publisher_;
+  ProofWorker proofs_;
+  Applier applier_;
+  boost::asio::io_context loop_;
+  boost::asio::signal_set signals_;
+  FileWatch watch_;
+};
+
+Sidecar::Sidecar(SidecarSettings settings) : implementation_(std::make_unique<Implementation>(std::move(settings))) {}
+Sidecar::~Sidecar() = default;
+void Sidecar::run() { implementation_->run(); }
+
+}  // namespace colony

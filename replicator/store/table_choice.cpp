@@ -1,0 +1,81 @@
+#include "replicator/store/table_choice.h"
+
+#include <algorithm>
+#include <set>
+
+#include "replicator/store/file_layout.h"
+#include "replicator/store/replicated_schema.h"
+#include "sqlite_ext/captured_table.h"
+
+namespace colony {
+namespace {
+
+// A collation that an index of the table uses and SQLite does not bring along.
+std::string foreign_collation(Database& db, const std::string& table) {
+  Statement collations(db,
+                       "SELECT DISTINCT x.coll FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x "
+                       "WHERE x.key AND upper(x.coll) NOT IN ('BINARY', 'NOCASE', 'RTRIM')");
+  collations.bind(1, table);
+  return collations.step() ? std::string(collations.text(0)) : std::string();
+}
+
+std::int64_t rows_with_null_key(Database& db, const ReplicatedTable& table) {
+  if (table.rowid_key) return 0;
+  std::string condition;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    if (table.key[i] != 0) condition += (condition.empty() ? "" : " OR ") + quoted(table.columns[i]) + " IS NULL";
+  }
+  return db.query_integer("SELECT count(*) FROM main." + quoted(table.name) + " WHERE " + condition);
+}
+
+// Why the table cannot be replicated; empty if it can.
+std::string why_not(Database& db, const std::string& name, std::string_view type) {
+  if (type == "virtual") return "a virtual table";
+  if (type == "shadow") return "belongs to a virtual table";
+  if (type == "view") return "a view";
+  if (name.starts_with("sqlite_")) return "SQLite's own";
+  if (is_own_name(name)) return "Colony's own";
+  const ReplicatedTable table = read_table(db, name);
+  if (std::none_of(table.key.begin(), table.key.end(), [](auto place) { return place != 0; }))
+    return "has no PRIMARY KEY";
+  if (const std::string collation = foreign_collation(db, name); !collation.empty()) {
+    return "an index of it uses the collation " + collation + ", which only the app knows";
+  }
+  try {
+    const Statement insert(db, "INSERT INTO main." + quoted(name) + " DEFAULT VALUES");
+  } catch (const SqliteError& error) {
+    return std::string("it cannot be written without the app: ") + sqlite3_errmsg(db.handle());
+  }
+  if (const std::int64_t rows = rows_with_null_key(db, table); rows > 0) {
+    return std::to_string(rows) + (rows == 1 ? " row has" : " rows have") + " NULL in the primary key";
+  }
+  return "";
+}
+
+}  // namespace
+
+TableChoice choose_tables(Database& db, const std::optional<std::vector<std::string>>& only) {
+  TableChoice choice;
+  std::set<std::string> wanted;
+  if (only) wanted = {only->begin(), only->end()};
+  Statement tables(db, "SELECT name, type FROM pragma_table_list WHERE schema = 'main' ORDER BY name");
+  while (tables.step()) {
+    const std::string name(tables.text(0));
+    const bool chosen = wanted.erase(name) != 0;
+    const bool of_interest = tables.text(1) != "view" && !is_own_name(name) && name != "sqlite_schema";
+    if (!chosen && !of_interest) continue;
+    const std::string why = why_not(db, name, tables.text(1));
+    if (chosen && !why.empty()) throw Error("table " + name + " cannot be replicated: " + why);
+    if (!why.empty()) {
+      choice.left_out.emplace_back(name, why);
+    } else if (only && !chosen) {
+      choice.left_out.emplace_back(name, "not chosen");
+    } else {
+      choice.replicated.push_back({name, read_table(db, name).rowid_key});
+    }
+  }
+  if (!wanted.empty()) throw Error("there is no table " + *wanted.begin() + " in " + db.path());
+  return choice;
+}
+
+}  // namespace colony
