@@ -29,9 +29,9 @@ class LogConsumer;
 class PublishFailures;
 
 struct JetStreamSettings {
-  std::string urls;                    // nats://host:port[,more], tried in this order
-  std::string cluster;                 // the colony's name
-  std::string node;                    // whose subject publish() uses; may be empty if nothing is published
+  std::string urls = {};               // nats://host:port[,more], tried in this order
+  std::string cluster = {};            // the colony's name
+  std::string node = {};               // whose subject publish() uses; may be empty if nothing is published
   int replicas = 1;                    // of the stream, when it is created
   bool read_only = false;              // never create the stream
   std::string client_name = "colony";  // how the broker's monitoring shows the connection

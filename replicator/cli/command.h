@@ -1,0 +1,54 @@
+// The commands of the `colony` program, one file each.
+//
+// Each add_...() declares its flags on the app and sets the exit code when the
+// command has run: 0 done, 1 the answer is no. What cannot be done is thrown as
+// Error, and is 2.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace colony::cli {
+
+inline constexpr int kDone = 0;
+inline constexpr int kNo = 1;
+inline constexpr int kFailed = 2;
+
+inline constexpr const char* kDefaultBroker = "nats://127.0.0.1:4222";
+
+void add_init(CLI::App& app, int& exit_code);
+void add_run(CLI::App& app, int& exit_code);
+void add_status(CLI::App& app, int& exit_code);
+void add_wait(CLI::App& app, int& exit_code);
+void add_verify(CLI::App& app, int& exit_code);
+void add_conflicts(CLI::App& app, int& exit_code);
+void add_detach(CLI::App& app, int& exit_code);
+
+// The `DB` argument.
+void add_database(CLI::App& command, std::string& path);
+
+// --nats, or $COLONY_NATS. Empty when neither is given: see broker_of().
+void add_broker(CLI::App& command, std::string& urls);
+
+// Which broker a command asks: what was given, or the one that the running
+// sidecar of `database` uses, or the default.
+std::string broker_of(const std::string& database, const std::string& given);
+
+// A point in time that a --timeout of some seconds comes to.
+class Deadline {
+ public:
+  explicit Deadline(double seconds)
+      : end_(std::chrono::steady_clock::now() + std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000))) {}
+  bool over() const { return std::chrono::steady_clock::now() >= end_; }
+  std::chrono::milliseconds left() const {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end_ - std::chrono::steady_clock::now());
+    return std::max(left, std::chrono::milliseconds(0));
+  }
+
+ private:
+  std::chrono::steady_clock::time_point end_;
+};
+
+}  // namespace colony::cli

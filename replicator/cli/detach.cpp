@@ -1,0 +1,28 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <memory>
+
+#include "replicator/cli/command.h"
+#include "replicator/node/enrollment.h"
+
+namespace colony::cli {
+
+void add_detach(CLI::App& app, int& exit_code) {
+  auto path = std::make_shared<std::string>();
+  CLI::App* const command = app.add_subcommand("detach", "Take a file out of its colony; the app keeps it as it was");
+  add_database(*command, *path);
+  command->footer(
+      "Removes Colony's tables and triggers and sets the former journal mode. Rows stay as they are, and any program "
+      "can\n"
+      "write them again. Stop the sidecar first.");
+  command->callback([path, &exit_code] {
+    const DetachReport report = detach(*path);
+    fmt::print("{} belongs to no colony any more (journal mode {})\n", *path, report.journal_mode);
+    if (report.unsent_transactions > 0) {
+      fmt::print("note: {} transactions had not reached the log: no other node has them\n", report.unsent_transactions);
+    }
+    exit_code = kDone;
+  });
+}
+
+}  // namespace colony::cli

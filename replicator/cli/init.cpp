@@ -1,0 +1,79 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <memory>
+
+#include "replicator/cli/command.h"
+#include "replicator/node/enrollment.h"
+
+namespace colony::cli {
+namespace {
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
+
+void print(const EnrollRequest& request, const EnrollReport& report) {
+  switch (report.outcome) {
+    case EnrollReport::Outcome::kNew:
+      fmt::print("{} is now node {} of colony {}\n", request.path, request.node, request.cluster);
+      break;
+    case EnrollReport::Outcome::kUnchangedIdentity:
+      fmt::print("{} is node {} of colony {}\n", request.path, request.node, request.cluster);
+      break;
+    case EnrollReport::Outcome::kCopyRenamed:
+      fmt::print("{}, a copy of node {}'s file, is now node {} of colony {}\n", request.path, report.former_node,
+                 request.node, request.cluster);
+      break;
+  }
+  if (report.replicated.empty()) {
+    fmt::print("no table is replicated: create tables with a PRIMARY KEY, and run colony init again\n");
+  } else {
+    fmt::print("replicated: {}\n", joined(report.replicated));
+  }
+  for (const LeftOut& table : report.left_out) fmt::print("left out: {}: {}\n", table.table, table.why);
+  if (!report.self_numbered.empty()) {
+    fmt::print(
+        "note: {}: where SQLite picks the INTEGER PRIMARY KEY, two nodes can pick the same; let the app choose\n",
+        joined(report.self_numbered));
+  }
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, int& exit_code) {
+  auto request = std::make_shared<EnrollRequest>();
+  auto tables = std::make_shared<std::vector<std::string>>();
+  CLI::App* const command = app.add_subcommand("init", "Make a database file a node of a colony");
+  add_database(*command, request->path);
+  command->add_option("--cluster", request->cluster, "The colony's name: the same on every node")
+      ->envname("COLONY_CLUSTER")
+      ->required()
+      ->type_name("NAME");
+  command->add_option("--node", request->node, "This node's name: another one on every node")
+      ->envname("COLONY_NODE")
+      ->required()
+      ->type_name("NAME");
+  CLI::Option* const chosen =
+      command
+          ->add_option("--tables", *tables,
+                       "Replicate only these (t1,t2,...). If not given: all that have a PRIMARY KEY, "
+                       "or those chosen before")
+          ->delimiter(',')
+          ->type_name("NAMES");
+  command->footer(
+      "Puts the file into WAL mode and adds Colony's tables and triggers; rows are not touched, and the app may have\n"
+      "the file open. Run it again after creating tables, or to choose others: it changes only what must change.\n"
+      "From then on a program can write the replicated tables only with the extension colony.so loaded.\n\n"
+      "Nodes start with equal rows: copy the file of a node (with the app stopped, or by sqlite3's .backup) and run\n"
+      "colony init on the copy with another --node.\n\n"
+      "  colony init app.db --cluster shop --node a");
+  command->callback([request, tables, chosen, &exit_code] {
+    if (chosen->count() > 0) request->tables = *tables;
+    print(*request, enroll(*request));
+    exit_code = kDone;
+  });
+}
+
+}  // namespace colony::cli

@@ -1,0 +1,149 @@
+#include "replicator/node/status.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <memory>
+
+#include "replicator/cli/command.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/store/file_layout.h"
+#include "replicator/store/json.h"
+
+namespace colony::cli {
+namespace {
+
+struct Report {
+  Identity identity;
+  std::string capture;
+  Sequence position;
+  std::int64_t pending = 0;
+  std::int64_t conflicts = 0;
+  std::vector<std::string> tables;
+  std::vector<std::string> warnings;
+  StatusView sidecar;
+};
+
+std::vector<std::string> find_warnings(Database& db, const Report& report) {
+  std::vector<std::string> warnings;
+  for (const std::string& table : report.tables) {
+    Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
+    exists.bind(1, table);
+    if (!exists.step()) {
+      warnings.push_back("table " + table + " is replicated but no longer there");
+    } else if (!has_guards(db, table)) {
+      warnings.push_back("table " + table + " has lost its capture: run colony init again");
+    }
+  }
+  if (report.sidecar.passed_over > 0) {
+    warnings.push_back(std::to_string(report.sidecar.passed_over) +
+                       " messages in the log were no entries of this colony, and were passed over by every node");
+  }
+  if (report.sidecar.state == State::kStopped && report.pending > 0) {
+    warnings.push_back("no sidecar runs, and " + std::to_string(report.pending) +
+                       " transactions wait to be sent: start colony run");
+  }
+  return warnings;
+}
+
+Report read_report(const std::string& path) {
+  Database db = open_database(path, Database::Mode::kReadOnly);
+  db.execute("BEGIN");
+  NodeFile file(db);
+  Report report;
+  report.identity = file.identity();
+  report.capture = db.query_text("SELECT value FROM __colony_meta WHERE key = 'capture'");
+  report.position = file.position();
+  report.pending = file.pending_transactions();
+  report.conflicts = db.query_integer("SELECT count(*) FROM __colony_conflicts WHERE sequence > 0");
+  report.tables = replicated_tables(db);
+  report.sidecar = Status::of(path).value_or(StatusView{});
+  report.warnings = find_warnings(db, report);
+  return report;
+}
+
+std::uint64_t lag_of(const Report& report) {
+  const std::uint64_t head = report.sidecar.log_head.value();
+  return head > report.position.value() ? head - report.position.value() : 0;
+}
+
+void print_json(const Report& report) {
+  const bool runs = report.sidecar.state != State::kStopped;
+  std::vector<std::string> tables, warnings;
+  for (const std::string& table : report.tables) tables.push_back(json_string(table));
+  for (const std::string& warning : report.warnings) warnings.push_back(json_string(warning));
+  JsonObject json;
+  json.add("cluster", report.identity.cluster).add("node", report.identity.node);
+  json.add("state", to_string(report.sidecar.state)).add("position", report.position.value());
+  if (runs) {
+    json.add("log_head", report.sidecar.log_head.value()).add("lag", lag_of(report));
+  } else {
+    json.add_null("log_head").add_null("lag");
+  }
+  json.add("pending", report.pending).add("conflicts", report.conflicts).add("capture", report.capture);
+  if (report.sidecar.message.empty()) {
+    json.add_null("error");
+  } else {
+    json.add("error", report.sidecar.message);
+  }
+  json.add_raw("warnings", json_array(warnings)).add_raw("tables", json_array(tables));
+  json.add("passed_over", report.sidecar.passed_over);
+  if (runs) {
+    json.add("pid", report.sidecar.pid).add("broker", report.sidecar.broker).add("version", report.sidecar.version);
+  } else {
+    json.add_null("pid").add_null("broker").add_null("version");
+  }
+  fmt::print("{}\n", json.text());
+}
+
+void print_text(const Report& report) {
+  const StatusView& sidecar = report.sidecar;
+  const bool runs = sidecar.state != State::kStopped;
+  const auto line = [](const char* name, const std::string& text) { fmt::print("{:<10} {}\n", name, text); };
+  line("node", report.identity.node + " of colony " + report.identity.cluster);
+  line("state", std::string(to_string(sidecar.state)) +
+                    (runs ? " (process " + std::to_string(sidecar.pid) + ", " + sidecar.broker + ")" : ""));
+  if (!sidecar.message.empty()) line("error", sidecar.message);
+  std::string position = std::to_string(report.position.value());
+  if (runs) {
+    position += " of " + std::to_string(sidecar.log_head.value());
+    if (lag_of(report) > 0) position += ", " + std::to_string(lag_of(report)) + " behind";
+  }
+  line("position", position);
+  line("pending", std::to_string(report.pending) + (report.pending == 1 ? " transaction" : " transactions"));
+  line("conflicts", std::to_string(report.conflicts) + (report.conflicts > 0 ? " (see colony conflicts)" : ""));
+  line("capture", report.capture);
+  std::string tables;
+  for (const std::string& table : report.tables) tables += (tables.empty() ? "" : ", ") + table;
+  line("tables", tables.empty() ? "none" : tables);
+  for (const std::string& warning : report.warnings) line("warning", warning);
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, int& exit_code) {
+  auto path = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
+  CLI::App* const command = app.add_subcommand("status", "Show how a node is doing; needs no sidecar and no broker");
+  add_database(*command, *path);
+  command->add_flag("--json", *json, "Print one JSON document");
+  command->footer(
+      "state      stopped             no sidecar runs\n"
+      "           starting            it has not yet asked the log\n"
+      "           waiting_for_broker  no broker answers; the app goes on, and what it writes is kept\n"
+      "           catching_up         it reads what it has missed\n"
+      "           running             all is well\n"
+      "           halted              it stopped by itself: `error` says why and what to do\n"
+      "position   the last entry of the log that this file has absorbed\n"
+      "pending    transactions of this node that the log has not yet handed back");
+  command->callback([path, json, &exit_code] {
+    const Report report = read_report(*path);
+    if (*json) {
+      print_json(report);
+    } else {
+      print_text(report);
+    }
+    exit_code = kDone;
+  });
+}
+
+}  // namespace colony::cli

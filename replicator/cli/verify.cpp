@@ -1,0 +1,241 @@
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "replicator/cli/command.h"
+#include "replicator/log/entry.h"
+#include "replicator/log/jetstream_log.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/store/json.h"
+
+namespace colony::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kBrokerRetry{100};
+constexpr std::chrono::milliseconds kFetchWait{500};
+
+struct Answers {
+  std::optional<Sequence> position;  // of the barrier, once it was read in the log
+  std::set<std::string> known;
+  std::map<std::string, ProofEntry> proofs;
+
+  std::set<std::string> missing() const {
+    std::set<std::string> names;
+    for (const std::string& node : known) {
+      if (!proofs.contains(node)) names.insert(node);
+    }
+    return names;
+  }
+};
+
+std::string joined(const std::set<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
+
+// Puts a barrier into the log and reads the log from there until every known
+// node has answered, or the time is over.
+class Question {
+ public:
+  Question(const std::string& path, const std::string& broker)
+      : db_(open_database(path, Database::Mode::kReadOnly)),
+        file_(db_),
+        log_({.urls = broker_of(path, broker),
+              .cluster = file_.identity().cluster,
+              .node = file_.identity().node,
+              .read_only = true,
+              .client_name = "colony verify"}) {
+    std::random_device random;
+    id_ = static_cast<std::uint64_t>(random()) << 32 | random();
+    for (const auto& [node, origin] : file_.origins()) answers_.known.insert(node);
+    if (!answers_.known.contains(file_.identity().node)) {
+      throw Error("node " + file_.identity().node + " has not yet met its colony: start colony run " + path + " first");
+    }
+  }
+
+  const Answers& ask(const Deadline& deadline) {
+    Sequence next = put_barrier(deadline);
+    while (!deadline.over() && (!answers_.position || !answers_.missing().empty())) {
+      try {
+        for (const Message& message : log_.fetch(next, {}, std::min(kFetchWait, deadline.left()))) {
+          next = message.sequence.next();
+          read(message);
+        }
+      } catch (const LogUnavailable&) {
+        reconnect(deadline);
+      }
+      show_progress();
+    }
+    return answers_;
+  }
+
+ private:
+  Sequence put_barrier(const Deadline& deadline) {
+    const LogInfo info = reconnect(deadline);
+    const Identity& self = file_.identity();
+    log_.publish(encode(self.node, self.incarnation, BarrierEntry{id_}));
+    return info.last.next();
+  }
+
+  LogInfo reconnect(const Deadline& deadline) {
+    for (;;) {
+      try {
+        return log_.info();
+      } catch (const LogUnavailable& error) {
+        if (deadline.over()) throw Error(error.what());
+      }
+      std::this_thread::sleep_for(std::min(kBrokerRetry, deadline.left()));
+    }
+  }
+
+  void read(const Message& message) {
+    const std::optional<Entry> entry = decode(message.data, message.origin);
+    if (!entry) return;
+    if (std::holds_alternative<HelloEntry>(entry->body)) answers_.known.insert(entry->origin);
+    if (const auto* barrier = std::get_if<BarrierEntry>(&entry->body); barrier != nullptr && barrier->id == id_) {
+      answers_.position = message.sequence;
+    }
+    const auto* proof = std::get_if<ProofEntry>(&entry->body);
+    if (proof != nullptr && proof->id == id_ && answers_.position == proof->position) {
+      answers_.proofs[entry->origin] = *proof;
+    }
+  }
+
+  void show_progress() {
+    if (isatty(STDERR_FILENO) == 0 || answers_.missing().empty()) return;
+    const std::string waiting = joined(answers_.missing());
+    if (waiting == shown_) return;
+    shown_ = waiting;
+    fmt::print(stderr, "waiting for {}\n", waiting);
+  }
+
+  Database db_;
+  NodeFile file_;
+  JetStreamLog log_;
+  std::uint64_t id_ = 0;
+  Answers answers_;
+  std::string shown_;
+};
+
+// Per table, which nodes have which hash; a node that lacks the table has none.
+struct TableVerdict {
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::set<std::string>> nodes_by_content;  // hash, rows
+  std::set<std::string> lacking;
+  bool agree() const { return nodes_by_content.size() == 1 && lacking.empty(); }
+};
+
+std::map<std::string, TableVerdict> compare(const Answers& answers) {
+  std::map<std::string, TableVerdict> verdicts;
+  for (const auto& [node, proof] : answers.proofs) {
+    for (const ProofEntry::Table& table : proof.tables) {
+      verdicts[table.name].nodes_by_content[{table.hash, table.rows}].insert(node);
+    }
+  }
+  for (auto& [name, verdict] : verdicts) {
+    for (const auto& [node, proof] : answers.proofs) {
+      const bool has = std::any_of(proof.tables.begin(), proof.tables.end(),
+                                   [&, table = name](const ProofEntry::Table& t) { return t.name == table; });
+      if (!has) verdict.lacking.insert(node);
+    }
+  }
+  return verdicts;
+}
+
+void print_text(const Answers& answers, const std::map<std::string, TableVerdict>& verdicts) {
+  std::set<std::string> answered;
+  for (const auto& [node, proof] : answers.proofs) answered.insert(node);
+  fmt::print("position {}, {} of {} nodes answered: {}\n", answers.position ? answers.position->value() : 0,
+             answered.size(), answers.known.size(), joined(answered));
+  for (const auto& [table, verdict] : verdicts) {
+    for (const auto& [content, nodes] : verdict.nodes_by_content) {
+      fmt::print("{:<20} {:>10} rows  {:016x}  {}\n", table, content.second, content.first,
+                 verdict.agree() ? "equal" : "DIFFERS on " + joined(nodes));
+    }
+    if (!verdict.lacking.empty()) fmt::print("{:<20} NOT REPLICATED by {}\n", table, joined(verdict.lacking));
+  }
+  for (const auto& [node, proof] : answers.proofs) {
+    if (proof.foreign_key_violations > 0) {
+      fmt::print("note: node {} has {} rows that violate foreign keys\n", node, proof.foreign_key_violations);
+    }
+  }
+}
+
+void print_json(const Answers& answers, bool equal) {
+  std::vector<std::string> nodes, missing;
+  for (const auto& [node, proof] : answers.proofs) {
+    JsonObject tables;
+    for (const ProofEntry::Table& table : proof.tables) {
+      tables.add_raw(table.name,
+                     JsonObject().add("hash", fmt::format("{:016x}", table.hash)).add("rows", table.rows).text());
+    }
+    JsonObject object;
+    object.add("node", node).add("position", proof.position.value());
+    object.add("foreign_key_violations", proof.foreign_key_violations).add_raw("tables", tables.text());
+    nodes.push_back(object.text());
+  }
+  for (const std::string& node : answers.missing()) missing.push_back(json_string(node));
+  JsonObject json;
+  json.add("equal", equal).add("position", answers.position ? answers.position->value() : 0);
+  json.add_raw("nodes", json_array(nodes)).add_raw("missing", json_array(missing));
+  fmt::print("{}\n", json.text());
+}
+
+int verify(const std::string& path, const std::string& broker, double timeout_s, bool json) {
+  Question question(path, broker);
+  const Answers& answers = question.ask(Deadline(timeout_s));
+  const std::map<std::string, TableVerdict> verdicts = compare(answers);
+  std::set<std::string> differing;
+  for (const auto& [table, verdict] : verdicts) {
+    if (!verdict.agree()) differing.insert(table);
+  }
+  const std::set<std::string> missing = answers.missing();
+  if (json) {
+    print_json(answers, differing.empty() && missing.empty());
+  } else {
+    print_text(answers, verdicts);
+  }
+  if (!missing.empty()) {
+    fmt::print(stderr, "colony: no answer within {} s from {}: is the sidecar there running, and not halted?\n",
+               timeout_s, joined(missing));
+  }
+  if (!differing.empty()) {
+    fmt::print(stderr, "colony: the nodes differ in {}\n", joined(differing));
+    return kNo;
+  }
+  return missing.empty() ? kDone : kFailed;
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, int& exit_code) {
+  struct Arguments {
+    std::string path, broker;
+    double timeout_s = 30;
+    bool json = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const command = app.add_subcommand("verify", "Prove that all nodes hold the same rows");
+  add_database(*command, arguments->path);
+  command->add_option("--timeout", arguments->timeout_s, "How many seconds the nodes have to answer")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("S");
+  command->add_flag("--json", arguments->json, "Print one JSON document");
+  add_broker(*command, arguments->broker);
+  command->footer(
+      "Puts a barrier into the log. Every node hashes each replicated table as of that position, without its pending\n"
+      "transactions, and answers; apps and sidecars go on meanwhile.\n"
+      "Exit code 0: all agree; 1: they differ, and in what; 2: a known node did not answer in time.");
+  command->callback([arguments, &exit_code] {
+    exit_code = verify(arguments->path, arguments->broker, arguments->timeout_s, arguments->json);
+  });
+}
+
+}  // namespace colony::cli

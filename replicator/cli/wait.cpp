@@ -1,0 +1,90 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <memory>
+#include <thread>
+
+#include "replicator/cli/command.h"
+#include "replicator/log/jetstream_log.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/node/status.h"
+
+namespace colony::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kLook{5};
+constexpr std::chrono::milliseconds kBrokerRetry{100};
+
+// Looks at the file until `reached` or the deadline; true if reached.
+template <class Reached>
+bool look_until(const Deadline& deadline, Reached&& reached) {
+  while (!reached()) {
+    if (deadline.over()) return false;
+    std::this_thread::sleep_for(kLook);
+  }
+  return true;
+}
+
+// The log's end as of now; nothing if the broker did not tell in time.
+std::optional<Sequence> log_end(const std::string& urls, const std::string& cluster, const Deadline& deadline,
+                                std::string& why) {
+  JetStreamLog log({.urls = urls, .cluster = cluster, .read_only = true, .client_name = "colony wait"});
+  for (;;) {
+    try {
+      return log.info().last;
+    } catch (const LogUnavailable& error) {
+      why = error.what();
+    }
+    if (deadline.over()) return std::nullopt;
+    std::this_thread::sleep_for(std::min(kBrokerRetry, deadline.left()));
+  }
+}
+
+int wait(const std::string& path, const std::string& broker, double timeout_s) {
+  const Deadline deadline(timeout_s);
+  Database db = open_database(path, Database::Mode::kReadOnly);
+  NodeFile file(db);
+  const auto give_up = [&](const std::string& why) {
+    const std::optional<StatusView> sidecar = Status::of(path);
+    std::string state = sidecar ? to_string(sidecar->state) : "stopped";
+    if (sidecar && !sidecar->message.empty()) state += ": " + sidecar->message;
+    fmt::print(stderr, "colony: not in step after {} s: {}; the sidecar is {}\n", timeout_s, why, state);
+    return kNo;
+  };
+
+  // Everything that is committed now; what comes later is not waited for.
+  const PieceNumber committed = file.outbox_end();
+  if (!look_until(deadline, [&] { return file.absorbed() >= committed; })) {
+    return give_up(std::to_string(file.pending_transactions()) + " transactions are not in the log");
+  }
+  std::string why;
+  const std::optional<Sequence> end = log_end(broker_of(path, broker), file.identity().cluster, deadline, why);
+  if (!end) return give_up(why);
+  if (!look_until(deadline, [&] { return file.position() >= *end; })) {
+    return give_up(fmt::format("position {} of {}", file.position().value(), end->value()));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_wait(CLI::App& app, int& exit_code) {
+  struct Arguments {
+    std::string path, broker;
+    double timeout_s = 30;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const command = app.add_subcommand("wait", "Wait until a node is in step with the log");
+  add_database(*command, arguments->path);
+  command->add_option("--timeout", arguments->timeout_s, "Give up after so many seconds")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("S");
+  add_broker(*command, arguments->broker);
+  command->footer(
+      "Returns when all that this node had committed is in the log, and the node has absorbed all that was in the log\n"
+      "then. Exit code 0: in step; 1: not in time; 2: it could not be found out.");
+  command->callback(
+      [arguments, &exit_code] { exit_code = wait(arguments->path, arguments->broker, arguments->timeout_s); });
+}
+
+}  // namespace colony::cli

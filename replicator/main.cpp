@@ -1,0 +1,58 @@
+// The `colony` program: its command line, and the edge at which every error
+// becomes one line and an exit code.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+
+#include "replicator/cli/command.h"
+
+namespace {
+
+constexpr const char* kAbout =
+    "Colony keeps one SQLite database in step on four or more machines, every one of which\n"
+    "reads and writes its own file. An extension, colony.so, captures each committed transaction\n"
+    "inside the app; a sidecar, `colony run`, ships it over NATS JetStream and applies the others'.";
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done; 1 the answer is no (nodes differ, the wait timed out); 2 it could not be done.\n"
+    "`colony COMMAND --help` tells more.\n\n"
+    "  colony init app.db --cluster shop --node a\n"
+    "  colony run app.db --nats nats://127.0.0.1:4222 &\n"
+    "  sqlite3 app.db -cmd '.load colony' \"INSERT INTO customers VALUES(1, 'Ada')\"\n"
+    "  colony wait app.db && colony verify app.db";
+
+void log_to_stderr() {
+  auto logger = spdlog::stderr_logger_mt("colony");
+  logger->set_pattern("time=%Y-%m-%dT%H:%M:%S.%e%z level=%l %v");
+  spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace colony;
+  log_to_stderr();
+  CLI::App app(kAbout, "colony");
+  app.footer(kFooter);
+  app.set_version_flag("--version", "colony " COLONY_VERSION);
+  app.require_subcommand(1);
+  int exit_code = cli::kFailed;
+  cli::add_init(app, exit_code);
+  cli::add_run(app, exit_code);
+  cli::add_status(app, exit_code);
+  cli::add_wait(app, exit_code);
+  cli::add_verify(app, exit_code);
+  cli::add_conflicts(app, exit_code);
+  cli::add_detach(app, exit_code);
+  try {
+    app.parse(argc, argv);
+    return exit_code;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::fprintf(stderr, "colony: %s (see colony --help)\n", error.what());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "colony: %s\n", error.what());
+  }
+  return cli::kFailed;
+}
