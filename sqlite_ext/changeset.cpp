@@ -193,6 +193,7 @@ bool ChangesetReader::next(Change& change) {
   if (has_before) read_record(change.before);
   if (has_after) read_record(change.after);
 
+  bool changes_a_column = change.op != Operation::kUpdate;
   for (std::size_t i = 0; i < table_.columns(); ++i) {
     if (change.op != Operation::kUpdate) {
       const Value& value = change.key_value(i);
@@ -205,7 +206,9 @@ bool ChangesetReader::next(Change& change) {
     } else if (change.before[i].defined() != change.after[i].defined()) {
       throw ChangesetError("changeset has an update with one half of a value");
     }
+    changes_a_column |= change.op == Operation::kUpdate && change.after[i].defined();
   }
+  if (!changes_a_column) throw ChangesetError("changeset has an update of nothing");
   return true;
 }
 

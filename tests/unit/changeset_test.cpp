@@ -144,11 +144,12 @@ TEST(Changeset, rows_that_cannot_be_are_refused) {
   expect_refused(of_table(kTable, {Change{Operation::kUpdate, {none, a, none}, {none, a, none}}}));  // no key
   expect_refused(of_table(kTable, {Change{Operation::kUpdate, {k, a, none}, {k, a, none}}}));        // changes its key
   expect_refused(of_table(kTable, {Change{Operation::kUpdate, {k, none, none}, {none, a, none}}}));  // half a value
-  expect_refused(of_table({"t", {0, 0}}, {inserted({k, a})}));                                       // no key at all
-  expect_refused(of_table({"t", {}}, {}));                                                           // no columns
-  expect_refused(std::string("\x12\x00", 2));                                                        // no table
-  expect_refused(of_table({"t", {1}}, {}) + std::string("\x07\x00\x05", 3));                         // no operation
-  expect_refused(of_table({"t", {1}}, {}) + std::string("\x12\x00\x09", 3));                         // no type
+  expect_refused(of_table(kTable, {Change{Operation::kUpdate, {k, none, none}, {none, none, none}}}));  // of nothing
+  expect_refused(of_table({"t", {0, 0}}, {inserted({k, a})}));                                          // no key at all
+  expect_refused(of_table({"t", {}}, {}));                                                              // no columns
+  expect_refused(std::string("\x12\x00", 2));                                                           // no table
+  expect_refused(of_table({"t", {1}}, {}) + std::string("\x07\x00\x05", 3));                            // no operation
+  expect_refused(of_table({"t", {1}}, {}) + std::string("\x12\x00\x09", 3));                            // no type
 }
 
 TEST(Changeset, value_that_claims_more_bytes_than_there_are_is_refused) {
