@@ -13,10 +13,11 @@ void Progress::need_resync() {
   view_.granted = false;
 }
 
-void Progress::wait_for_work(std::chrono::milliseconds timeout) {
+bool Progress::wait_for_work(std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, timeout, [this] { return work_; });
+  const bool has_work = changed_.wait_for(lock, timeout, [this] { return work_; });
   work_ = false;
+  return has_work;
 }
 
 std::optional<std::uint64_t> Progress::open_question() const {

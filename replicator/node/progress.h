@@ -32,8 +32,9 @@ class Progress {
   // Publisher's side.
   View view() const;
   void need_resync();
-  // Until something of the view changes, work() was called or `timeout` is over.
-  void wait_for_work(std::chrono::milliseconds timeout);
+  // Until something of the view changes, work() was called or `timeout` is over;
+  // false if it is over.
+  bool wait_for_work(std::chrono::milliseconds timeout);
 
   // Applier's side.
   // The number of the question that is open, if any.

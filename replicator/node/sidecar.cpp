@@ -25,6 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kFetchWait = 2s;
+constexpr auto kLookAgainMin = 1ms;
 constexpr auto kBrokerRetryMin = 100ms;
 constexpr auto kBrokerRetryMax = 2s;
 constexpr auto kHaltRetry = 3s;
@@ -204,10 +205,18 @@ class Sidecar::Implementation {
     }
   }
 
+  // The write-ahead log tells of a commit when its pages are written, and SQLite
+  // shows the commit to others only after that, by a disk's flush later perhaps.
+  // So when there is nothing to send yet, it looks again, ever more rarely.
   void publish() {
+    std::chrono::milliseconds look_again = kLookAgainMin;
     while (!stopping_) {
       try {
-        if (!publisher_.step()) progress_.wait_for_work(kFetchWait);
+        if (publisher_.step() || progress_.wait_for_work(look_again)) {
+          look_again = kLookAgainMin;
+        } else {
+          look_again = std::min<std::chrono::milliseconds>(look_again * 2, kFetchWait);
+        }
       } catch (const Interrupted&) {
         return;
       } catch (const LogUnavailable&) {
