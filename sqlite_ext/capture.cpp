@@ -46,13 +46,14 @@ class SchemaCapture {
   }
   void release(int level) { truncate_marks(level); }
   void rollback_to(int level) {
-    // The savepoint itself stays, so its mark does too.
+    // The savepoint itself stays, so its mark does too. SQLite tells only of the
+    // innermost of those that were open before the first change: the others have
+    // no mark, and nothing was recorded before them.
+    std::size_t at = 0;
     for (const Mark& mark : marks_) {
-      if (mark.level >= level) {
-        recorder_.truncate(mark.at);
-        break;
-      }
+      if (mark.level == level) at = mark.at;
     }
+    recorder_.truncate(at);
     std::erase_if(marks_, [level](const Mark& mark) { return mark.level > level; });
   }
   void clear() {
