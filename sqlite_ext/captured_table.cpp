@@ -37,6 +37,15 @@ bool is_without_rowid(sqlite3* db, const std::string& schema, const std::string&
   return sqlite3_step(list.get()) == SQLITE_ROW && sqlite3_column_int(list.get(), 0) != 0;
 }
 
+// Whether the primary key is an alias of the rowid: it then needs no index.
+bool has_rowid_key(sqlite3* db, const std::string& schema, const std::string& name) {
+  const StatementHandle indexes = prepare(db, "PRAGMA " + quoted(schema) + ".index_list(" + quoted(name) + ")");
+  while (indexes && sqlite3_step(indexes.get()) == SQLITE_ROW) {
+    if (text_column(indexes.get(), 3) == "pk") return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::size_t CapturedTable::key_columns() const {
@@ -81,6 +90,7 @@ std::optional<CapturedTable> load_captured_table(sqlite3* db, const std::string&
   table.header.name = name;
   std::vector<std::string> names;
   int index = 0, stored = 0;
+  bool key_displaced = false;
   while (sqlite3_step(info.get()) == SQLITE_ROW) {
     const int hidden = sqlite3_column_int(info.get(), 6);
     if (hidden == kOrdinary) {
@@ -90,6 +100,7 @@ std::optional<CapturedTable> load_captured_table(sqlite3* db, const std::string&
       column.stored_index = stored;
       column.real = has_real_affinity(text_column(info.get(), 2));
       column.has_default = sqlite3_column_type(info.get(), 4) != SQLITE_NULL;
+      key_displaced |= sqlite3_column_int(info.get(), 5) != 0 && index != stored;
       names.push_back(column.name);
       table.columns.push_back(std::move(column));
       table.header.key.push_back(static_cast<std::uint8_t>(sqlite3_column_int(info.get(), 5)));
@@ -100,6 +111,7 @@ std::optional<CapturedTable> load_captured_table(sqlite3* db, const std::string&
   if (table.key_columns() == 0) return std::nullopt;
   table.shape = table_shape(names, names.size());
   table.without_rowid = is_without_rowid(db, schema, name);
+  table.rowid_key_displaced = key_displaced && !table.without_rowid && has_rowid_key(db, schema, name);
   return table;
 }
 

@@ -24,6 +24,9 @@ struct CapturedTable {
   std::vector<CapturedColumn> columns;  // those that are replicated: no generated ones
   std::uint64_t shape = 0;              // of the names of the columns: see table_shape()
   bool without_rowid = false;
+  // An INTEGER PRIMARY KEY that a virtual generated column precedes: a hook in
+  // storage order takes another column for it, and its values cannot be told.
+  bool rowid_key_displaced = false;
 
   std::size_t key_columns() const;
 };

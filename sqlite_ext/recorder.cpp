@@ -139,6 +139,10 @@ bool Recorder::same_key(const Table& table) const {
 void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
   Table* const table = find(name);
   if (table == nullptr) return;
+  if (table->layout.rowid_key_displaced && host_.preupdate_in_storage_order) {
+    throw RecordError("this version of SQLite cannot show the changes of table " + table->layout.header.name +
+                      ", which has a virtual generated column before its INTEGER PRIMARY KEY: declare the key first");
+  }
   const std::size_t columns = table->layout.columns.size();
   before_.assign(op == SQLITE_INSERT ? 0 : columns, Value{});
   after_.assign(op == SQLITE_DELETE ? 0 : columns, Value{});

@@ -46,6 +46,12 @@ std::string why_not(Database& db, const std::string& name, std::string_view type
   } catch (const SqliteError& error) {
     return std::string("it cannot be written without the app: ") + sqlite3_errmsg(db.handle());
   }
+  const SqliteHost* const host = SqliteHost::get();
+  const auto captured = load_captured_table(db.handle(), "main", name);
+  if (host != nullptr && host->preupdate_in_storage_order && captured && captured->rowid_key_displaced) {
+    return "has a virtual generated column before its INTEGER PRIMARY KEY, which this version of SQLite confuses: "
+           "declare the key first";
+  }
   if (const std::int64_t rows = rows_with_null_key(db, table); rows > 0) {
     return std::to_string(rows) + (rows == 1 ? " row has" : " rows have") + " NULL in the primary key";
   }
