@@ -58,6 +58,12 @@ Identity claim(const std::string& path) {
   return file.identity();
 }
 
+// SQLite follows symbolic links before it names the write-ahead log.
+SidecarSettings resolved(SidecarSettings settings) {
+  settings.database = home_of(settings.database).path;
+  return settings;
+}
+
 void check_write_ahead_log(const std::string& path) {
   Database db = open_database(path, Database::Mode::kReadWrite);
   if (const std::string mode = db.query_text("PRAGMA journal_mode"); mode != "wal") {
@@ -105,7 +111,7 @@ std::string without_credentials(const std::string& urls) {
 class Sidecar::Implementation {
  public:
   explicit Implementation(SidecarSettings settings)
-      : settings_(std::move(settings)),
+      : settings_(resolved(std::move(settings))),
         identity_((check_write_ahead_log(settings_.database), claim(settings_.database))),
         home_(home_of(settings_.database)),
         status_(Status::beside(settings_.database)),

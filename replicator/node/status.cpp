@@ -9,7 +9,9 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <thread>
 
 #include "replicator/log/error.h"
@@ -19,7 +21,11 @@ namespace {
 
 constexpr char kMagic[8] = {'c', 'o', 'l', 'o', 'n', 'y', '0', '1'};
 
-std::string status_path(const std::string& database) { return database + "-colony"; }
+// Beside the file itself, as SQLite's own are, whatever symbolic link led to it.
+std::string status_path(const std::string& database) {
+  const std::unique_ptr<char, decltype(&std::free)> resolved(realpath(database.c_str(), nullptr), &std::free);
+  return (resolved ? std::string(resolved.get()) : database) + "-colony";
+}
 
 template <std::size_t N>
 void store_text(char (&field)[N], const std::string& text) {
