@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 
 #include "replicator/log/jetstream_log.h"
@@ -29,6 +30,7 @@ constexpr auto kLookAgainMin = 1ms;
 constexpr auto kBrokerRetryMin = 100ms;
 constexpr auto kBrokerRetryMax = 2s;
 constexpr auto kHaltRetry = 3s;
+constexpr auto kStopWait = 1s;
 constexpr int kSlowWriterMs = 5'000;
 
 // The identity, after making sure that this is not the copy of a file that
@@ -137,9 +139,16 @@ class Sidecar::Implementation {
     signals_.async_wait([this](const boost::system::error_code& error, int) {
       if (!error) stop();
     });
-    std::thread applying([this] { apply(); });
-    std::thread publishing([this] { publish(); });
+    std::thread applying([this] { apply(), ended(); });
+    std::thread publishing([this] { publish(), ended(); });
     loop_.run();
+    if (!await_ends()) {
+      // The library is still trying to reach a server, which cannot be cut short.
+      // A sidecar may be killed at any instant, so it may also leave.
+      spdlog::info("node={} stopped", identity_.node);
+      spdlog::shutdown();
+      std::_Exit(EXIT_SUCCESS);
+    }
     applying.join();
     publishing.join();
     spdlog::info("node={} stopped", identity_.node);
@@ -167,6 +176,18 @@ class Sidecar::Implementation {
     pause_ended_.notify_all();
     progress_.work();
     loop_.stop();
+  }
+
+  void ended() {
+    const std::lock_guard lock(pause_mutex_);
+    --loops_;
+    pause_ended_.notify_all();
+  }
+
+  // False if the loops have not ended in time.
+  bool await_ends() {
+    std::unique_lock lock(pause_mutex_);
+    return pause_ended_.wait_for(lock, kStopWait, [this] { return loops_ == 0; });
   }
 
   // Waits, unless the sidecar is to stop.
@@ -253,6 +274,7 @@ class Sidecar::Implementation {
   std::string reported_;  // of the applier's thread
   std::mutex pause_mutex_;
   std::condition_variable pause_ended_;
+  int loops_ = 2;  // that run; guarded by pause_mutex_
   JetStreamLog log_;
   Publisher publisher_;
   ProofWorker proofs_;
