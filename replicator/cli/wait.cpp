@@ -24,17 +24,26 @@ bool look_until(const Deadline& deadline, Reached&& reached) {
   return true;
 }
 
-// The log's end as of now; nothing if the broker did not tell in time.
-std::optional<Sequence> log_end(const std::string& urls, const std::string& cluster, const Deadline& deadline,
-                                std::string& why) {
-  JetStreamLog log({.urls = urls, .cluster = cluster, .read_only = true, .client_name = "colony wait"});
+// The log's end as of now; nothing if the broker did not tell in time. The sidecar
+// may only just be starting: then neither its broker nor its log is known yet.
+std::optional<Sequence> log_end(const std::string& path, const std::string& broker, const std::string& cluster,
+                                const Deadline& deadline, std::string& why) {
+  std::string urls;
+  std::unique_ptr<JetStreamLog> log;
   for (;;) {
+    if (const std::string now = broker_of(path, broker); !log || now != urls) {
+      urls = now;
+      log = std::make_unique<JetStreamLog>(
+          JetStreamSettings{.urls = urls, .cluster = cluster, .read_only = true, .client_name = "colony wait"});
+    }
     try {
-      return log.info().last;
+      return log->info().last;
     } catch (const LogUnavailable& error) {
       why = error.what();
+      if (deadline.over()) return std::nullopt;
+    } catch (const Error&) {
+      if (deadline.over()) throw;
     }
-    if (deadline.over()) return std::nullopt;
     std::this_thread::sleep_for(std::min(kBrokerRetry, deadline.left()));
   }
 }
@@ -57,7 +66,7 @@ int wait(const std::string& path, const std::string& broker, double timeout_s) {
     return give_up(std::to_string(file.pending_transactions()) + " transactions are not in the log");
   }
   std::string why;
-  const std::optional<Sequence> end = log_end(broker_of(path, broker), file.identity().cluster, deadline, why);
+  const std::optional<Sequence> end = log_end(path, broker, file.identity().cluster, deadline, why);
   if (!end) return give_up(why);
   if (!look_until(deadline, [&] { return file.position() >= *end; })) {
     return give_up(fmt::format("position {} of {}", file.position().value(), end->value()));
