@@ -4,6 +4,7 @@
 #include <cstdarg>
 #include <memory>
 #include <new>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,12 @@ class SchemaCapture {
     if (!tables_known_) load_tables();
   }
   void record(int op, const char* table, sqlite3_int64 old_rowid) {
-    if (!writing_) recorder_.record(op, table, old_rowid);
+    if (writing_) return;
+    if (!guarded_strangers_.empty() && guarded_strangers_.contains(table)) {
+      throw RecordError(std::string("table ") + table +
+                        " is not one of those that this file replicates; if it was renamed, run colony init again");
+    }
+    recorder_.record(op, table, old_rowid);
   }
   void savepoint(int level) {
     truncate_marks(level);
@@ -73,6 +79,7 @@ class SchemaCapture {
   void truncate_marks(int level) {
     std::erase_if(marks_, [level](const Mark& mark) { return mark.level >= level; });
   }
+  std::vector<std::string> query_names(const std::string& sql);
   void load_tables();
   [[noreturn]] void fail(const char* what) const {
     throw RecordError(std::string("colony: ") + what + ": " + sqlite3_errmsg(db_));
@@ -85,12 +92,12 @@ class SchemaCapture {
   std::vector<Mark> marks_;
   sqlite3_stmt* insert_ = nullptr;
   bool tables_known_ = false;
-  bool writing_ = false;  // the hook then sees the outbox row itself
+  std::set<std::string, std::less<>> guarded_strangers_;  // tables that took their guards to another name
+  bool writing_ = false;                                  // the hook then sees the outbox row itself
 };
 
-void SchemaCapture::load_tables() {
+std::vector<std::string> SchemaCapture::query_names(const std::string& sql) {
   std::vector<std::string> names;
-  const std::string sql = "SELECT name FROM " + quoted(schema_) + ".__colony_tables ORDER BY name";
   sqlite3_stmt* statement = nullptr;
   if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK)
     fail("cannot read the list of tables");
@@ -98,7 +105,16 @@ void SchemaCapture::load_tables() {
     names.emplace_back(reinterpret_cast<const char*>(sqlite3_column_text(statement, 0)));
   }
   if (sqlite3_finalize(statement) != SQLITE_OK) fail("cannot read the list of tables");
-  recorder_.set_tables(names);
+  return names;
+}
+
+void SchemaCapture::load_tables() {
+  const std::string s = quoted(schema_);
+  const std::vector<std::string> strangers =
+      query_names("SELECT tbl_name FROM " + s + ".sqlite_schema WHERE type = 'trigger' AND name GLOB " +
+                  "'__colony_insert_*' AND tbl_name NOT IN (SELECT name FROM " + s + ".__colony_tables)");
+  guarded_strangers_ = {strangers.begin(), strangers.end()};
+  recorder_.set_tables(query_names("SELECT name FROM " + s + ".__colony_tables ORDER BY name"));
   tables_known_ = true;
 }
 
