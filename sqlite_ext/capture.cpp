@@ -155,13 +155,14 @@ void SchemaCapture::sync() {
 // All of one connection.
 class Capture {
  public:
-  Capture(sqlite3* db, const SqliteHost& host) : db_(db), host_(host) {}
+  Capture(sqlite3* db, const SqliteHost& host) : db_(db), host_(host) { context_.capture = this; }
+  Capture(const Capture&) = delete;
+  Capture& operator=(const Capture&) = delete;
 
   // Null, with `error` set, when somebody else has the preupdate hook.
   SchemaCapture* connect(const char* schema, std::string& error) {
     if (!hook_is_ours_) {
-      if (void* const other = host_.preupdate_hook(db_, &Capture::on_preupdate, this);
-          other != nullptr && other != this) {
+      if (!take_hook()) {
         host_.preupdate_hook(db_, nullptr, nullptr);
         error = kHookTaken;
         return nullptr;
@@ -177,6 +178,16 @@ class Capture {
     return schemas_.emplace_back(std::make_unique<SchemaCapture>(db_, schema, host_)).get();
   }
 
+  // A table of one of the schemas takes part in a transaction from now on.
+  void begin() {
+    if (in_transaction_ ? !keep_hook() : !take_hook()) throw RecordError(kHookTaken);
+    in_transaction_ = true;
+  }
+  void end() {
+    in_transaction_ = false;
+    failure_.clear();
+  }
+
   // To be called before what was recorded is trusted.
   void check() {
     if (!failure_.empty()) {
@@ -184,18 +195,33 @@ class Capture {
       failure_.clear();
       throw RecordError(failure);
     }
-    if (host_.preupdate_hook(db_, &Capture::on_preupdate, this) != this) throw RecordError(kHookTaken);
+    if (!keep_hook()) throw RecordError(kHookTaken);
   }
-  void clear_failure() { failure_.clear(); }
 
  private:
   static constexpr const char* kHookTaken =
       "colony: something else on this connection uses the preupdate hook (a session, perhaps), and there is only one: "
       "changes cannot be captured";
 
+  // A session that is made on this connection takes the hook's context for
+  // another session, the next one to tell. This one looks like a session that is
+  // switched off and the last: the app then gets a refusal, and no crash.
+  struct HookContext {
+    unsigned char switched_off_session[1024] = {};
+    Capture* capture = nullptr;
+  };
+
+  // False if somebody else had the hook until now.
+  bool take_hook() {
+    void* const before = host_.preupdate_hook(db_, &Capture::on_preupdate, &context_);
+    return before == nullptr || before == &context_;
+  }
+  // False if it was not ours all the time.
+  bool keep_hook() { return host_.preupdate_hook(db_, &Capture::on_preupdate, &context_) == &context_; }
+
   static void on_preupdate(void* context, sqlite3*, int op, const char* schema, const char* table,
                            sqlite3_int64 old_rowid, sqlite3_int64) {
-    auto* const self = static_cast<Capture*>(context);
+    auto* const self = static_cast<HookContext*>(context)->capture;
     try {
       for (const auto& capture : self->schemas_) {
         if (capture->schema() == schema) {
@@ -212,8 +238,10 @@ class Capture {
 
   sqlite3* db_;
   const SqliteHost& host_;
+  HookContext context_;
   bool hook_is_ours_ = false;
-  std::string failure_;  // of the hook, which has no way to tell
+  bool in_transaction_ = false;  // that a table of ours takes part in
+  std::string failure_;          // of the hook, which has no way to tell
   std::vector<std::unique_ptr<SchemaCapture>> schemas_;
 };
 
@@ -265,7 +293,10 @@ int x_disconnect(sqlite3_vtab* vtab) {
 }
 
 int x_begin(sqlite3_vtab* vtab) {
-  return guarded(vtab, [&] { table_of(vtab).capture->begin(); });
+  return guarded(vtab, [&] {
+    table_of(vtab).capture->begin();
+    table_of(vtab).connection->begin();
+  });
 }
 
 int x_sync(sqlite3_vtab* vtab) {
@@ -278,7 +309,7 @@ int x_sync(sqlite3_vtab* vtab) {
 
 int x_end(sqlite3_vtab* vtab) {  // committed or rolled back
   table_of(vtab).capture->clear();
-  table_of(vtab).connection->clear_failure();
+  table_of(vtab).connection->end();
   return SQLITE_OK;
 }
 
