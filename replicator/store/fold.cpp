@@ -277,11 +277,15 @@ void Fold::put(TableStatements& table, const std::vector<Value>& row, std::vecto
   if (rc != SQLITE_DONE) {
     throw SqliteError(rc, "a row of table " + table.table().name + " cannot be put: " + sqlite3_errstr(rc));
   }
+  const auto first = static_cast<std::ptrdiff_t>(conflicts.size());
   recorder_.for_each_delete_since(mark, [&](const ChangesetTable& from, const std::vector<Value>& displaced) {
     const ReplicatedTable& definition = *schema_.find(from.name);
     if (on_displaced_) on_displaced_(definition, displaced);
     conflicts.push_back(conflict_of(ConflictKind::kDisplaced, definition, displaced, displaced));
   });
+  // SQLite goes by the order in which this file's indexes were made.
+  std::sort(conflicts.begin() + first, conflicts.end(),
+            [](const Conflict& a, const Conflict& b) { return a.key < b.key; });
 }
 
 }  // namespace colony

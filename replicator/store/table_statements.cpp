@@ -49,7 +49,8 @@ int TableStatements::insert(const std::vector<Value>& row) {
       values += (i ? "," : "") + parameter(static_cast<int>(i + 1));
     }
     const std::string tail = " INTO main." + quoted(table_.name) + "(" + names + ") VALUES(" + values + ")";
-    insert_ = Statement(db_, "INSERT" + tail);
+    // OR ABORT: no ON CONFLICT clause of the schema decides.
+    insert_ = Statement(db_, "INSERT OR ABORT" + tail);
     insert_or_replace_ = Statement(db_, "INSERT OR REPLACE" + tail);
   }
   for (std::size_t i = 0; i < columns_; ++i) insert_.bind(static_cast<int>(i + 1), row[i]);
@@ -81,7 +82,7 @@ Statement& TableStatements::update_statement(Verb verb, const std::vector<Value>
       }
     }
   }
-  statement = Statement(db_, "UPDATE main." + quoted(table_.name) + " SET " + assignments + " WHERE " +
+  statement = Statement(db_, "UPDATE OR ABORT main." + quoted(table_.name) + " SET " + assignments + " WHERE " +
                                  key_condition(index) + comparisons);
   return statement;
 }
