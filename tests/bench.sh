@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# How fast Colony is: what capture costs an app, how fast a node absorbs what
+# others commit, how soon a commit is seen on the other nodes, what an idle
+# sidecar uses. Prints a table with the target beside each figure. Variants take
+# turns in short rounds, so that ratios can be trusted on a machine that is not
+# quiet; rates and milliseconds can not.
+#
+#   tests/bench.sh                  all of it (about five minutes)
+#   tests/bench.sh --json           one JSON document on stdout instead
+#   tests/bench.sh --quick          to see that it works, not to be quoted (about a minute)
+#   tests/bench.sh --only THEMES    of capture,apply,visible
+#
+# Environment: NATS_SERVER, the nats-server to use (default: the one in PATH);
+# BUILD, a directory whose bin/ has what is to be measured (default: build/release,
+# which is then brought up to date); TMPDIR, where the files that are written and
+# read stand: on a disk, if the figures are to mean something.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  sed -n '2,/^set -/{/^set -/!s/^# \{0,1\}//p}' "$0"
+}
+arguments=()
+while (($#)); do
+  case $1 in
+    --json | --quick) arguments+=("$1") ;;
+    --only)
+      (($# > 1)) || { echo 'bench.sh: --only needs a list of capture,apply,visible' >&2; exit 2; }
+      arguments+=("$1" "$2")
+      shift
+      ;;
+    --help | -h) usage; exit 0 ;;
+    *)
+      echo "bench.sh: unknown option '$1' (see --help)" >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
+
+work=
+child=
+finish() {
+  trap - EXIT INT TERM HUP
+  # What the benchmark has started dies with it.
+  [[ -z $child ]] || { kill "$child" && wait "$child"; } 2>/dev/null || true
+  [[ -z $work ]] || rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+if [[ -z ${BUILD:-} ]]; then
+  BUILD=build/release
+  deploy/install.sh
+  [[ ! -t 2 ]] || printf 'building ...' >&2
+  work=$(mktemp -d "${TMPDIR:-/tmp}/colony-bench.XXXXXX")
+  if ! { cmake --preset release && cmake --build --preset release --target bench colony colony_ext; } >"$work/log" 2>&1; then
+    tail -n 40 "$work/log" >&2
+    echo 'bench.sh: the build failed (its last words are above)' >&2
+    exit 2
+  fi
+  rm "$work/log"
+  [[ ! -t 2 ]] || printf '\r\033[K' >&2
+else
+  work=$(mktemp -d "${TMPDIR:-/tmp}/colony-bench.XXXXXX")
+fi
+
+NATS_SERVER=${NATS_SERVER:-$(PATH=$PATH:/usr/sbin:/sbin command -v nats-server || true)}
+[[ -n $NATS_SERVER ]] || { echo 'bench.sh: no nats-server: run deploy/install.sh, or set NATS_SERVER' >&2; exit 2; }
+export NATS_SERVER
+
+code=0
+"$BUILD/bin/bench" "$work" "${arguments[@]}" &
+child=$!
+wait "$child" || code=$?
+child=
+exit "$code"

@@ -1,0 +1,124 @@
+#include "tests/bench/capture_bench.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <array>
+#include <memory>
+
+#include "tests/bench/process.h"
+#include "tests/bench/workload.h"
+
+namespace colony::bench {
+namespace {
+
+enum Variant : std::size_t { kPlain, kCaptured, kTriggers, kVariants };
+
+// The three files, and an app on each.
+class CaptureFiles {
+ public:
+  CaptureFiles(const Settings& settings, const TableKind& kind, const std::filesystem::path& directory)
+      : workload_(kind) {
+    std::filesystem::create_directories(directory);
+    const std::vector<RowChange> rows = workload_.next(Verb::kInsert, kRowsAtStart);
+    const std::array<std::string, kVariants> paths = {directory / "plain.db", directory / "captured.db",
+                                                      directory / "triggers.db"};
+    for (const std::string& path : paths) create_file(path, kind, rows);
+    Program({settings.program, "init", paths[kCaptured], "--cluster", "bench", "--node", "a"}, directory / "init.log")
+        .finish();
+    Database(paths[kTriggers], Database::Mode::kReadWrite).execute(kind.row_copy_triggers);
+    for (std::size_t i = 0; i < kVariants; ++i) {
+      const auto extension = i == kCaptured ? std::optional(settings.extension.string()) : std::nullopt;
+      apps_[i] = std::make_unique<App>(paths[i], kind, extension);
+    }
+  }
+
+  Workload& workload() { return workload_; }
+  App& app(std::size_t variant) { return *apps_[variant]; }
+
+  // What the sidecar, or the reader of the triggers' log, does meanwhile.
+  void drain() {
+    app(kCaptured).database().execute(
+        "BEGIN; UPDATE __colony_meta SET value = (SELECT max(piece) FROM __colony_outbox) "
+        "WHERE key = 'absorbed' AND EXISTS(SELECT 1 FROM __colony_outbox); DELETE FROM __colony_outbox; COMMIT");
+    app(kTriggers).database().execute("DELETE FROM change_log");
+    for (const auto& app : apps_) app->checkpoint();
+  }
+
+ private:
+  Workload workload_;
+  std::array<std::unique_ptr<App>, kVariants> apps_;
+};
+
+// Rows per second, by variant and round: of all changes, and of each verb.
+struct CaptureRates {
+  RoundRates all;
+  std::array<RoundRates, 3> by_verb;
+};
+
+CaptureRates measure(const Settings& settings, CaptureFiles& files, const std::string& title, std::size_t rows) {
+  // As many changes of each verb as plain SQLite makes in a third of a round; all
+  // variants make the same ones.
+  std::size_t count = 2 * std::max<std::size_t>(rows, 100);
+  std::array<std::vector<RowChange>, 3> changes;
+  const auto generate = [&](int) {
+    for (const Verb verb : kVerbs) changes[static_cast<std::size_t>(verb)] = files.workload().next(verb, count);
+    files.drain();
+  };
+  CaptureRates rates;
+  for (RoundRates& verb : rates.by_verb) verb.resize(kVariants);
+  const auto run = [&](std::size_t variant) {
+    double seconds_sum = 0;
+    for (std::size_t verb = 0; verb < 3; ++verb) {
+      const double seconds = seconds_of([&] { files.app(variant).execute(changes[verb], rows); });
+      seconds_sum += seconds;
+      rates.by_verb[verb][variant].push_back(static_cast<double>(count) / seconds);
+    }
+    return 3 * static_cast<double>(count) / seconds_sum;
+  };
+  const RoundRates trial = take_turns(title + ": warming up", 3, kVariants, generate, run);
+  const double wanted = summarize(trial[kPlain]).median * settings.round_seconds() / 3;
+  count = std::max<std::size_t>(1, static_cast<std::size_t>(wanted) / rows) * rows;
+  rates = {};
+  for (RoundRates& verb : rates.by_verb) verb.resize(kVariants);
+  rates.all = take_turns(title, settings.rounds(), kVariants, generate, run);
+  return rates;
+}
+
+void report(Figures& figures, const CaptureRates& rates, const std::string& prefix, bool headline, double target) {
+  const RoundRates& all = rates.all;
+  const auto goal = [&](double limit) { return headline ? std::optional(at_least(limit)) : std::nullopt; };
+  figures.add(prefix + "_ratio", "captured / plain", ratio(all[kCaptured], all[kPlain]), goal(target));
+  const bool single = prefix.ends_with("single");
+  const std::string versus = single ? prefix.substr(0, prefix.size() - 7) : prefix;  // capture_vs_triggers_ratio
+  figures.add(versus + "_vs_triggers_ratio", "captured / row-copy triggers", ratio(all[kCaptured], all[kTriggers]),
+              single ? goal(2) : std::nullopt);
+  const char* const verbs[] = {"insert", "update", "delete"};
+  for (std::size_t verb = 0; verb < 3; ++verb) {
+    const RoundRates& of_verb = rates.by_verb[verb];
+    figures.add(fmt::format("{}_{}_ratio", prefix, verbs[verb]), fmt::format("captured / plain, {}s", verbs[verb]),
+                ratio(of_verb[kCaptured], of_verb[kPlain]));
+  }
+  figures.add(prefix + "_plain_rows_per_s", "plain, rows/s", summarize(all[kPlain]));
+  figures.add(prefix + "_captured_rows_per_s", "captured, rows/s", summarize(all[kCaptured]));
+  figures.add(prefix + "_triggers_rows_per_s", "row-copy triggers, rows/s", summarize(all[kTriggers]));
+}
+
+}  // namespace
+
+void measure_capture(const Settings& settings, Figures& figures) {
+  const TableKind* const kinds[] = {&objects_table(), &notes_table()};
+  for (const TableKind* kind : kinds) {
+    CaptureFiles files(settings, *kind, settings.directory / "capture" / kind->name);
+    const bool headline = kind == &objects_table();
+    const std::string prefix = headline ? "capture" : "capture_minimal";
+    const std::string table = fmt::format("table {}", kind->name);
+
+    figures.group(fmt::format("Capture, {}, one row a transaction", table));
+    report(figures, measure(settings, files, "capture, " + table + ", 1 row", 1), prefix + "_single", headline, 0.7);
+    figures.group(fmt::format("Capture, {}, 1000 rows a transaction", table));
+    report(figures, measure(settings, files, "capture, " + table + ", 1000 rows", 1000), prefix + "_bulk", headline,
+           0.6);
+  }
+}
+
+}  // namespace colony::bench

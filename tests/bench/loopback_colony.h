@@ -1,0 +1,41 @@
+// A broker and four nodes on this machine, each node with its file and its
+// `colony run`: what a user starts, and nothing else.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "tests/bench/process.h"
+#include "tests/bench/settings.h"
+
+namespace colony::bench {
+
+class LoopbackColony {
+ public:
+  static constexpr std::size_t kNodes = 4;
+
+  // Returns when all sidecars are in step with the log.
+  explicit LoopbackColony(const Settings& settings);
+
+  static std::string name(std::size_t node) { return std::string(1, static_cast<char>('a' + node)); }
+  std::string file(std::size_t node) const;
+  pid_t sidecar(std::size_t node) const { return sidecars_[node].pid(); }
+  pid_t broker() const { return broker_->pid(); }
+
+  // Until all nodes have absorbed all there is. Throws if they do not, with what
+  // the sidecars say.
+  void await_step();
+
+ private:
+  void make_files();
+  void start_broker();
+
+  Settings settings_;
+  std::filesystem::path directory_;
+  std::string url_;
+  std::unique_ptr<Program> broker_;
+  std::deque<Program> sidecars_;
+};
+
+}  // namespace colony::bench

@@ -1,0 +1,22 @@
+// What all of the benchmarks are given.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace colony::bench {
+
+struct Settings {
+  std::filesystem::path directory;  // empty, and ours to fill
+  std::filesystem::path program;    // colony
+  std::filesystem::path extension;  // colony.so
+  std::string nats_server;
+  bool quick = false;
+
+  int rounds() const { return quick ? 5 : 21; }
+  double round_seconds() const { return quick ? 0.1 : 0.25; }  // of the fastest variant
+  double visible_seconds() const { return quick ? 2 : 12; }
+  double idle_seconds() const { return quick ? 2 : 10; }
+};
+
+}  // namespace colony::bench

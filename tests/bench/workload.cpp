@@ -1,0 +1,182 @@
+#include "tests/bench/workload.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <fstream>
+
+namespace colony::bench {
+namespace {
+
+Cell integer(std::int64_t value) { return {ValueType::kInteger, value, {}}; }
+Cell text(std::string value) { return {ValueType::kText, 0, std::move(value)}; }
+
+Cell hash_blob(std::mt19937_64& random) {
+  Cell cell{ValueType::kBlob, 0, {}};
+  for (int i = 0; i < 4; ++i) {
+    const std::uint64_t word = random();
+    cell.bytes.append(reinterpret_cast<const char*>(&word), sizeof word);
+  }
+  return cell;
+}
+
+constexpr std::int64_t kEpoch = 1'700'000'000'000;  // milliseconds
+
+std::vector<Cell> object_row(std::mt19937_64& random, std::int64_t number) {
+  const auto owner = static_cast<std::int64_t>(random() % 100);
+  return {text(fmt::format("bucket-{:02}/{:016x}.jpg", owner, random())),
+          integer(static_cast<std::int64_t>(random() % 10'000'000)), hash_blob(random), integer(owner),
+          integer(kEpoch + number)};
+}
+
+std::vector<Cell> note_row(std::mt19937_64& random, std::int64_t number) {
+  return {integer(number), text(fmt::format("note {:016x}", random()))};
+}
+
+constexpr TableKind kObjects = {
+    "objects",
+    "objects(key TEXT PRIMARY KEY, size INTEGER, hash BLOB UNIQUE, owner INTEGER, modified INTEGER), an index on "
+    "(owner, modified); UPDATEs change size, hash and modified",
+    "CREATE TABLE objects(key TEXT NOT NULL PRIMARY KEY, size INTEGER NOT NULL, hash BLOB NOT NULL, "
+    "owner INTEGER NOT NULL, modified INTEGER NOT NULL);"
+    "CREATE UNIQUE INDEX objects_by_hash ON objects(hash);"
+    "CREATE INDEX objects_by_owner ON objects(owner, modified);",
+    {"INSERT INTO objects(key, size, hash, owner, modified) VALUES(?1, ?2, ?3, ?4, ?5)",
+     "UPDATE objects SET size = ?2, hash = ?3, modified = ?5 WHERE key = ?1", "DELETE FROM objects WHERE key = ?1"},
+    "CREATE TABLE change_log(id INTEGER PRIMARY KEY, op TEXT NOT NULL, table_name TEXT NOT NULL, old_row TEXT, "
+    "new_row TEXT, changed_at TEXT NOT NULL);"
+    "CREATE TRIGGER objects_inserted AFTER INSERT ON objects BEGIN "
+    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('insert', 'objects', NULL, "
+    "json_object('key', new.key, 'size', new.size, 'hash', hex(new.hash), 'owner', new.owner, 'modified', "
+    "new.modified), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;"
+    "CREATE TRIGGER objects_updated AFTER UPDATE ON objects BEGIN "
+    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('update', 'objects', "
+    "json_object('key', old.key, 'size', old.size, 'hash', hex(old.hash), 'owner', old.owner, 'modified', "
+    "old.modified), json_object('key', new.key, 'size', new.size, 'hash', hex(new.hash), 'owner', new.owner, "
+    "'modified', new.modified), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;"
+    "CREATE TRIGGER objects_deleted AFTER DELETE ON objects BEGIN "
+    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('delete', 'objects', "
+    "json_object('key', old.key, 'size', old.size, 'hash', hex(old.hash), 'owner', old.owner, 'modified', "
+    "old.modified), NULL, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;",
+    object_row,
+};
+
+constexpr TableKind kNotes = {
+    "notes",
+    "notes(id INTEGER PRIMARY KEY, body TEXT)",
+    "CREATE TABLE notes(id INTEGER PRIMARY KEY, body TEXT NOT NULL)",
+    {"INSERT INTO notes(id, body) VALUES(?1, ?2)", "UPDATE notes SET body = ?2 WHERE id = ?1",
+     "DELETE FROM notes WHERE id = ?1"},
+    "CREATE TABLE change_log(id INTEGER PRIMARY KEY, op TEXT NOT NULL, table_name TEXT NOT NULL, old_row TEXT, "
+    "new_row TEXT, changed_at TEXT NOT NULL);"
+    "CREATE TRIGGER notes_inserted AFTER INSERT ON notes BEGIN "
+    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('insert', 'notes', NULL, "
+    "json_object('id', new.id, 'body', new.body), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;"
+    "CREATE TRIGGER notes_updated AFTER UPDATE ON notes BEGIN "
+    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('update', 'notes', "
+    "json_object('id', old.id, 'body', old.body), json_object('id', new.id, 'body', new.body), "
+    "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;"
+    "CREATE TRIGGER notes_deleted AFTER DELETE ON notes BEGIN "
+    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('delete', 'notes', "
+    "json_object('id', old.id, 'body', old.body), NULL, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;",
+    note_row,
+};
+
+void load_extension(Database& db, const std::string& extension) {
+  sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, nullptr);
+  char* why = nullptr;
+  if (sqlite3_load_extension(db.handle(), extension.c_str(), nullptr, &why) == SQLITE_OK) return;
+  const std::string text = why != nullptr ? why : "unknown";
+  sqlite3_free(why);
+  throw Error("cannot load " + extension + ": " + text);
+}
+
+void bind(Statement& statement, int index, const Cell& cell) {
+  switch (cell.type) {
+    case ValueType::kInteger:
+      statement.bind(index, cell.integer);
+      break;
+    case ValueType::kText:
+      statement.bind(index, std::string_view(cell.bytes));
+      break;
+    default:
+      statement.bind_blob(index, cell.bytes);
+  }
+}
+
+}  // namespace
+
+const TableKind& objects_table() { return kObjects; }
+const TableKind& notes_table() { return kNotes; }
+
+RowChange Workload::next(Verb verb) {
+  RowChange change{verb, {}};
+  if (verb == Verb::kDelete) {
+    change.parameters.push_back(std::move(keys_.front()));
+    keys_.pop_front();
+    return change;
+  }
+  change.parameters = kind_.row(random_, ++number_);
+  if (verb == Verb::kUpdate) {
+    change.parameters.front() = std::move(keys_.front());
+    keys_.pop_front();
+  }
+  keys_.push_back(change.parameters.front());
+  return change;
+}
+
+std::vector<RowChange> Workload::next(Verb verb, std::size_t count) {
+  std::vector<RowChange> changes;
+  changes.reserve(count);
+  while (changes.size() < count) changes.push_back(next(verb));
+  return changes;
+}
+
+App::App(const std::string& path, const TableKind& kind, const std::optional<std::string>& extension)
+    : db_(path, Database::Mode::kReadWrite) {
+  sqlite3_busy_timeout(db_.handle(), 10'000);
+  if (extension) load_extension(db_, *extension);
+  db_.query_text("PRAGMA journal_mode = WAL");
+  db_.execute("PRAGMA synchronous = NORMAL");
+  for (const Verb verb : kVerbs) {
+    const auto index = static_cast<std::size_t>(verb);
+    statements_[index] = Statement(db_, kind.statements[index]);
+  }
+  begin_ = Statement(db_, "BEGIN IMMEDIATE");
+  commit_ = Statement(db_, "COMMIT");
+}
+
+void App::execute(const RowChange& change) {
+  Statement& statement = statements_[static_cast<std::size_t>(change.verb)];
+  // An UPDATE does not use all that a row has.
+  const auto used = static_cast<std::size_t>(sqlite3_bind_parameter_count(statement.handle()));
+  for (std::size_t i = 0; i < std::min(used, change.parameters.size()); ++i) {
+    bind(statement, static_cast<int>(i + 1), change.parameters[i]);
+  }
+  statement.run();
+}
+
+void App::execute(const std::vector<RowChange>& changes, std::size_t rows_per_transaction) {
+  if (rows_per_transaction == 1) {
+    for (const RowChange& change : changes) execute(change);
+    return;
+  }
+  for (std::size_t at = 0; at < changes.size();) {
+    begin_.run();
+    const std::size_t end = std::min(at + rows_per_transaction, changes.size());
+    for (; at < end; ++at) execute(changes[at]);
+    commit_.run();
+  }
+}
+
+void App::checkpoint() { db_.query_text("PRAGMA wal_checkpoint(RESTART)"); }
+
+void create_file(const std::string& path, const TableKind& kind, const std::vector<RowChange>& rows) {
+  { const std::ofstream empty(path, std::ios::trunc); }
+  {
+    Database db(path, Database::Mode::kReadWrite);
+    db.execute(kind.create);
+  }
+  App(path, kind).execute(rows, 1000);
+}
+
+}  // namespace colony::bench
