@@ -223,6 +223,28 @@ struct Fold::Image {
   std::string storage;  // the encoded values of all columns
 };
 
+// Takes the row of change_, which `exists` or not, out of the table.
+Fold::Image Fold::take_out(TableStatements& table, bool exists) {
+  Image image{&table, {}};
+  if (!exists) {
+    for (const Value& value : change_.after) append_value(image.storage, value);
+    return image;
+  }
+  const ReplicatedTable& definition = table.table();
+  if (table.columns() < definition.columns.size()) {
+    // Columns that are younger than the changeset keep their values.
+    image.table = &statements_for({definition.name, definition.key});
+    const std::vector<Value>& key = change_.op == Operation::kInsert ? change_.after : change_.before;
+    image.table->select(key, row_, row_storage_);
+  }
+  for (std::size_t i = 0; i < change_.after.size(); ++i) {
+    if (change_.after[i].defined()) row_[i] = change_.after[i];
+  }
+  for (const Value& value : row_) append_value(image.storage, value);
+  table.erase(row_);
+  return image;
+}
+
 void Fold::apply_as_set(std::string_view changeset, std::vector<Conflict>& conflicts) {
   const Recording recording(*this);
   std::vector<Image> images;
@@ -241,24 +263,15 @@ void Fold::apply_as_set(std::string_view changeset, std::vector<Conflict>& confl
       apply_delete(table, change_, conflicts);
       continue;
     }
-    const std::vector<Value>* image = &change_.after;
     if (change_.op == Operation::kInsert) {
       if (exists) conflicts.push_back(conflict_of(ConflictKind::kInsertExists, table.table(), row_, row_));
     } else if (!exists) {
       conflicts.push_back(conflict_of(ConflictKind::kUpdateMissing, table.table(), change_.before, change_.after));
       continue;
-    } else {
-      if (const std::vector<Value> lost = unknown_values(change_, row_); !lost.empty()) {
-        conflicts.push_back(conflict_of(ConflictKind::kUpdateDiffers, table.table(), row_, lost));
-      }
-      for (std::size_t i = 0; i < row_.size(); ++i) {
-        if (change_.after[i].defined()) row_[i] = change_.after[i];
-      }
-      image = &row_;
+    } else if (const std::vector<Value> lost = unknown_values(change_, row_); !lost.empty()) {
+      conflicts.push_back(conflict_of(ConflictKind::kUpdateDiffers, table.table(), row_, lost));
     }
-    images.push_back({&table, {}});
-    for (const Value& value : *image) append_value(images.back().storage, value);
-    if (exists) table.erase(*image);
+    images.push_back(take_out(table, exists));
   }
   std::vector<Value> row;
   for (const Image& image : images) {

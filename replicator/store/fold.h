@@ -78,6 +78,7 @@ class Fold {
   bool apply_insert(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
   bool apply_update(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
   void apply_delete(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
+  Image take_out(TableStatements& table, bool exists);
   void apply_as_set(std::string_view changeset, std::vector<Conflict>& conflicts);
   void put(TableStatements& table, const std::vector<Value>& row, std::vector<Conflict>& conflicts);
   bool can_collide(std::string_view changeset);

@@ -168,7 +168,7 @@ TEST_F(CaptureTransactions, schema_change_that_is_rolled_back_leaves_the_marks_i
 // The same rows come of applying what was captured as of what the app did.
 TEST(CaptureProperty, captured_changes_lead_to_the_rows_of_the_app) {
   for (const std::string& schema : unit::random_schemas()) {
-    for (std::uint32_t seed = 0; seed < 40; ++seed) {
+    for (std::uint32_t seed = 0; seed < unit::seeds(40); ++seed) {
       unit::RandomSql random(seed);
       MemoryNode node(schema);
       for (const std::string& sql : random.statements(6)) unit::error_of(node.db(), sql);

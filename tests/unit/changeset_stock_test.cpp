@@ -183,7 +183,7 @@ class RandomChangesets : public testing::TestWithParam<std::string> {};
 
 TEST_P(RandomChangesets, mean_what_a_session_means) {
   const std::string& schema = GetParam();
-  for (std::uint32_t seed = 0; seed < 60; ++seed) {
+  for (std::uint32_t seed = 0; seed < unit::seeds(40); ++seed) {
     unit::RandomSql random(seed);
     const std::vector<std::string> before = random.statements(6), statements = random.statements(6);
     std::string script = "seed " + std::to_string(seed) + "\n";
