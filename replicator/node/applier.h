@@ -3,8 +3,9 @@
 //   a node's rows = fold(the log up to position) + its pending transactions
 //
 // Each round is one SQLite transaction in which rows, position, high-water marks
-// and the trimmed outbox move together. It is short: it ends after about
-// Options::transaction_ms, so that an app that wants to write waits no longer.
+// and the trimmed outbox move together. It is short: it absorbs for about
+// Options::transaction_ms, so that an app that wants to write waits no longer; or
+// for as long as undoing pending transactions took, lest it did that for little.
 //
 // Threads: one, of its own (or the simulator's). It touches the file through one
 // connection of its own. Errors of step(): LogUnavailable (try again), Halt (stay
