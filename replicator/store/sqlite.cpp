@@ -8,6 +8,8 @@ namespace colony {
 namespace {
 
 constexpr int kBusySleepMaxMs = 5;
+// Readers wait too: for whoever recovers the write-ahead log after a crash.
+constexpr int kBusyTimeoutMs = 10'000;
 
 int on_busy(void* context, int tries) {
   // How long the wait has lasted follows from the sleeps: 0, 1, 2, 3 ... ms.
@@ -32,6 +34,7 @@ Database::Database(const std::string& path, Mode mode) : path_(path) {
   handle_.reset(db);
   if (rc != SQLITE_OK) throw SqliteError(rc, path + ": " + (db ? sqlite3_errmsg(db) : sqlite3_errstr(rc)));
   sqlite3_extended_result_codes(db, 1);
+  sqlite3_busy_timeout(db, kBusyTimeoutMs);
 }
 
 void Database::execute(const std::string& sql) {
