@@ -1,0 +1,345 @@
+"""A colony of real processes: one broker, and nodes that are a file and a sidecar each.
+
+Everything lives in a directory of its own under $TMPDIR and on a port that the kernel
+chose, so that runs side by side do not meet. Each process is a child that the kernel
+kills when the test's process ends, however that comes about; start them from the main
+thread only, since it is that thread's end that counts.
+
+Nothing here sleeps for luck: until() looks for a condition until a deadline.
+"""
+
+import contextlib
+import ctypes
+import json
+import multiprocessing
+import os
+import pathlib
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+import unittest
+
+import jetstream
+
+BIN = pathlib.Path(os.environ.get("BUILD", "build/release")).resolve() / "bin"
+COLONY = str(BIN / "colony")
+EXTENSION = str(BIN / "colony.so")
+SQLITE = "/usr/bin/sqlite3"
+NATS_SERVER = os.environ.get("NATS_SERVER") or shutil.which("nats-server", path=os.environ["PATH"] + ":/usr/sbin")
+PATIENCE_S = 60
+
+_libc = ctypes.CDLL(None)
+_fork = multiprocessing.get_context("fork")
+
+
+def _die_with_parent():
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def until(condition, what, timeout=PATIENCE_S, every=0.01):
+    """The first true answer of condition(); fails with `what`, a text or what gives one."""
+    end = time.monotonic() + timeout
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
+        time.sleep(every)
+
+
+def run(*words, timeout=PATIENCE_S, **more):
+    """Runs a command to its end; returncode, stdout and stderr as text."""
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=timeout,
+                          stdin=None if "input" in more else subprocess.DEVNULL, **more)
+
+
+def colony(*words, **more):
+    return run(COLONY, *words, **more)
+
+
+def connect(path, timeout=20, **more):
+    """An app's connection: Python's own sqlite3 module, with the extension loaded."""
+    db = sqlite3.connect(path, timeout=timeout, isolation_level=None, **more)
+    db.enable_load_extension(True)
+    db.load_extension(EXTENSION)
+    db.enable_load_extension(False)
+    return db
+
+
+def app(work, *arguments):
+    """work(*arguments) in a process of its own, as an app runs."""
+    def body():
+        _die_with_parent()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        work(*arguments)
+    process = _fork.Process(target=body, daemon=True)
+    process.start()
+    return process
+
+
+def finished(apps, timeout=PATIENCE_S * 2):
+    for process in apps:
+        process.join(timeout)
+        if process.exitcode != 0:
+            raise AssertionError(f"an app ended with {process.exitcode} (None: it did not end)")
+
+
+class Child:
+    """A process: started, and ended by its pid."""
+
+    def __init__(self, log):
+        self.log = pathlib.Path(log)
+        self.process = None
+
+    def launch(self, words, **more):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, preexec_fn=_die_with_parent, **more)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def runs(self):
+        return self.process is not None and self.process.poll() is None
+
+    def end(self, signal_number, timeout=20):
+        """Signals, waits, and gives the exit code."""
+        if self.process is None:
+            return None
+        if self.runs():
+            self.process.send_signal(signal_number)
+        return self.process.wait(timeout)
+
+    def kill(self):
+        self.end(signal.SIGKILL)
+
+    def said(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+class Broker(Child):
+    def __init__(self, directory, config=""):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir()
+        super().__init__(self.directory / "broker.log")
+        self.store = self.directory / "store"
+        self.config = self.directory / "broker.conf"
+        self.config.write_text(config)
+        self.port = -1
+
+    @property
+    def url(self):
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self):
+        def listening():
+            for file in self.directory.glob(f"*_{self.pid}.ports"):
+                with contextlib.suppress(ValueError, KeyError, IndexError):
+                    self.port = int(json.loads(file.read_text())["nats"][0].rpartition(":")[2])
+                    return True
+            if not self.runs():
+                raise AssertionError("nats-server ended at once: " + self.said())
+            return False
+        self.launch([NATS_SERVER, "-c", self.config, "-a", "127.0.0.1", "-p", self.port, "-js", "-sd", self.store,
+                     "--ports_file_dir", self.directory])
+        until(listening, "the broker listens")
+
+    def stop(self):
+        self.end(signal.SIGINT)
+
+    def client(self):
+        return jetstream.Client(self.port)
+
+
+class Node(Child):
+    def __init__(self, cluster, name, file=None):
+        self.cluster, self.name = cluster, name
+        self.directory = cluster.directory / name
+        self.directory.mkdir()
+        super().__init__(self.directory / "sidecar.log")
+        self.path = self.directory / "app.db" if file is None else pathlib.Path(file)
+
+    # The sidecar.
+    def init(self, *more):
+        done = colony("init", self.path, "--cluster", self.cluster.name, "--node", self.name, *more)
+        if done.returncode != 0:
+            raise AssertionError(f"init of {self.name}: {done.stderr}")
+        return done.stdout
+
+    def launch_sidecar(self, *prefix, url=None):
+        self.launch([*prefix, COLONY, "run", self.path, "--nats", url or self.cluster.broker.url])
+
+    def start(self):
+        self.launch_sidecar()
+        self.await_state("running")
+
+    def stop(self):
+        code = self.end(signal.SIGTERM)
+        if code != 0:
+            raise AssertionError(f"sidecar of {self.name} ended with {code}: {self.said()[-2000:]}")
+
+    def restart(self):
+        self.kill()
+        self.launch_sidecar()
+
+    # The commands.
+    def status(self):
+        done = colony("status", self.path, "--json")
+        if done.returncode != 0:
+            raise AssertionError(f"status of {self.name}: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def await_state(self, state, timeout=PATIENCE_S):
+        latest = {}
+
+        def reached():
+            latest.update(self.status())
+            return latest["state"] == state and latest
+        return until(reached, lambda: f"{self.name} is {state}: {latest}", timeout, every=0.02)
+
+    def halted(self, timeout=PATIENCE_S):
+        """Waits until it has halted, and gives the line that says why."""
+        return self.await_state("halted", timeout)["error"]
+
+    def wait(self, timeout=PATIENCE_S):
+        done = colony("wait", self.path, "--timeout", timeout, timeout=timeout + 20)
+        if done.returncode != 0:
+            raise AssertionError(f"wait of {self.name} gives {done.returncode}: {done.stderr}")
+
+    def conflicts(self):
+        return json.loads(colony("conflicts", self.path, "--json").stdout)
+
+    # The app.
+    def shell(self, sql, *more, extension=True):
+        words = [SQLITE, "-init", "/dev/null", "-batch", "-bail", "-cmd", ".timeout 20000"]
+        words += ["-cmd", f".load {EXTENSION}"] if extension else []
+        return run(*words, *more, self.path, input=sql)
+
+    def sql(self, sql):
+        """Runs SQL in a shell with the extension; fails if that fails. Gives the output."""
+        done = self.shell(sql)
+        if done.returncode != 0 or done.stderr:
+            raise AssertionError(f"sqlite3 on {self.name}: {done.stderr}\n{sql[:500]}")
+        return done.stdout.strip()
+
+    def connect(self, **more):
+        return connect(self.path, **more)
+
+    def query(self, sql, *values):
+        """Reads without the extension, as any program may."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as db:
+            return db.execute(sql, values).fetchall()
+
+    def one(self, sql, *values):
+        return self.query(sql, *values)[0][0]
+
+    def dump(self):
+        """Every replicated table's rows, and the journal of conflicts, as bytes."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=20)) as db:
+            db.execute("BEGIN")
+            tables = [row[0] for row in db.execute("SELECT name FROM __colony_tables ORDER BY name")]
+            db.text_factory = lambda text: b"text:" + text
+            dump = {}
+            for table in tables:
+                quoted = '"' + table.replace('"', '""') + '"'
+                dump[table] = sorted(map(repr, db.execute(f"SELECT * FROM {quoted}")))
+            dump["(conflicts)"] = list(map(repr, db.execute(
+                "SELECT * FROM __colony_conflicts WHERE sequence > 0 ORDER BY sequence, origin, piece, n")))
+            return dump
+
+
+def differences(left, right, limit=12):
+    """Lines that say in which rows two dumps differ."""
+    lines = []
+    for table in sorted(set(left.content) | set(right.content)):
+        for here, there in ((left, right), (right, left)):
+            others = set(there.content.get(table, []))
+            lines += [f"  {table}: only on {here.name}: {row[:300]}"
+                      for row in here.content.get(table, []) if row not in others]
+    return "\n".join(lines[:limit] + ([f"  and {len(lines) - limit} more"] if len(lines) > limit else []))
+
+
+class Cluster:
+    """A broker and nodes whose files all began with the same schema and rows."""
+
+    def __init__(self, schema, nodes="abcd", name="c", broker_config="", init=()):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="colony-"))
+        self.name = name
+        self.broker = Broker(self.directory / "broker", broker_config)
+        seed = self.directory / "seed.db"
+        with contextlib.closing(sqlite3.connect(seed)) as db:
+            db.executescript(schema)
+        self.nodes = [self.add(node, seed, *init) for node in nodes]
+
+    def add(self, name, seed, *init):
+        node = Node(self, name)
+        shutil.copy(seed, node.path)
+        node.init(*init)
+        return node
+
+    def start(self):
+        self.broker.start()
+        for node in self.nodes:
+            node.launch_sidecar()
+        for node in self.nodes:
+            node.await_state("running")
+        return self
+
+    def close(self):
+        for node in self.nodes:
+            node.kill()
+        self.broker.kill()
+
+    def settle(self, timeout=PATIENCE_S):
+        """Until all that was committed has reached every node. Writers have ended."""
+        for _ in range(2):  # the log is complete after the first round, and read after the second
+            for node in self.nodes:
+                node.wait(timeout)
+
+    def verify(self, *more, timeout=30):
+        return colony("verify", self.nodes[0].path, "--timeout", timeout, *more)
+
+    def assert_equal(self, timeout=PATIENCE_S):
+        """All nodes have the same rows, which `colony verify` finds too. Gives them."""
+        self.settle(timeout)
+        for node in self.nodes:
+            node.content = node.dump()
+        for node in self.nodes[1:]:
+            if node.content != self.nodes[0].content:
+                raise AssertionError(f"{self.nodes[0].name} and {node.name} differ:\n"
+                                     + differences(self.nodes[0], node))
+        done = self.verify()
+        if done.returncode != 0:
+            raise AssertionError(f"verify gives {done.returncode}: {done.stdout}{done.stderr}")
+        return self.nodes[0].content
+
+
+class ColonyTest(unittest.TestCase):
+    maxDiff = 4000
+
+    def cluster(self, schema, **more):
+        """Not yet started. Its end is the test's; the runner removes what it leaves."""
+        cluster = Cluster(schema, **more)
+        if "COLONY_TEST_RUNNER" not in os.environ:
+            self.addCleanup(shutil.rmtree, cluster.directory, ignore_errors=True)
+        self.addCleanup(cluster.close)
+        return cluster
+
+    def running(self, schema, **more):
+        return self.cluster(schema, **more).start()
+
+    def cannot_run_here(self, why):
+        print(f"SKIP {why}")
+        self.skipTest(why)
+
+    def refused(self, done, *words):
+        """Exit code 2 and exactly one line on stderr, in which all of `words` stand."""
+        self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)

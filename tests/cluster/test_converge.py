@@ -1,0 +1,195 @@
+"""What a user sees first: four nodes write, and the commands tell how it went."""
+
+import json
+import sqlite3
+import subprocess
+import time
+
+from colony_cluster import (COLONY, EXTENSION, SQLITE, ColonyTest, app, colony, connect, finished, until)
+
+SCHEMA = """
+CREATE TABLE items(id TEXT PRIMARY KEY, node TEXT, n INTEGER, note);
+CREATE TABLE shared(id INTEGER PRIMARY KEY, a, b, by TEXT);
+"""
+
+
+def write_in_python(path, node, rows):
+    db = connect(path)
+    for n in range(rows):
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("INSERT INTO items VALUES(?, ?, ?, ?)", (f"{node}{n}", node, n, f"from {node}"))
+        db.execute("INSERT INTO shared VALUES(?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET a = excluded.a, by = excluded.by",
+                   (n % 20, n, -n, node))
+        if n % 7 == 3:
+            db.execute("DELETE FROM shared WHERE id = ?", (n * 3 % 20,))
+        db.execute("COMMIT")
+    db.close()
+
+
+def write_in_shell(path, node, rows):
+    script = "".join(
+        f"BEGIN IMMEDIATE; INSERT INTO items VALUES('{node}{n}', '{node}', {n}, 'from {node}');"
+        f"INSERT OR REPLACE INTO shared VALUES({n % 20}, {n}, {-n}, '{node}');"
+        f"UPDATE shared SET b = b + 1 WHERE id = {n * 7 % 20}; COMMIT;\n" for n in range(rows))
+    subprocess.run([SQLITE, "-init", "/dev/null", "-batch", "-bail", "-cmd", ".timeout 20000", "-cmd",
+                    f".load {EXTENSION}", path], input=script, text=True, check=True)
+
+
+class Converge(ColonyTest):
+    def test_converge(self):
+        cluster = self.running(SCHEMA)
+        writers = [write_in_python, write_in_shell, write_in_python, write_in_shell]
+        apps = [app(writer, node.path, node.name, 400) for writer, node in zip(writers, cluster.nodes)]
+        finished(apps)
+        rows = cluster.assert_equal()
+        self.assertEqual(len(rows["items"]), 4 * 400)
+
+    def test_status_json(self):
+        a = self.running(SCHEMA, nodes="a", name="shop").nodes[0]
+        a.sql("INSERT INTO items VALUES('x', 'a', 1, NULL)")
+        a.wait()
+        status = a.status()
+        for key, value in {"cluster": "shop", "node": "a", "state": "running", "pending": 0, "conflicts": 0,
+                           "capture": "session", "error": None}.items():
+            self.assertEqual(status[key], value, key)
+        self.assertEqual(status["position"], status["log_head"])
+        self.assertGreaterEqual(status["position"], 2)  # the hello and the row
+        self.assertIn("shop", colony("status", a.path).stdout)
+
+    def test_status_without_sidecar_or_broker(self):
+        cluster = self.cluster(SCHEMA, nodes="a")
+        a = cluster.nodes[0]
+        a.sql("INSERT INTO items VALUES('x', 'a', 1, NULL)")
+        status = a.status()
+        self.assertEqual((status["state"], status["pending"], status["position"], status["log_head"]),
+                         ("stopped", 1, 0, None))
+        cluster.start()
+        a.wait()
+        a.kill()
+        cluster.broker.kill()
+        status = a.status()
+        self.assertEqual((status["state"], status["pending"], status["error"]), ("stopped", 0, None))
+        self.assertEqual(colony("status", a.path).returncode, 0)
+
+    def test_wait_tells_by_its_exit_code(self):
+        cluster = self.running(SCHEMA, nodes="ab")
+        a, b = cluster.nodes
+        a.sql("INSERT INTO items VALUES('x', 'a', 1, NULL)")
+        self.assertEqual(colony("wait", a.path).returncode, 0)
+        self.assertEqual(colony("wait", b.path).returncode, 0)
+        self.assertEqual(b.query("SELECT id FROM items"), [("x",)])
+        a.stop()
+        a.sql("INSERT INTO items VALUES('y', 'a', 1, NULL)")
+        late = colony("wait", a.path, "--timeout", 0.2)
+        self.assertEqual((late.returncode, len(late.stderr.splitlines())), (1, 1), late.stderr)
+        self.assertIn("1 transactions are not in the log", late.stderr)
+        # Nothing of a's own is left to send, but it is behind.
+        b.sql("INSERT INTO items VALUES('z', 'b', 1, NULL)")
+        b.wait()
+        a.start()
+        a.wait()
+        a.stop()
+        b.sql("INSERT INTO items VALUES('zz', 'b', 1, NULL)")
+        b.wait()
+        late = colony("wait", a.path, "--timeout", 0.2, "--nats", cluster.broker.url)
+        self.assertEqual(late.returncode, 1, late.stderr)
+        self.assertIn("position", late.stderr)
+        cluster.broker.kill()
+        self.assertEqual(colony("wait", b.path, "--timeout", 0.3).returncode, 1)
+        plain = cluster.directory / "plain.db"
+        sqlite3.connect(plain).execute("CREATE TABLE t(a)").connection.close()
+        self.refused(colony("wait", plain))
+        self.refused(colony("wait", cluster.directory / "missing.db"))
+
+    def test_wait_before_the_sidecar_is_up(self):
+        """`colony run DB & colony wait DB`, as a script does it, with a broker that is not the default."""
+        cluster = self.cluster(SCHEMA, nodes="a")
+        cluster.broker.start()
+        a = cluster.nodes[0]
+        a.sql("INSERT INTO items VALUES('x', 'a', 1, NULL)")
+        a.launch_sidecar()
+        a.wait(timeout=10)
+        for _ in range(5):
+            a.restart()
+            a.wait(timeout=10)
+        self.assertEqual(a.status()["pending"], 0)
+
+    def test_conflicts_json(self):
+        cluster = self.running(SCHEMA, nodes="ab")
+        a, b = cluster.nodes
+        self.assertEqual(a.conflicts(), [])
+        self.assertIn("no conflicts", colony("conflicts", a.path).stdout)
+        a.sql("INSERT INTO items VALUES('x', 'a', 1, 'old')")
+        cluster.settle()
+        a.stop()
+        a.sql("UPDATE items SET note = 'from a' WHERE id = 'x'")
+        b.sql("UPDATE items SET note = 'from b' WHERE id = 'x'")
+        b.wait()
+        a.start()
+        rows = cluster.assert_equal()
+        self.assertIn("from a", rows["items"][0])
+        conflicts = a.conflicts()
+        self.assertEqual(len(conflicts), 1)
+        self.assertEqual(conflicts[0]["kind"], "update_differs")
+        self.assertEqual(conflicts[0]["table"], "items")
+        self.assertEqual(conflicts[0]["key"], {"id": "x"})
+        self.assertEqual(conflicts[0]["lost"], {"note": "from b"})
+        self.assertEqual(conflicts[0]["origin"], "a")
+        self.assertEqual(conflicts, b.conflicts())
+        self.assertEqual(a.status()["conflicts"], 1)
+        self.assertIn("update_differs", colony("conflicts", b.path).stdout)
+
+    def test_verify_tells_by_its_exit_code(self):
+        cluster = self.running(SCHEMA)
+        a, b, c, d = cluster.nodes
+        a.sql("INSERT INTO items VALUES('x', 'a', 1, NULL), ('y', 'a', 2, NULL)")
+        cluster.settle()
+        done = cluster.verify()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("4 of 4", done.stdout)
+        as_json = json.loads(cluster.verify("--json").stdout)
+        self.assertEqual((as_json["equal"], as_json["missing"], len(as_json["nodes"])), (True, [], 4))
+
+        # Rows changed behind Colony's back.
+        tampered = c.shell(".dbconfig enable_trigger off\nUPDATE items SET n = 3 WHERE id = 'x';", extension=False)
+        self.assertEqual(tampered.returncode, 0, tampered.stderr)
+        self.assertEqual(c.status()["pending"], 0)
+        done = cluster.verify()
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("items", done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^items .*DIFFERS on c$")
+        self.assertRegex(done.stdout, r"(?m)^shared .*equal$")
+        self.assertFalse(json.loads(cluster.verify("--json").stdout)["equal"])
+        c.shell(".dbconfig enable_trigger off\nUPDATE items SET n = 1 WHERE id = 'x';", extension=False)
+        self.assertEqual(cluster.verify().returncode, 0)
+
+        b.kill()
+        done = cluster.verify(timeout=1)
+        self.refused(done, " b:")
+        self.assertIn("3 of 4", done.stdout)
+
+    def test_commands_refuse_what_they_do_not_know(self):
+        for words in ([], ["dance"], ["run"], ["init", "x"], ["status", "x", "--color"], ["wait", "x", "--timeout", "-1"]):
+            self.refused(colony(*words))
+        self.assertEqual(colony("--version").returncode, 0)
+
+    def test_four_nodes_keep_up_with_a_steady_writer(self):
+        """Rows arrive while they are written, and not only at the end."""
+        cluster = self.running(SCHEMA)
+        writer = app(write_in_python, cluster.nodes[0].path, "a", 1500)
+        for node in cluster.nodes[1:]:
+            until(lambda: node.one("SELECT count(*) FROM items") > 100, f"{node.name} follows")
+        finished([writer])
+        self.assertEqual(len(cluster.assert_equal()["items"]), 1500)
+
+    def test_a_lone_commit_is_shipped_at_once(self):
+        """Nothing polls, and nothing waits for more."""
+        a, b = self.running(SCHEMA, nodes="ab").nodes
+        times = []
+        db = a.connect()
+        for n in range(10):
+            begin = time.monotonic()
+            db.execute("INSERT INTO items VALUES(?, 'a', 1, NULL)", (n,))
+            until(lambda: b.one("SELECT count(*) FROM items") == n + 1, "b has the row", timeout=10, every=0.001)
+            times.append(time.monotonic() - begin)
+        self.assertLess(sorted(times)[5], 0.5, times)
