@@ -1,0 +1,211 @@
+#include "replicator/log/entry.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <memory>
+#include <random>
+
+#include "replicator/log/error.h"
+
+namespace colony {
+namespace {
+
+const Incarnation kIncarnation{0x123456789abcdef0};
+
+std::string hello() { return encode("north", kIncarnation, HelloEntry{"host", "/path/to db", "1.2.3"}); }
+
+std::string transactions(std::string_view changeset) {
+  TransactionsEntry entry;
+  entry.first = PieceNumber(42);
+  entry.pieces.push_back({true, 0xfedcba9876543210, changeset});
+  entry.pieces.push_back({false, 1, ""});
+  entry.pieces.push_back({true, 1, "x"});
+  return encode("north", kIncarnation, entry);
+}
+
+// What a change of the bytes leaves of the checksum: as somebody would sign it who knows the format.
+std::string signed_again(std::string message) {
+  message.resize(message.size() - 8);
+  const std::uint64_t checksum = message_hash(message);
+  message.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
+  return message;
+}
+
+// A copy without a byte to spare, so that a sanitizer sees a read beyond it.
+std::optional<Entry> decode_exact(std::string_view message, const std::string& origin) {
+  const std::unique_ptr<char[]> exact(new char[message.size()]);
+  std::memcpy(exact.get(), message.data(), message.size());
+  std::optional<Entry> entry = decode({exact.get(), message.size()}, origin);
+  if (entry) {
+    if (const auto* body = std::get_if<TransactionsEntry>(&entry->body)) {
+      std::size_t sum = 0;
+      for (const Piece& piece : body->pieces) {
+        for (const char c : piece.changeset) sum += static_cast<unsigned char>(c);
+      }
+      EXPECT_GE(sum, 0u);
+    }
+  }
+  return entry;
+}
+
+TEST(Entry, hello_comes_back) {
+  const auto entry = decode_exact(hello(), "north");
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(entry->origin, "north");
+  EXPECT_EQ(entry->incarnation, kIncarnation);
+  const auto& body = std::get<HelloEntry>(entry->body);
+  EXPECT_EQ(body.host, "host");
+  EXPECT_EQ(body.path, "/path/to db");
+  EXPECT_EQ(body.version, "1.2.3");
+}
+
+TEST(Entry, transactions_come_back) {
+  const std::string message = transactions("changeset");
+  const auto entry = decode(message, "north");
+  ASSERT_TRUE(entry);
+  const auto& body = std::get<TransactionsEntry>(entry->body);
+  EXPECT_EQ(body.first, PieceNumber(42));
+  ASSERT_EQ(body.pieces.size(), 3u);
+  EXPECT_TRUE(body.pieces[0].last);
+  EXPECT_EQ(body.pieces[0].shape, 0xfedcba9876543210);
+  EXPECT_EQ(body.pieces[0].changeset, "changeset");
+  EXPECT_FALSE(body.pieces[1].last);
+  EXPECT_EQ(body.pieces[1].changeset, "");
+  EXPECT_EQ(body.pieces[2].changeset, "x");
+}
+
+TEST(Entry, barrier_and_proof_come_back) {
+  const std::string barrier = encode("n", Incarnation(1), BarrierEntry{77});
+  EXPECT_EQ(std::get<BarrierEntry>(decode_exact(barrier, "n")->body).id, 77u);
+
+  ProofEntry proof;
+  proof.id = 77;
+  proof.position = Sequence(12);
+  proof.foreign_key_violations = 3;
+  proof.tables = {{"one", 0xffffffffffffffff, 5}, {"with space", 0, 0}};
+  const std::string message = encode("n", Incarnation(1), proof);
+  const auto entry = decode_exact(message, "n");
+  const auto& body = std::get<ProofEntry>(entry->body);
+  EXPECT_EQ(body.id, 77u);
+  EXPECT_EQ(body.position, Sequence(12));
+  EXPECT_EQ(body.foreign_key_violations, 3u);
+  ASSERT_EQ(body.tables.size(), 2u);
+  EXPECT_EQ(body.tables[0].hash, 0xffffffffffffffff);
+  EXPECT_EQ(body.tables[0].rows, 5u);
+  EXPECT_EQ(body.tables[1].name, "with space");
+}
+
+TEST(Entry, what_repeats_itself_is_compressed) {
+  const std::string repeated(100'000, 'r');
+  const std::string message = transactions(repeated);
+  EXPECT_LT(message.size(), 1000u);
+  std::optional<Entry> entry = decode(message, "north");
+  ASSERT_TRUE(entry);
+  const Entry moved = std::move(*entry);  // its views go with it
+  entry.reset();
+  EXPECT_EQ(std::get<TransactionsEntry>(moved.body).pieces[0].changeset, repeated);
+}
+
+TEST(Entry, what_does_not_compress_is_kept_as_it_is) {
+  std::mt19937 random(1);
+  std::string noise(5000, '\0');
+  for (char& c : noise) c = static_cast<char>(random());
+  const std::string message = transactions(noise);
+  EXPECT_LT(message.size(), noise.size() + 100);
+  EXPECT_EQ(std::get<TransactionsEntry>(decode(message, "north")->body).pieces[0].changeset, noise);
+}
+
+TEST(Entry, sizes_around_the_threshold_of_compression_come_back) {
+  for (std::size_t size = 150; size < 300; ++size) {
+    const std::string changeset(size, 'c');
+    const std::string message = transactions(changeset);
+    std::optional<Entry> entry = decode(message, "north");
+    ASSERT_TRUE(entry);
+    const Entry moved = std::move(*entry);
+    EXPECT_EQ(std::get<TransactionsEntry>(moved.body).pieces[0].changeset, changeset);
+  }
+}
+
+TEST(Entry, entry_under_another_nodes_subject_is_none) {
+  EXPECT_FALSE(decode(hello(), "south"));
+  EXPECT_FALSE(decode(transactions("x"), ""));
+  EXPECT_FALSE(decode(hello(), "nort"));
+}
+
+TEST(Entry, messages_of_others_are_none) {
+  for (const std::string& message : {std::string(), std::string("CLNY"), std::string("{\"error\":{\"code\":404}}"),
+                                     std::string(100, '\0'), "CLNY" + std::string(100, 'x'), "x" + hello()}) {
+    EXPECT_FALSE(decode_exact(message, "north"));
+  }
+}
+
+TEST(Entry, every_truncation_is_none) {
+  for (const std::string& message : {hello(), transactions("changeset"), transactions(std::string(1000, 'r'))}) {
+    for (std::size_t size = 0; size < message.size(); ++size) {
+      EXPECT_FALSE(decode_exact(message.substr(0, size), "north")) << size;
+    }
+    EXPECT_FALSE(decode_exact(message + '\0', "north"));
+  }
+}
+
+TEST(Entry, every_turned_bit_is_none) {
+  for (const std::string& message : {hello(), transactions("changeset"), transactions(std::string(1000, 'r'))}) {
+    for (std::size_t bit = 0; bit < message.size() * 8; ++bit) {
+      std::string damaged = message;
+      damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+      EXPECT_FALSE(decode_exact(damaged, "north")) << bit;
+    }
+  }
+}
+
+// Damage that carries a right checksum reads as something, as nothing, or stops the node.
+TEST(Entry, forged_bytes_read_as_nothing_or_halt) {
+  for (const std::string& message : {hello(), transactions("changeset"), transactions(std::string(1000, 'r'))}) {
+    for (std::size_t bit = 0; bit < (message.size() - 8) * 8; ++bit) {
+      std::string forged = message;
+      forged[bit / 8] = static_cast<char>(forged[bit / 8] ^ (1 << bit % 8));
+      try {
+        decode_exact(signed_again(forged), "north");
+      } catch (const Halt&) {
+      }
+    }
+    for (std::size_t size = 12; size < message.size(); ++size) {
+      try {
+        decode_exact(signed_again(message.substr(0, size)), "north");
+      } catch (const Halt&) {
+      }
+    }
+  }
+}
+
+TEST(Entry, newer_version_or_kind_halts_with_what_to_do) {
+  for (const std::size_t at : {4u, 5u}) {  // version, kind
+    std::string newer = hello();
+    newer[at] = 9;
+    try {
+      decode(signed_again(newer), "north");
+      FAIL() << "read at " << at;
+    } catch (const Halt& halt) {
+      EXPECT_NE(std::string(halt.what()).find("upgrade Colony"), std::string::npos);
+      EXPECT_NE(std::string(halt.what()).find("north"), std::string::npos);
+    }
+  }
+}
+
+TEST(Entry, transactions_without_pieces_or_number_are_none) {
+  EXPECT_FALSE(decode(encode("n", Incarnation(1), TransactionsEntry{PieceNumber(1), {}}), "n"));
+  TransactionsEntry zeroth;
+  zeroth.first = PieceNumber(0);
+  zeroth.pieces.push_back({true, 0, "x"});
+  EXPECT_FALSE(decode(encode("n", Incarnation(1), zeroth), "n"));
+}
+
+TEST(Entry, hash_tells_messages_apart) {
+  EXPECT_EQ(message_hash("a"), message_hash("a"));
+  EXPECT_NE(message_hash("a"), message_hash("b"));
+  EXPECT_NE(message_hash(""), message_hash(std::string(1, '\0')));
+}
+
+}  // namespace
+}  // namespace colony
