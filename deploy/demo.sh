@@ -300,7 +300,7 @@ write_on b <<<"BEGIN IMMEDIATE;
   INSERT INTO placements VALUES($plan, 'b', $url_of_plan, 'ready');
   COMMIT;" || fail 'b cannot write'
 for node in a b; do
-  tell "$node, alone:  $(query "$node" "SELECT key, size, owner, modified FROM objects WHERE key = $plan")"
+  tell "$node, alone:   $(query "$node" "SELECT key, size, owner, modified FROM objects WHERE key = $plan")"
 done
 start_sidecar a
 await a
