@@ -42,11 +42,6 @@ void Planner::plan_transactions(PlannedMessage& planned, OriginState& state) {
   }
   const bool is_this_node = origin == file_.identity().node;
   PieceNumber number = entry.first;
-  std::size_t assembled_from = 0;
-  struct Slice {
-    std::size_t transaction, from, size;
-  };
-  std::vector<Slice> slices;  // of planned.assembled, which may yet move
   for (const Piece& piece : entry.pieces) {
     const PieceNumber here = number;
     number = number.next();
@@ -63,20 +58,14 @@ void Planner::plan_transactions(PlannedMessage& planned, OriginState& state) {
     } else if (open.empty()) {
       planned.transactions.push_back({here, piece.shape, false, false, piece.changeset});
     } else {
-      assembled_from = planned.assembled.size();
-      planned.assembled += open;
-      planned.assembled += piece.changeset;
-      slices.push_back({planned.transactions.size(), assembled_from, planned.assembled.size() - assembled_from});
-      planned.transactions.push_back({here, piece.shape, false, true, {}});
+      planned.assembled.push_back(std::move(open));
+      planned.assembled.back() += piece.changeset;
+      planned.transactions.push_back({here, piece.shape, false, true, planned.assembled.back()});
       open.clear();
       planned.parts.clear();  // those of this entry are in it
     }
   }
   if (planned.accepted == PieceNumber()) planned.passed_over = true;
-  for (const Slice& slice : slices) {
-    planned.transactions[slice.transaction].changeset =
-        std::string_view(planned.assembled).substr(slice.from, slice.size);
-  }
 }
 
 // Whether a piece of this node that the log has is what the outbox has under that

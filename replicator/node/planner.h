@@ -11,6 +11,7 @@
 //    next one is out of turn: both are passed over.
 #pragma once
 
+#include <list>
 #include <map>
 #include <optional>
 #include <string>
@@ -42,8 +43,8 @@ struct PlannedMessage {
   bool out_of_turn = false;  // passed over, and its origin must send again
   PieceNumber accepted;      // the origin's new high-water mark, if it has pieces that count
   std::vector<PlannedTransaction> transactions;
-  std::vector<PlannedPart> parts;  // of a transaction whose end is yet to come
-  std::string assembled;           // what a changeset of several pieces points into
+  std::vector<PlannedPart> parts;    // of a transaction whose end is yet to come
+  std::list<std::string> assembled;  // what changesets of several pieces point into, wherever this moves
 
   const HelloEntry* hello() const { return entry && !passed_over ? std::get_if<HelloEntry>(&entry->body) : nullptr; }
   const BarrierEntry* barrier() const {
