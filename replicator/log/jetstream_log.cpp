@@ -50,6 +50,7 @@ LogInfo JetStreamLog::info() {
   try {
     LogInfo info = open_log_stream(connection->jetstream(), settings_);
     info.entry_bytes_max = entry_bytes_max(*connection, info.entry_bytes_max);
+    settings_.must_exist = true;
     last_known_ = info.last.value();
     discovered_urls_ = connection->discovered_urls();
     connection->set_validated(true);

@@ -34,6 +34,7 @@ struct JetStreamSettings {
   std::string node = {};               // whose subject publish() uses; may be empty if nothing is published
   int replicas = 1;                    // of the stream, when it is created
   bool read_only = false;              // never create the stream
+  bool must_exist = false;             // this node has met it: if it is missing, it was lost
   std::string client_name = "colony";  // how the broker's monitoring shows the connection
   // Authentication and TLS settings belong here; broker_connection.cpp applies
   // them in connection_options().
@@ -51,7 +52,8 @@ class JetStreamLog final : public Log {
   JetStreamLog& operator=(const JetStreamLog&) = delete;
 
   // The applier's thread. Besides what Log says: throws Error when the log does
-  // not exist and the settings forbid to create it. Blocks for a few seconds at
+  // not exist and the settings forbid to create it, and Halt when it must exist, as
+  // it must once it was seen: who puts it back finds its place free. Blocks for a few seconds at
   // most; a refused connection is told at once.
   LogInfo info() override;
 
@@ -91,7 +93,7 @@ class JetStreamLog final : public Log {
   void learn_last(Sequence last);
   void throw_if_interrupted() const;
 
-  const JetStreamSettings settings_;
+  JetStreamSettings settings_;  // constant but for must_exist, which is the applier's
   const std::vector<std::string> urls_;
   const std::string stream_;
   const std::string subject_;  // of this node

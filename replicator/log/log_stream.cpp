@@ -142,6 +142,10 @@ LogInfo open_log_stream(jsCtx* jetstream, const JetStreamSettings& settings) {
   const std::string name = stream_name(settings.cluster);
   StreamInfoHandle stream = find_stream(jetstream, name);
   if (!stream) {
+    if (settings.must_exist) {
+      throw Halt("the log of colony " + settings.cluster + " is gone: the broker has no stream " + name +
+                 " any more. Give it its store back");
+    }
     if (settings.read_only) {
       throw Error("the log of colony " + settings.cluster + " does not exist yet: start a node with colony run");
     }

@@ -166,12 +166,39 @@ class Log(ColonyTest):
         d.stop()
         with cluster.broker.client() as client:
             client.api(f"STREAM.DELETE.{STREAM}")
-        self.write(b, "two")  # finds that the stream is gone; somebody makes a new one
+        self.write(b, "two")
         d.launch_sidecar()
-        self.halts_everywhere([d], "epoch")
-        self.halts_everywhere([a, b, c], "epoch")
+        # None of those that have met the old one makes a new one in its place.
+        self.halts_everywhere(cluster.nodes, "is gone", STREAM)
+        stranger = Node(cluster, "e")
+        self.addCleanup(stranger.kill)
+        shutil.copy(cluster.directory / "seed.db", stranger.path)
+        stranger.init()
+        stranger.start()
+        for node in cluster.nodes:
+            until(lambda: "epoch" in (node.status()["error"] or ""), lambda: f"{node.name}: {node.status()}")
+            self.assertEqual(node.status()["state"], "halted")
         self.assertEqual(b.status()["pending"], 1)
         self.assertEqual(a.one("SELECT count(*) FROM items"), 1)
+
+    def test_broker_that_lost_its_store(self):
+        cluster = self.running(SCHEMA)
+        a, b, c, d = cluster.nodes
+        self.write(a, "one")
+        cluster.settle()
+        cluster.broker.stop()
+        kept = cluster.directory / "kept"
+        os.rename(cluster.broker.store, kept)
+        cluster.broker.start()
+        self.halts_everywhere(cluster.nodes, "is gone", STREAM)
+        self.write(b, "two")
+        cluster.broker.stop()
+        shutil.rmtree(cluster.broker.store)
+        os.rename(kept, cluster.broker.store)
+        cluster.broker.start()
+        for node in cluster.nodes:
+            node.await_state("running")  # by itself
+        self.assertEqual(len(cluster.assert_equal()["items"]), 2)
 
     def rewound(self):
         """A colony whose broker has been put back to an earlier copy of its store:
