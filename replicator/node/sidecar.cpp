@@ -66,6 +66,11 @@ SidecarSettings resolved(SidecarSettings settings) {
   return settings;
 }
 
+bool has_met_log(const std::string& path) {
+  Database db = open_database(path, Database::Mode::kReadOnly);
+  return !NodeFile(db).epoch().empty();
+}
+
 void check_write_ahead_log(const std::string& path) {
   Database db = open_database(path, Database::Mode::kReadWrite);
   if (const std::string mode = db.query_text("PRAGMA journal_mode"); mode != "wal") {
@@ -113,7 +118,8 @@ std::string without_credentials(const std::string& urls) {
 class Sidecar::Implementation {
  public:
   explicit Implementation(SidecarSettings settings)
-      : settings_(resolved(std::move(settings))),
+      : signals_(loop_, SIGTERM, SIGINT),
+        settings_(resolved(std::move(settings))),
         identity_((check_write_ahead_log(settings_.database), claim(settings_.database))),
         home_(home_of(settings_.database)),
         status_(Status::beside(settings_.database)),
@@ -121,11 +127,11 @@ class Sidecar::Implementation {
               .cluster = identity_.cluster,
               .node = identity_.node,
               .replicas = settings_.replicas,
+              .must_exist = has_met_log(settings_.database),
               .client_name = "colony " + identity_.node}),
         publisher_(settings_.database, log_, progress_, {.hello = {home_.host, home_.path, COLONY_VERSION}}),
         proofs_(settings_.database, [this](ProofEntry proof) { publisher_.enqueue(std::move(proof)); }),
         applier_(settings_.database, log_, progress_, *status_, applier_options()),
-        signals_(loop_, SIGTERM, SIGINT),
         watch_(
             loop_, settings_.database, [this] { progress_.work(); }, [this] { check_file(); }) {
     status_->set_broker(without_credentials(settings_.broker_urls));
@@ -262,6 +268,9 @@ class Sidecar::Implementation {
     file_gone_ = true;
   }
 
+  // First, so that a signal that comes while the rest is made is kept for run().
+  boost::asio::io_context loop_;
+  boost::asio::signal_set signals_;
   SidecarSettings settings_;
   Identity identity_;
   Home home_;
@@ -279,8 +288,6 @@ class Sidecar::Implementation {
   Publisher publisher_;
   ProofWorker proofs_;
   Applier applier_;
-  boost::asio::io_context loop_;
-  boost::asio::signal_set signals_;
   FileWatch watch_;
 };
 

@@ -330,7 +330,7 @@ TEST(JetStreamLog, a_position_beyond_the_end_is_never_answered_with_other_messag
   EXPECT_EQ(log.info().last, Sequence(2));
 }
 
-TEST(JetStreamLog, log_rewound_shows_in_info) {
+TEST(JetStreamLog, lost_log_is_not_made_anew_by_one_that_has_met_it) {
   NatsProcess broker;
   JetStreamLog log(settings_for(broker));
   const LogInfo before = log.info();
@@ -339,6 +339,11 @@ TEST(JetStreamLog, log_rewound_shows_in_info) {
   broker.stop();
   std::filesystem::remove_all(broker.directory() / "store");
   broker.start();
+  const auto [kind, text] = outcome([&] { await_info(log); });
+  EXPECT_EQ(kind, "Halt");
+  EXPECT_NE(text.find("is gone"), text.npos) << text;
+  JetStreamLog stranger(settings_for(broker));
+  stranger.info();
   const LogInfo after = await_info(log);
   EXPECT_NE(after.epoch, before.epoch);
   EXPECT_EQ(after.last, Sequence(0));
