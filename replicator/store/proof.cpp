@@ -48,6 +48,26 @@ TableSum sum_of(Database& db, const ReplicatedTable& table) {
   return sum;
 }
 
+// What a row holds in a column that was added after it was written: the column's
+// default, encoded as SQLite would store it there.
+std::string encoded_default(Database& db, const ReplicatedTable& table, std::size_t column) {
+  Statement info(db, "SELECT type, dflt_value FROM pragma_table_info(?1) WHERE name = ?2");
+  info.bind(1, table.name).bind(2, table.columns[column]);
+  if (!info.step() || info.is_null(1)) return encoded({Value::null()});
+  const std::string type(info.text(0)), value(info.text(1));
+  for (const std::string& definition : {value, "(" + value + ")"}) {
+    try {
+      Database scratch(":memory:", Database::Mode::kReadWrite);
+      scratch.execute("CREATE TABLE t(c " + type + " DEFAULT " + definition + "); INSERT INTO t DEFAULT VALUES");
+      Statement row(scratch, "SELECT c FROM t");
+      if (row.step()) return encoded({row.value(0)});
+    } catch (const SqliteError&) {
+      // An expression needs its parentheses, and a word in quotes must not have them.
+    }
+  }
+  return encoded({Value::null()});
+}
+
 // A row that pending transactions touch, now and without them; encoded, and
 // nothing where there is no row.
 struct TouchedRow {
@@ -58,7 +78,8 @@ struct TouchedRow {
 // Takes pending changes back, the latest first, in memory.
 class Unpending {
  public:
-  Unpending(Database& db, const ReplicatedTable& table) : statements_(db, table, table.columns.size()), table_(table) {}
+  Unpending(Database& db, const ReplicatedTable& table)
+      : db_(db), statements_(db, table, table.columns.size()), table_(table) {}
 
   // `undoing`: a change of the inverse of what really happened.
   void take_back(const Change& undoing) {
@@ -94,14 +115,21 @@ class Unpending {
 
  private:
   // A changeset older than the table's latest columns lacks them.
-  std::string padded(std::vector<Value> row) const {
-    row.resize(table_.columns.size(), Value::null());
-    return encoded(row);
+  std::string padded(const std::vector<Value>& row) {
+    std::string bytes = encoded(row);
+    for (std::size_t i = row.size(); i < table_.columns.size(); ++i) {
+      const auto [known, fresh] = defaults_.try_emplace(i);
+      if (fresh) known->second = encoded_default(db_, table_, i);
+      bytes += known->second;
+    }
+    return bytes;
   }
 
+  Database& db_;
   TableStatements statements_;
   const ReplicatedTable& table_;
   std::map<std::uint64_t, TouchedRow> rows_;
+  std::map<std::size_t, std::string> defaults_;  // by column
 };
 
 }  // namespace
