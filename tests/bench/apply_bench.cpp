@@ -135,13 +135,14 @@ RoundRates measure(const Settings& settings, ApplyFiles& files, const std::strin
     files.checkpoint();
   };
   const auto run = [&](std::size_t variant) {
-    return static_cast<double>(count) / seconds_of([&] {
-             if (variant == kPlain) {
-               files.plain().execute(changes, rows);
-             } else {
-               files.b().absorb();
-             }
-           });
+    const Spent spent = spent_on([&] {
+      if (variant == kPlain) {
+        files.plain().execute(changes, rows);
+      } else {
+        files.b().absorb();
+      }
+    });
+    return static_cast<double>(count) / spent.seconds;
   };
   const RoundRates trial = take_turns(title + ": warming up", 3, kVariants, generate, run);
   const double wanted = summarize(trial[kPlain]).median * settings.round_seconds();

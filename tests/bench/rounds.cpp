@@ -9,6 +9,15 @@
 #include <cstdio>
 
 namespace colony::bench {
+namespace {
+
+std::int64_t read_clock(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return std::int64_t{1'000'000'000} * now.tv_sec + now.tv_nsec;
+}
+
+}  // namespace
 
 Summary summarize(std::vector<double> values) {
   if (values.empty()) return {};
@@ -25,16 +34,20 @@ double percentile(std::vector<double> values, double percent) {
   return values[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
 }
 
-std::int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{1'000'000'000} * now.tv_sec + now.tv_nsec;
+std::int64_t now_ns() { return read_clock(CLOCK_MONOTONIC); }
+
+Spent& Spent::operator+=(const Spent& more) {
+  seconds += more.seconds;
+  cpu_seconds += more.cpu_seconds;
+  return *this;
 }
 
-double seconds_of(const std::function<void()>& work) {
+Spent spent_on(const std::function<void()>& work) {
   const std::int64_t begin = now_ns();
+  const std::int64_t cpu_begin = read_clock(CLOCK_THREAD_CPUTIME_ID);
   work();
-  return static_cast<double>(now_ns() - begin) / 1e9;
+  const std::int64_t cpu_end = read_clock(CLOCK_THREAD_CPUTIME_ID);
+  return {static_cast<double>(now_ns() - begin) / 1e9, static_cast<double>(cpu_end - cpu_begin) / 1e9};
 }
 
 RoundRates take_turns(const std::string& title, int rounds, std::size_t variants,

@@ -3,6 +3,7 @@
 // of the ratios of the single rounds.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -20,8 +21,13 @@ double percentile(std::vector<double> values, double percent);
 // CLOCK_MONOTONIC: the same in all processes.
 std::int64_t now_ns();
 
-// Seconds that `work` takes.
-double seconds_of(const std::function<void()>& work);
+struct Spent {
+  double seconds = 0;
+  double cpu_seconds = 0;  // of this thread, in the kernel too
+
+  Spent& operator+=(const Spent& more);
+};
+Spent spent_on(const std::function<void()>& work);
 
 // Per variant, what each round gave (rows per second, say).
 using RoundRates = std::vector<std::vector<double>>;

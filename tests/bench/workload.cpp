@@ -42,21 +42,8 @@ constexpr TableKind kObjects = {
     "CREATE INDEX objects_by_owner ON objects(owner, modified);",
     {"INSERT INTO objects(key, size, hash, owner, modified) VALUES(?1, ?2, ?3, ?4, ?5)",
      "UPDATE objects SET size = ?2, hash = ?3, modified = ?5 WHERE key = ?1", "DELETE FROM objects WHERE key = ?1"},
-    "CREATE TABLE change_log(id INTEGER PRIMARY KEY, op TEXT NOT NULL, table_name TEXT NOT NULL, old_row TEXT, "
-    "new_row TEXT, changed_at TEXT NOT NULL);"
-    "CREATE TRIGGER objects_inserted AFTER INSERT ON objects BEGIN "
-    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('insert', 'objects', NULL, "
-    "json_object('key', new.key, 'size', new.size, 'hash', hex(new.hash), 'owner', new.owner, 'modified', "
-    "new.modified), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;"
-    "CREATE TRIGGER objects_updated AFTER UPDATE ON objects BEGIN "
-    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('update', 'objects', "
-    "json_object('key', old.key, 'size', old.size, 'hash', hex(old.hash), 'owner', old.owner, 'modified', "
-    "old.modified), json_object('key', new.key, 'size', new.size, 'hash', hex(new.hash), 'owner', new.owner, "
-    "'modified', new.modified), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;"
-    "CREATE TRIGGER objects_deleted AFTER DELETE ON objects BEGIN "
-    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('delete', 'objects', "
-    "json_object('key', old.key, 'size', old.size, 'hash', hex(old.hash), 'owner', old.owner, 'modified', "
-    "old.modified), NULL, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;",
+    {"key", "size", "hash", "owner", "modified"},
+    "hash",
     object_row,
 };
 
@@ -66,18 +53,8 @@ constexpr TableKind kNotes = {
     "CREATE TABLE notes(id INTEGER PRIMARY KEY, body TEXT NOT NULL)",
     {"INSERT INTO notes(id, body) VALUES(?1, ?2)", "UPDATE notes SET body = ?2 WHERE id = ?1",
      "DELETE FROM notes WHERE id = ?1"},
-    "CREATE TABLE change_log(id INTEGER PRIMARY KEY, op TEXT NOT NULL, table_name TEXT NOT NULL, old_row TEXT, "
-    "new_row TEXT, changed_at TEXT NOT NULL);"
-    "CREATE TRIGGER notes_inserted AFTER INSERT ON notes BEGIN "
-    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('insert', 'notes', NULL, "
-    "json_object('id', new.id, 'body', new.body), strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;"
-    "CREATE TRIGGER notes_updated AFTER UPDATE ON notes BEGIN "
-    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('update', 'notes', "
-    "json_object('id', old.id, 'body', old.body), json_object('id', new.id, 'body', new.body), "
-    "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;"
-    "CREATE TRIGGER notes_deleted AFTER DELETE ON notes BEGIN "
-    "INSERT INTO change_log(op, table_name, old_row, new_row, changed_at) VALUES('delete', 'notes', "
-    "json_object('id', old.id, 'body', old.body), NULL, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); END;",
+    {"id", "body"},
+    "",
     note_row,
 };
 

@@ -36,8 +36,8 @@ struct TableKind {
   const char* description;
   const char* create;
   const char* statements[3];  // by Verb
-  // The usual way to note row changes in plain SQL: a log of whole rows as JSON.
-  const char* row_copy_triggers;
+  const char* columns[5];
+  const char* blob;  // which of them, if any, JSON cannot hold as it is
   std::vector<Cell> (*row)(std::mt19937_64& random, std::int64_t number);
 };
 
