@@ -230,6 +230,12 @@ void ChangesetWriter::add(Operation op, const std::vector<Value>& before, const 
   }
 }
 
+void ChangesetWriter::add_encoded(Operation op, std::string_view values) {
+  out_.push_back(static_cast<char>(op));
+  out_.push_back(0);
+  out_.append(values);
+}
+
 std::string invert(std::string_view changeset) {
   std::string out;
   std::string deletes, updates, inserts;  // of the table being read

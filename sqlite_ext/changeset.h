@@ -99,6 +99,8 @@ class ChangesetWriter {
 
   void begin_table(const ChangesetTable& table);
   void add(Operation op, const std::vector<Value>& before, const std::vector<Value>& after);
+  // `values` are those of the record as they stand in a changeset.
+  void add_encoded(Operation op, std::string_view values);
   void add(const Change& change) { add(change.op, change.before, change.after); }
 
  private:

@@ -148,9 +148,7 @@ void NetRows::write(std::string& out, const std::function<const ChangesetTable&(
         if (row->merged) {
           writer.add(*row->merged);
         } else {
-          out.push_back(static_cast<char>(row->op));
-          out.push_back(0);
-          out.append(row->values);
+          writer.add_encoded(row->op, row->values);
         }
       }
     }

@@ -202,7 +202,23 @@ void Recorder::decode(const Record& record, std::size_t columns, Change& change)
   for (Value& value : change.after) value = take_value(rest);
 }
 
+// A single record is its own net change; most transactions have just one.
+std::string Recorder::changeset_of_one(const Record& record, std::uint64_t* shape) const {
+  const CapturedTable& table = tables_[record.header.table].layout;
+  std::string out;
+  out.reserve(table.header.columns() + table.header.name.size() + record.values.size() + 8);
+  ChangesetWriter writer(out);
+  writer.begin_table(table.header);
+  writer.add_encoded(record.header.op, record.values);
+  if (shape != nullptr) *shape = combine_shapes(0, table.shape);
+  return out;
+}
+
 std::string Recorder::changeset(std::uint64_t* shape) const {
+  if (!log_.empty()) {
+    const Record first = record_at(log_, 0);
+    if (first.header.bytes == log_.size()) return changeset_of_one(first, shape);
+  }
   NetRows net;
   for (std::size_t at = 0; at < log_.size();) {
     const Record record = record_at(log_, at);

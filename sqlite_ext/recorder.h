@@ -84,6 +84,7 @@ class Recorder {
   static Record record_at(const std::string& log, std::size_t at);
   static void decode(const Record& record, std::size_t columns, Change& change);
 
+  std::string changeset_of_one(const Record& record, std::uint64_t* shape) const;
   Table* find(const char* name);
   void append(Operation op, const std::vector<Value>& before, const std::vector<Value>& after);
   Value old_value(Table& table, std::size_t column, sqlite3_int64 rowid);
