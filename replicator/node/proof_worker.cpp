@@ -3,6 +3,12 @@
 #include <spdlog/spdlog.h>
 
 namespace colony {
+namespace {
+
+// Each holds a snapshot of the file, which its write-ahead log outgrows meanwhile.
+constexpr std::size_t kWaitingMax = 8;
+
+}  // namespace
 
 ProofWorker::ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof)
     : path_(std::move(path)), on_proof_(std::move(on_proof)), thread_([this] { work(); }) {}
@@ -20,16 +26,21 @@ ProofWorker::~ProofWorker() {
 void ProofWorker::answer(const BarrierEntry& barrier, Sequence position) {
   auto snapshot = std::make_shared<ProofSnapshot>(path_, barrier.id, position);
   const std::lock_guard lock(mutex_);
-  waiting_ = std::move(snapshot);
+  if (waiting_.size() == kWaitingMax) {
+    spdlog::warn("more than {} questions for a proof at once: the oldest is not answered", kWaitingMax);
+    waiting_.pop_front();
+  }
+  waiting_.push_back(std::move(snapshot));
   changed_.notify_all();
 }
 
 void ProofWorker::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return stopping_ || waiting_ != nullptr; });
+    changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
     if (stopping_) return;
-    at_work_ = std::move(waiting_);
+    at_work_ = std::move(waiting_.front());
+    waiting_.pop_front();
     const std::shared_ptr<ProofSnapshot> snapshot = at_work_;
     lock.unlock();
     try {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,9 +20,8 @@ class ProofWorker {
   ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof);
   ~ProofWorker();
 
-  // The applier's thread, right after its commit: takes the snapshot at once. A
-  // barrier that still waits is dropped for the new one: who asked twice wants
-  // the latest.
+  // The applier's thread, right after its commit: takes the snapshot at once. Of
+  // more barriers than can wait the oldest is dropped: who asked it asks again.
   void answer(const BarrierEntry& barrier, Sequence position);
 
  private:
@@ -31,8 +31,9 @@ class ProofWorker {
   std::function<void(ProofEntry)> on_proof_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::shared_ptr<ProofSnapshot> waiting_, at_work_;  // guarded by mutex_
-  bool stopping_ = false;                             // likewise
+  std::deque<std::shared_ptr<ProofSnapshot>> waiting_;  // guarded by mutex_
+  std::shared_ptr<ProofSnapshot> at_work_;              // likewise
+  bool stopping_ = false;                               // likewise
   std::thread thread_;
 };
 
