@@ -18,6 +18,10 @@ struct StoppedAt {
   std::string why;
 };
 
+// The file is no longer where it was left: somebody has written an earlier state
+// of it into it, as SQLite's .restore does. What is cached of it is void.
+struct PutBack {};
+
 }  // namespace
 
 Applier::Applier(const std::string& path, Log& log, Progress& progress, Status& status, Options options)
@@ -149,7 +153,7 @@ bool Applier::step(std::chrono::milliseconds wait) {
     if (messages_.empty()) return false;
     check_next(messages_.front());
     absorb();
-    answer_question();
+    if (loaded_) answer_question();
     return true;
   } catch (const LogUnavailable&) {
     met_log_ = false;
@@ -169,6 +173,9 @@ void Applier::absorb() {
     try {
       Absorbed absorbed = absorb_once(messages_max, undo_all);
       tell(absorbed);
+      return;
+    } catch (const PutBack&) {
+      loaded_ = false;
       return;
     } catch (const NeedsFullRebase&) {
       COLONY_ASSERT(!undo_all);
@@ -212,6 +219,7 @@ std::set<PieceNumber> Applier::met_by(const std::vector<PlannedMessage>& plans) 
 Applier::Absorbed Applier::absorb_once(std::size_t messages_max, bool undo_all) {
   WriteTransaction transaction(db_);
   const Clock::time_point begin = Clock::now();
+  if (file_.position() != position_) throw PutBack();
   if (schema_.refresh(db_)) fold_.schema_changed();
   index_new_pending();
 
