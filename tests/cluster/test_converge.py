@@ -1,11 +1,12 @@
 """What a user sees first: four nodes write, and the commands tell how it went."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import time
 
-from colony_cluster import (COLONY, EXTENSION, SQLITE, ColonyTest, app, colony, connect, finished, until)
+from colony_cluster import COLONY, EXTENSION, SQLITE, ColonyTest, Node, app, colony, connect, finished, run, until
 
 SCHEMA = """
 CREATE TABLE items(id TEXT PRIMARY KEY, node TEXT, n INTEGER, note);
@@ -167,6 +168,102 @@ class Converge(ColonyTest):
         done = cluster.verify(timeout=1)
         self.refused(done, " b:")
         self.assertIn("3 of 4", done.stdout)
+
+    def test_verify_while_everybody_writes(self):
+        """What is pending is no difference, and what is asked by several is answered to each."""
+        cluster = self.running(SCHEMA)
+        apps = [app(write_in_python, node.path, node.name, 1500) for node in cluster.nodes]
+        rounds = 0
+        while any(process.is_alive() for process in apps) or rounds < 3:
+            asked = [subprocess.Popen([COLONY, "verify", node.path, "--json"], stdout=subprocess.PIPE)
+                     for node in cluster.nodes[:2]]
+            for process in asked:
+                answer = json.loads(process.communicate(timeout=60)[0])
+                self.assertEqual((process.returncode, answer["equal"], len(answer["nodes"])), (0, True, 4), answer)
+                self.assertEqual(len({node["position"] for node in answer["nodes"]}), 1)
+            rounds += 1
+        finished(apps)
+        cluster.assert_equal()
+        print(f"NOTE {rounds} rounds of two questions")
+
+    def test_join_while_everybody_writes(self):
+        """A fifth node, from a copy that was taken while the first one wrote."""
+        cluster = self.running(SCHEMA)
+        apps = [app(write_in_python, node.path, node.name, 1000) for node in cluster.nodes]
+        a = cluster.nodes[0]
+        until(lambda: a.status()["pending"] > 0 and a.one("SELECT count(*) FROM items") > 500, "a writes", every=0.001)
+        joining = Node(cluster, "e")
+        self.addCleanup(joining.kill)
+        self.assertEqual(run(SQLITE, a.path, f".backup {joining.path}").stderr, "")
+        self.assertIn("a copy of node a's file", joining.init())
+        apps.append(app(write_in_python, joining.path, "e", 300))
+        joining.start()
+        cluster.nodes.append(joining)
+        finished(apps)
+        rows = cluster.assert_equal()
+        self.assertEqual(len(rows["items"]), 4 * 1000 + 300)
+        self.assertIn("5 of 5", cluster.verify().stdout)
+
+    def test_conflicts_are_bounded(self):
+        cluster = self.cluster(SCHEMA + "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 10500) "
+                               "INSERT INTO shared SELECT i, 0, 0, '' FROM n;", nodes="abc")
+        for node in cluster.nodes[:2]:
+            node.sql(f"UPDATE shared SET by = '{node.name}'; UPDATE shared SET a = '{node.name}' WHERE id < 100;")
+        cluster.start()
+        journal = cluster.assert_equal()["(conflicts)"]
+        self.assertEqual(len(journal), 10_000)
+
+    def test_flags_beat_the_environment_which_beats_the_file(self):
+        cluster = self.cluster(SCHEMA, nodes="a")
+        cluster.broker.start()
+        a = cluster.nodes[0]
+        config = cluster.directory / "colony.toml"
+
+        def broker_of(*flags, **environment):
+            a.launch([COLONY, "run", a.path, *flags], env=dict(os.environ, **environment))
+            until(lambda: a.status()["broker"], "it runs")
+            broker = a.status()["broker"]
+            a.stop()
+            return broker
+        config.write_text(f'nats = "{cluster.broker.url}"\n')
+        self.assertEqual(broker_of(), "nats://127.0.0.1:4222")
+        self.assertEqual(broker_of("--config", config), cluster.broker.url)
+        self.assertEqual(broker_of("--config", config, COLONY_NATS="nats://127.0.0.1:2"), "nats://127.0.0.1:2")
+        self.assertEqual(broker_of("--nats", "nats://127.0.0.1:3", COLONY_NATS="nats://127.0.0.1:2"),
+                         "nats://127.0.0.1:3")
+        self.refused(colony("run", a.path, "--config", cluster.directory / "missing.toml"), "missing.toml")
+        for text, word in (("natz = 1", "natz"), ("[nats]\nurl = 1", "nats.url"), ("replicas = 9", "replicas"),
+                           ("replicas = [1, 2]", "replicas"), ("this is no TOML", "colony.toml"), ("help = true", "help")):
+            config.write_text(text + "\n")
+            self.refused(colony("run", a.path, "--config", config), "colony.toml", word)
+        config.write_text("")
+        self.assertEqual(broker_of("--config", config), "nats://127.0.0.1:4222")
+
+    def test_credentials_are_not_shown(self):
+        cluster = self.cluster(SCHEMA, nodes="ab",
+                               broker_config='authorization { user: colony, password: "s3cret" }\n')
+        cluster.broker.start()
+        a, b = cluster.nodes
+        url = cluster.broker.url.replace("//", "//colony:s3cret@")
+        for node in cluster.nodes:
+            node.launch_sidecar(url=url)
+            node.await_state("running")
+        a.sql("INSERT INTO items VALUES('x', 'a', 1, NULL)")
+        for node in cluster.nodes:
+            self.assertEqual(colony("wait", node.path, "--nats", url).returncode, 0)
+        self.assertEqual(colony("verify", a.path, env=dict(os.environ, COLONY_NATS=url)).returncode, 0)
+        self.assertEqual(b.one("SELECT count(*) FROM items"), 1)
+        # With the URL that status shows, nobody gets in; and is told so.
+        denied = colony("wait", a.path, "--timeout", 0.5)
+        self.assertEqual(denied.returncode, 1)
+        self.assertRegex(denied.stderr, "(?i)authori[sz]ation")
+        b.stop()
+        b.launch_sidecar(url=url.replace("s3cret", "wr0ng"))
+        self.assertRegex(b.await_state("waiting_for_broker")["error"], "(?i)authori[sz]ation")
+        for said in (a.said(), b.said(), colony("status", a.path).stdout, colony("status", b.path, "--json").stdout,
+                     denied.stderr):
+            self.assertNotIn("s3cret", said)
+            self.assertNotIn("wr0ng", said)
 
     def test_commands_refuse_what_they_do_not_know(self):
         for words in ([], ["dance"], ["run"], ["init", "x"], ["status", "x", "--color"], ["wait", "x", "--timeout", "-1"]):

@@ -1,9 +1,11 @@
 """What the log may do to a colony: strangers' messages, gaps, purges, a past that changed."""
 
+import contextlib
 import ctypes
 import os
 import shutil
 import signal
+import sqlite3
 import struct
 
 from colony_cluster import ColonyTest, Node, colony, until
@@ -330,6 +332,46 @@ class Log(ColonyTest):
         rows = cluster.assert_equal()
         self.assertEqual(len(rows["items"]), 5)
         self.assertEqual(d.query("SELECT note FROM items WHERE id = 'two'"), [("new column",)])
+
+    def test_schema_that_differs_from_the_start(self):
+        """The same columns in another order: nothing may end in the wrong one."""
+        cluster = self.cluster("CREATE TABLE t(id INTEGER PRIMARY KEY, x, y);", nodes="a")
+        a, b = cluster.nodes[0], Node(cluster, "b")
+        self.addCleanup(b.kill)
+        with contextlib.closing(sqlite3.connect(b.path)) as db:
+            db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, y, x)")
+        b.init()
+        cluster.nodes.append(b)
+        cluster.start()
+        a.sql("INSERT INTO t(id, x, y) VALUES(1, 'x', 'y')")
+        a.wait()
+        until(lambda: b.status()["state"] == "halted" or b.status()["lag"] == 0 and b.status()["position"] > 2, "b has met it")
+        if b.status()["state"] == "halted":
+            self.assertIn("schema", b.status()["error"])
+        else:
+            self.assertEqual(b.query("SELECT id, x, y FROM t"), [(1, "x", "y")])
+
+    def test_table_made_anew(self):
+        """SQLite's recipe for changes that ALTER TABLE cannot make drops the triggers with
+        the table. Its writes must not go unnoticed."""
+        cluster = self.running(SCHEMA, nodes="ab")
+        a, b = cluster.nodes
+        self.write(a, "one")
+        cluster.settle()
+        recipe = ("BEGIN; CREATE TABLE new_items(id TEXT PRIMARY KEY, n INTEGER, extra TEXT DEFAULT 'none');"
+                  "INSERT INTO new_items(id, n) SELECT id, n FROM items; DROP TABLE items;"
+                  "ALTER TABLE new_items RENAME TO items; COMMIT;")
+        for node in (a, b):
+            node.sql(recipe)
+        self.assertTrue(any("lost its capture" in warning for warning in a.status()["warnings"]), a.status())
+        for node in (a, b):
+            node.init()
+            self.assertEqual(node.status()["warnings"], [])
+        a.sql("INSERT INTO items VALUES('two', 2, 'x')")
+        b.sql("UPDATE items SET extra = 'y' WHERE id = 'one'")
+        rows = cluster.assert_equal()
+        self.assertEqual(len(rows["items"]), 2)
+        self.assertEqual(a.one("SELECT extra FROM items WHERE id = 'one'"), "y")
 
     def test_table_that_only_one_node_has(self):
         cluster = self.running(SCHEMA, nodes="ab")

@@ -1,6 +1,7 @@
 """The sidecar's life: starting, waiting, being killed, stopping."""
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -299,6 +300,67 @@ class Run(ColonyTest):
         a.launch_sidecar()
         self.assertIn("older backup", a.halted())
         self.assertEqual(a.one("SELECT count(*) FROM entries WHERE n = 200"), 1)
+
+    def test_restored_backup_under_a_running_sidecar(self):
+        """sqlite3's .restore writes the old pages into the very file."""
+        cluster = self.running(SCHEMA)
+        a, b, c, d = cluster.nodes
+        a.sql("INSERT INTO entries VALUES('a', 1, 'before')")
+        cluster.settle()
+        backup = cluster.directory / "backup.db"
+        run(SQLITE, a.path, f".backup {backup}")
+        a.sql("INSERT INTO entries VALUES('a', 2, 'after')")
+        b.sql("INSERT INTO entries VALUES('b', 2, 'after')")
+        cluster.settle()
+        done = run(SQLITE, a.path, f".restore {backup}")
+        self.assertEqual(done.stderr, "")
+        b.sql("INSERT INTO entries VALUES('b', 3, 'later')")
+        b.wait()
+        until(lambda: a.status()["state"] == "halted" or a.one("SELECT count(*) FROM entries") == 4,
+              "a has all again, or halts", timeout=20)
+        if a.status()["state"] != "halted":
+            cluster.assert_equal()
+
+    def in_a_mount_namespace(self):
+        """What this process mounts from here on ends with it, and nobody else sees it."""
+        if os.getuid() != 0 or ctypes.CDLL(None).unshare(0x20000) != 0:  # CLONE_NEWNS
+            self.cannot_run_here("it takes the right to mount")
+        self.assertEqual(run("mount", "--make-rprivate", "/").stderr, "")
+
+    def test_disk_full(self):
+        self.in_a_mount_namespace()
+        cluster = self.cluster(SCHEMA, nodes="a")
+        a = cluster.nodes[0]
+        b = Node(cluster, "b")
+        run("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", b.directory)
+        shutil.copy(cluster.directory / "seed.db", b.path)
+        b.init()
+        cluster.nodes.append(b)
+        cluster.start()
+        a.sql("INSERT INTO entries VALUES('a', 1, randomblob(6000000)); INSERT INTO entries VALUES('a', 2, 'small');")
+        self.assertIn("full", b.halted())
+        self.assertEqual(b.one("SELECT count(*) FROM entries"), 0)
+        self.assertEqual(run("mount", "-o", "remount,size=100m", b.directory).stderr, "")
+        b.await_state("running")  # by itself
+        self.assertEqual(len(cluster.assert_equal()["entries"]), 2)
+
+    def test_read_only_file_system(self):
+        self.in_a_mount_namespace()
+        cluster = self.cluster(SCHEMA, nodes="a")
+        a = cluster.nodes[0]
+        b = Node(cluster, "b")
+        run("mount", "-t", "tmpfs", "tmpfs", b.directory)
+        b.log = cluster.directory / "b.log"  # which would keep the file system writable
+        shutil.copy(cluster.directory / "seed.db", b.path)
+        b.init()
+        run("mount", "-o", "remount,ro", b.directory)
+        self.refused(colony("run", b.path, "--nats", "nats://127.0.0.1:1"), "cannot be written")
+        self.refused(colony("init", b.path, "--cluster", "c", "--node", "b"), "cannot be written")
+        run("mount", "-o", "remount,rw", b.directory)
+        cluster.nodes.append(b)
+        cluster.start()
+        a.sql("INSERT INTO entries VALUES('a', 1, 'x')")
+        cluster.assert_equal()
 
     def test_same_name(self):
         cluster = self.running(SCHEMA, nodes="ab")
