@@ -48,8 +48,7 @@ void add_run(CLI::App& app, int& exit_code) {
       ->envname("COLONY_REPLICAS")
       ->default_val(1)
       ->check(CLI::Range(1, 5));
-  command
-      ->add_option("--config", *config, "Read flags from this TOML file; flags and COLONY_... variables beat it")
+  command->add_option("--config", *config, "Read flags from this TOML file; flags and COLONY_... variables beat it")
       ->type_name("FILE");
   command->footer(
       "Runs until SIGTERM or SIGINT, and then ends with exit code 0. It waits for a broker that is not there, and\n"
