@@ -1,0 +1,56 @@
+#include "tests/sim/garbage.h"
+
+#include "replicator/log/entry.h"
+
+namespace colony::sim {
+namespace {
+
+std::string noise(Random& random) {
+  std::string bytes = random.percent(50) ? "CLNY" : "";
+  for (std::size_t size = random.below(60); size > 0; --size) bytes += static_cast<char>(random.below(256));
+  return bytes;
+}
+
+std::string damaged(std::string bytes, Random& random) {
+  if (bytes.empty()) return bytes;
+  if (random.percent(50)) return bytes.substr(0, random.below(bytes.size()));
+  const std::size_t at = random.below(bytes.size());
+  bytes[at] = static_cast<char>(bytes[at] ^ (1 << random.below(8)));
+  return bytes;
+}
+
+// A whole entry that must not count.
+std::string of_a_stranger(const Message& message, Random& random) {
+  const std::optional<Entry> entry = decode(message.data, message.origin);
+  if (!entry) return message.data;
+  return encode(entry->origin, Incarnation(9000 + random.below(3)), entry->body);
+}
+
+}  // namespace
+
+std::optional<Message> random_garbage(const std::vector<Message>& messages, const std::vector<std::string>& names,
+                                      Random& random) {
+  if (messages.empty()) return std::nullopt;
+  const Message& model = random.pick(messages);
+  Message garbage{Sequence(), model.origin, model.data};
+  switch (random.below(5)) {
+    case 0:
+      garbage.data = noise(random);
+      break;
+    case 1:
+      garbage.data = damaged(model.data, random);
+      break;
+    case 2:
+      garbage.origin = random.pick(names);
+      break;
+    case 3: {
+      garbage.data = of_a_stranger(model, random);
+      break;
+    }
+    default:
+      break;  // the same once more
+  }
+  return garbage;
+}
+
+}  // namespace colony::sim

@@ -1,0 +1,105 @@
+#include "tests/sim/node.h"
+
+#include "replicator/store/file_layout.h"
+#include "sqlite_ext/capture.h"
+
+namespace colony::sim {
+namespace {
+
+// Nobody waits: there is only one thread, which also would have to let go.
+std::unique_ptr<Database> open(const std::string& path) {
+  auto db = std::make_unique<Database>(path, Database::Mode::kReadWrite);
+  sqlite3_busy_timeout(db->handle(), 0);
+  return db;
+}
+
+}  // namespace
+
+SqlResult run_sql(sqlite3* db, const std::string& sql) {
+  SqlResult result;
+  char* message = nullptr;
+  result.code = sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &message);
+  if (message != nullptr) result.message = message;
+  sqlite3_free(message);
+  result.last_insert_rowid = sqlite3_last_insert_rowid(db);
+  result.changes = sqlite3_changes64(db);
+  result.total_changes = sqlite3_total_changes64(db);
+  return result;
+}
+
+Node::Node(NodeSettings settings, MemoryLog& log, Wire& wire)
+    : settings_(std::move(settings)), link_(log, wire, settings_.name) {
+  sqlite3* keeper = nullptr;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI;
+  const int rc = sqlite3_open_v2(settings_.path.c_str(), &keeper, flags, nullptr);
+  if (rc != SQLITE_OK) throw SqliteError(rc, "cannot create " + settings_.path);
+  observer_ = open(settings_.path);
+  sqlite3_close(keeper);
+  open_app();
+  found();
+}
+
+Node::~Node() = default;
+
+void Node::open_app() {
+  app_ = open(settings_.path);
+  if (install_capture(app_->handle(), *SqliteHost::get()) != SQLITE_OK) throw Error("the capture cannot be installed");
+  if (settings_.foreign_keys) app_->execute("PRAGMA foreign_keys = ON");
+  if (settings_.recursive_triggers) app_->execute("PRAGMA recursive_triggers = ON");
+}
+
+// Makes the database a node's, as `colony init` does with a file.
+void Node::found() {
+  app_->execute(settings_.schema_sql);
+  app_->execute("BEGIN");
+  create_layout(*app_);
+  const auto set = [&](const std::string& key, const std::string& value) {
+    app_->execute("INSERT INTO __colony_meta(key, value) VALUES('" + key + "', " + value + ")");
+  };
+  set("format", std::to_string(kFileFormat));
+  set("cluster", "'sim'");
+  set("node", "'" + settings_.name + "'");
+  set("incarnation", std::to_string(settings_.incarnation));
+  set("capture", "'session'");
+  for (const char* zero : {"position", "position_hash", "absorbed"}) set(zero, "0");
+  if (settings_.conflicts_max > 0) set("conflicts_max", std::to_string(settings_.conflicts_max));
+  Statement insert(*app_, "INSERT INTO __colony_tables(name) VALUES(?1)");
+  for (const Table& table : read_schema(app_->handle()).tables) {
+    insert.bind(1, table.name).run();
+    create_guards(*app_, table.name);
+  }
+  app_->execute("COMMIT");
+}
+
+SqlResult Node::sql(const std::string& sql) { return run_sql(app_->handle(), sql); }
+
+void Node::reopen_app() {
+  app_.reset();
+  open_app();
+}
+
+void Node::begin_reading() {
+  reader_ = open(settings_.path);
+  reader_->execute("BEGIN; SELECT count(*) FROM sqlite_schema");
+}
+
+void Node::end_reading() { reader_.reset(); }
+
+void Node::start(Applier::Options applier, Publisher::Options publisher) {
+  status_ = std::make_unique<Status>();
+  progress_ = std::make_unique<Progress>();
+  applier.home = home();
+  applier.go_on_waiting = [](int) { return false; };
+  applier_ = std::make_unique<Applier>(settings_.path, link_, *progress_, *status_, std::move(applier));
+  publisher.hello = hello();
+  publisher_ = std::make_unique<Publisher>(settings_.path, link_, *progress_, std::move(publisher));
+}
+
+void Node::crash() {
+  publisher_.reset();
+  applier_.reset();
+  progress_.reset();
+  status_.reset();
+}
+
+}  // namespace colony::sim

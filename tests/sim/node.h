@@ -1,0 +1,91 @@
+// One node of a simulated colony: a database in memory (SQLite's memdb VFS), the
+// app's connection with the capture on it, and the replicator's real loops, driven
+// step by step. A crash throws the loops away; the database stays.
+//
+// memdb knows no WAL: where a writer and a reader would pass each other there, one
+// of them meets SQLITE_BUSY here. That is harsher than what Colony asks for, and
+// so exercises what happens when a commit fails.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replicator/node/applier.h"
+#include "replicator/node/publisher.h"
+#include "replicator/store/sqlite.h"
+#include "tests/sim/memory_log.h"
+#include "tests/sim/schema.h"
+
+namespace colony::sim {
+
+struct NodeSettings {
+  std::string name;
+  std::string path;
+  std::string schema_sql;
+  std::uint64_t incarnation = 1;
+  bool foreign_keys = false;
+  bool recursive_triggers = false;
+  std::int64_t conflicts_max = 0;  // 0: as by default
+};
+
+// What a statement of the app came to.
+struct SqlResult {
+  int code = 0;
+  std::string message;
+  std::int64_t last_insert_rowid = 0;
+  std::int64_t changes = 0;
+  std::int64_t total_changes = 0;
+
+  bool operator==(const SqlResult&) const = default;
+};
+
+// Runs one or more statements and tells what the app sees of them.
+SqlResult run_sql(sqlite3* db, const std::string& sql);
+
+class Node {
+ public:
+  Node(NodeSettings settings, MemoryLog& log, Wire& wire);
+  ~Node();
+
+  const std::string& name() const { return settings_.name; }
+  const std::string& path() const { return settings_.path; }
+  LogLink& link() { return link_; }
+
+  // The app.
+  SqlResult sql(const std::string& sql);
+  sqlite3* app() { return app_->handle(); }
+  bool app_in_transaction() const { return app_->in_transaction(); }
+  void reopen_app();  // what was open is rolled back, as when the app dies
+  // Somebody who reads for long.
+  void begin_reading();
+  void end_reading();
+  bool is_read() const { return reader_ && reader_->in_transaction(); }
+
+  // The loops.
+  void start(Applier::Options applier, Publisher::Options publisher);
+  void crash();
+  bool running() const { return applier_ != nullptr; }
+  Applier& applier() { return *applier_; }
+  Publisher& publisher() { return *publisher_; }
+  HelloEntry hello() const { return {"host", settings_.path, "1"}; }
+  Home home() const { return {"host", settings_.path}; }
+
+  // A connection of the judge's own, which also keeps the database alive.
+  Database& observer() { return *observer_; }
+
+ private:
+  void open_app();
+  void found();
+
+  NodeSettings settings_;
+  LogLink link_;
+  std::unique_ptr<Database> observer_, app_, reader_;
+  std::unique_ptr<Status> status_;
+  std::unique_ptr<Progress> progress_;
+  std::unique_ptr<Applier> applier_;
+  std::unique_ptr<Publisher> publisher_;
+};
+
+}  // namespace colony::sim

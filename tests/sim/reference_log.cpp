@@ -1,0 +1,55 @@
+#include "tests/sim/reference_log.h"
+
+#include <algorithm>
+
+#include "replicator/log/entry.h"
+
+namespace colony::sim {
+
+// Changes `rows` as the message says and tells what it was.
+std::string ReferenceLog::judge(const Message& message, DatabaseRows& rows) {
+  const std::optional<Entry> entry = decode(message.data, message.origin);
+  if (!entry) return "no entry";
+  const auto known = origins_.find(entry->origin);
+  if (std::holds_alternative<HelloEntry>(entry->body)) {
+    if (known != origins_.end()) {
+      return known->second.incarnation == entry->incarnation.value() ? "hello again" : "hello of a stranger";
+    }
+    origins_[entry->origin].incarnation = entry->incarnation.value();
+    return "hello";
+  }
+  if (known == origins_.end() || known->second.incarnation != entry->incarnation.value()) return "of a stranger";
+  const auto* const transactions = std::get_if<TransactionsEntry>(&entry->body);
+  if (transactions == nullptr) return "no transactions";
+
+  Origin& origin = known->second;
+  std::uint64_t piece = transactions->first.value();
+  if (piece > origin.piece + 1) return "out of turn";
+  std::size_t counted = 0;
+  for (const Piece& slice : transactions->pieces) {
+    if (piece++ <= origin.piece) continue;
+    ++counted;
+    ++origin.piece;
+    origin.open += slice.changeset;
+    if (!slice.last) continue;
+    for (ReferenceConflict& conflict : reference_fold(schema_, rows, origin.open)) {
+      journal_.push_back({message.sequence.value(), message.origin, origin.piece, std::move(conflict)});
+    }
+    origin.open.clear();
+  }
+  return counted == 0 ? "a duplicate" : std::to_string(counted) + " pieces up to " + std::to_string(origin.piece);
+}
+
+void ReferenceLog::follow(const std::vector<Message>& messages) {
+  while (states_.size() <= messages.size()) {
+    const Message& message = messages[states_.size() - 1];
+    State state = states_.back();
+    verdicts_.push_back(judge(message, state.rows));
+    state.journal_lines = journal_.size();
+    state.has_open_parts =
+        std::any_of(origins_.begin(), origins_.end(), [](const auto& origin) { return !origin.second.open.empty(); });
+    states_.push_back(std::move(state));
+  }
+}
+
+}  // namespace colony::sim

@@ -1,0 +1,61 @@
+// Replays a log from its first message: which entries count, what the rows are
+// after each, and what the conflict journal says. Independent of the planner and
+// the fold; of production code only the decoding of entries.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replicator/log/log.h"
+#include "tests/sim/reference_fold.h"
+
+namespace colony::sim {
+
+struct JournalLine {
+  std::uint64_t sequence = 0;  // 0: of a transaction that is still pending
+  std::string origin;
+  std::uint64_t piece = 0;
+  ReferenceConflict conflict;
+};
+
+class ReferenceLog {
+ public:
+  explicit ReferenceLog(const Schema& schema) : schema_(schema), states_(1) {}
+
+  // Reads on in the log; `messages` are all of it, from the first on.
+  void follow(const std::vector<Message>& messages);
+
+  const DatabaseRows& rows_at(Sequence position) const { return states_.at(position.value()).rows; }
+  // The journal as it is at that position: so many lines of journal().
+  std::size_t journal_at(Sequence position) const { return states_.at(position.value()).journal_lines; }
+  const std::vector<JournalLine>& journal() const { return journal_; }
+  // Whether a transaction of somebody is in the log in part only.
+  bool has_open_parts_at(Sequence position) const { return states_.at(position.value()).has_open_parts; }
+  // What became of the latest messages: for the transcript.
+  const std::vector<std::string>& verdicts() const { return verdicts_; }
+
+ private:
+  struct State {
+    DatabaseRows rows;
+    std::size_t journal_lines = 0;
+    bool has_open_parts = false;
+  };
+  struct Origin {
+    std::uint64_t incarnation = 0;
+    std::uint64_t piece = 0;
+    std::string open;  // of a transaction whose end has not come
+  };
+
+  std::string judge(const Message& message, DatabaseRows& rows);
+
+  const Schema& schema_;
+  std::map<std::string, Origin> origins_;
+  std::vector<State> states_;  // by position
+  std::vector<JournalLine> journal_;
+  std::vector<std::string> verdicts_;
+};
+
+}  // namespace colony::sim
