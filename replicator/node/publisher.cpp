@@ -56,10 +56,11 @@ bool Publisher::send_control() {
   {
     const std::lock_guard lock(mutex_);
     if (control_.empty()) return false;
-    body = std::move(control_.front());
-    control_.pop_front();
+    body = control_.front();
   }
   log_.publish(encode(file_.identity().node, file_.identity().incarnation, body));
+  const std::lock_guard lock(mutex_);
+  control_.pop_front();  // only now: publishing may have failed
   return true;
 }
 
