@@ -24,7 +24,8 @@ std::string begin(Kind kind, const std::string& table) {
 // Appends a form of the value that is the same for all that the collation holds
 // equal. 1 and 1.0 are equal wherever SQLite compares them.
 void append_canonical(std::string& bytes, const Value& value, Collation collation) {
-  if (value.type == ValueType::kReal && value.real >= -9.2e18 && value.real <= 9.2e18 &&
+  constexpr double kIntegersEnd = 9223372036854775808.0;  // the first that is none: 2^63
+  if (value.type == ValueType::kReal && value.real >= -kIntegersEnd && value.real < kIntegersEnd &&
       std::trunc(value.real) == value.real) {
     return append_value(bytes, Value::of_integer(static_cast<std::int64_t>(value.real)));
   }
