@@ -143,6 +143,12 @@ void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
     throw RecordError("this version of SQLite cannot show the changes of table " + table->layout.header.name +
                       ", which has a virtual generated column before its INTEGER PRIMARY KEY: declare the key first");
   }
+  // SQLite announces it as a DELETE, and the new value cannot be had.
+  if (op == SQLITE_DELETE && host_.preupdate_blobwrite != nullptr && host_.preupdate_blobwrite(db_) >= 0) {
+    throw RecordError("a BLOB of table " + table->layout.header.name +
+                      " was written with sqlite3_blob_write(), which cannot be captured: use UPDATE, and compare the "
+                      "nodes with colony verify");
+  }
   const std::size_t columns = table->layout.columns.size();
   before_.assign(op == SQLITE_INSERT ? 0 : columns, Value{});
   after_.assign(op == SQLITE_DELETE ? 0 : columns, Value{});

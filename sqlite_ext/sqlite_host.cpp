@@ -83,6 +83,7 @@ bool find_preupdate_functions(SqliteHost& host) {
   host.preupdate_hook = &sqlite3_preupdate_hook;
   host.preupdate_old = &sqlite3_preupdate_old;
   host.preupdate_new = &sqlite3_preupdate_new;
+  host.preupdate_blobwrite = &sqlite3_preupdate_blobwrite;
 #else
   // The object that holds the function behind sqlite3_libversion() is the
   // host's SQLite: a shared library, or the program itself.
@@ -100,6 +101,7 @@ bool find_preupdate_functions(SqliteHost& host) {
   find(host.preupdate_hook, "sqlite3_preupdate_hook");
   find(host.preupdate_old, "sqlite3_preupdate_old");
   find(host.preupdate_new, "sqlite3_preupdate_new");
+  find(host.preupdate_blobwrite, "sqlite3_preupdate_blobwrite");
 #endif
   return host.preupdate_hook != nullptr && host.preupdate_old != nullptr && host.preupdate_new != nullptr;
 }

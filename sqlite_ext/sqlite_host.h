@@ -27,6 +27,7 @@ struct SqliteHost {
   void* (*preupdate_hook)(sqlite3*, PreupdateCallback, void*) = nullptr;
   int (*preupdate_old)(sqlite3*, int, sqlite3_value**) = nullptr;
   int (*preupdate_new)(sqlite3*, int, sqlite3_value**) = nullptr;
+  int (*preupdate_blobwrite)(sqlite3*) = nullptr;  // since 3.36
 
   // Libraries before 3.41 or so count a row's columns in the order in which they
   // are stored, virtual generated columns last, where later ones use the order

@@ -357,6 +357,41 @@ class Capture(ColonyTest):
         self.assertEqual(sum("by a" not in row and "text:a " in row for row in rows["items"]), 500)
         print(f"NOTE 500 writes met a busy file {busy} times")
 
+    def test_incremental_blob_write(self):
+        """sqlite3_blob_write() runs no trigger, so it cannot be refused at once, and SQLite
+        shows it to the hook as a DELETE. It must not be shipped as one."""
+        cluster, a, b = self.two_nodes("CREATE TABLE docs(id INTEGER PRIMARY KEY, body BLOB, n INTEGER);")
+        db = a.connect()
+        if not hasattr(db, "blobopen"):
+            self.cannot_run_here("this Python has no Connection.blobopen()")
+        db.execute("INSERT INTO docs VALUES(1, zeroblob(5), 1), (2, zeroblob(5), 1)")
+
+        def write():
+            with db.blobopen("docs", "body", 1) as blob:
+                blob.write(b"hello")
+        # Within a transaction that is captured: refused.
+        for statement in ("UPDATE docs SET n = 2 WHERE id = 1", "UPDATE docs SET n = 2 WHERE id = 2"):
+            for order in (0, 1):
+                db.execute("BEGIN")
+                write() if order else db.execute(statement)
+                db.execute(statement) if order else write()
+                with self.assertRaisesRegex(sqlite3.OperationalError, "sqlite3_blob_write"):
+                    db.execute("COMMIT")
+                self.assertFalse(db.in_transaction)
+        cluster.assert_equal()
+        # By itself: the next transaction tells, and only that one.
+        write()
+        with self.assertRaisesRegex(sqlite3.OperationalError, "sqlite3_blob_write.*colony verify"):
+            db.execute("UPDATE docs SET n = 3 WHERE id = 2")
+        db.execute("UPDATE docs SET n = 4 WHERE id = 2")
+        cluster.settle()
+        self.assertEqual(b.query("SELECT * FROM docs"), [(1, bytes(5), 1), (2, bytes(5), 4)])
+        self.assertEqual(cluster.verify().returncode, 1)
+        db.execute("UPDATE docs SET body = x'00' WHERE id = 1")
+        db.execute("UPDATE docs SET body = CAST('hello' AS BLOB) WHERE id = 1")
+        cluster.settle()
+        self.assertEqual(cluster.verify().returncode, 0)
+
     def test_outbox_is_readable_by_stock_functions(self):
         cluster = self.cluster(SCHEMA, nodes="a")
         a = cluster.nodes[0]
