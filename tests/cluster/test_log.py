@@ -386,6 +386,20 @@ class Log(ColonyTest):
         b.await_state("running", timeout=10)
         self.assertEqual(len(cluster.assert_equal()["later"]), 1)
 
+    def test_tables_that_only_one_node_has_chosen(self):
+        cluster = self.cluster(SCHEMA + "CREATE TABLE more(id TEXT PRIMARY KEY);", nodes="ab")
+        a, b = cluster.nodes
+        b.init("--tables", "items")
+        cluster.start()
+        a.sql("INSERT INTO more VALUES('x')")
+        self.write(a, "one")
+        # Not passed over in silence: the nodes are to replicate the same tables.
+        self.assertIn("more", b.halted())
+        self.assertIn("init", b.status()["error"])
+        b.init("--tables", "items,more")
+        b.await_state("running", timeout=10)
+        self.assertEqual(len(cluster.assert_equal()["more"]), 1)
+
     def test_table_dropped_everywhere(self):
         cluster = self.running(SCHEMA + "CREATE TABLE old(id TEXT PRIMARY KEY);", nodes="ab")
         a, b = cluster.nodes

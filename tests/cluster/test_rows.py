@@ -141,6 +141,28 @@ class Rows(ColonyTest):
         for node in cluster.nodes:
             self.assertEqual(node.query("PRAGMA integrity_check"), [("ok",)])
 
+    def test_unique_values_swapped_and_shifted(self):
+        """Within a transaction the values go through states that no index would allow."""
+        cluster = self.running("CREATE TABLE list(id TEXT PRIMARY KEY, place INTEGER UNIQUE, name TEXT COLLATE NOCASE UNIQUE);"
+                               "INSERT INTO list VALUES('a', 1, 'A'), ('b', 2, 'B'), ('c', 3, 'C'), ('d', 4, 'D');")
+        a, b, c, d = cluster.nodes
+        shift = "BEGIN; UPDATE list SET place = -place; UPDATE list SET place = 1 - place; COMMIT;"
+        swap = ("BEGIN; UPDATE list SET place = NULL, name = NULL WHERE id = 'a';"
+                "UPDATE list SET place = 2, name = 'b' WHERE id = 'b' AND 0;"
+                "UPDATE list SET name = 'a' WHERE id = 'd'; UPDATE list SET name = 'd' WHERE id = 'a'; COMMIT;")
+        a.sql(shift)
+        cluster.assert_equal()
+        self.assertEqual(d.query("SELECT id, place FROM list ORDER BY place"), [("a", 2), ("b", 3), ("c", 4), ("d", 5)])
+        self.assertEqual(a.conflicts(), [])
+        self.unaware(cluster, ("b", swap), ("c", shift))
+        self.assertEqual(d.query("SELECT id, place, name FROM list ORDER BY id"),
+                         [("a", 3, "d"), ("b", 4, "B"), ("c", 5, "C"), ("d", 6, "a")])
+        # Equal for the index, not for the bytes.
+        self.unaware(cluster, ("a", "INSERT INTO list VALUES('x', 10, 'new')"), ("d", "INSERT INTO list VALUES('y', 11, 'NEW')"))
+        self.assertEqual(b.query("SELECT id FROM list WHERE name = 'new'"), [("y",)])
+        for node in cluster.nodes:
+            self.assertEqual(node.query("PRAGMA integrity_check"), [("ok",)])
+
     def test_unique_clashes_of_four_nodes_at_once(self):
         cluster = self.running("CREATE TABLE users(id TEXT PRIMARY KEY, name TEXT UNIQUE, mail TEXT UNIQUE, n);")
         finished([app(clash, node.path, node.name) for node in cluster.nodes])

@@ -325,7 +325,8 @@ class Run(ColonyTest):
         """What this process mounts from here on ends with it, and nobody else sees it."""
         if os.getuid() != 0 or ctypes.CDLL(None).unshare(0x20000) != 0:  # CLONE_NEWNS
             self.cannot_run_here("it takes the right to mount")
-        self.assertEqual(run("mount", "--make-rprivate", "/").stderr, "")
+        if run("mount", "--make-rprivate", "/").returncode != 0:
+            self.cannot_run_here("what is mounted here might show elsewhere")
 
     def test_disk_full(self):
         self.in_a_mount_namespace()
