@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "tests/sim/garbage.h"
+#include "tests/sim/twin.h"
 
 namespace colony::sim {
 namespace {
@@ -14,12 +15,6 @@ class Violation : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// A name in memory that no other simulation of this process has.
-std::string fresh_path(const std::string& node) {
-  static std::atomic<std::uint64_t> runs{0};
-  return "file:/sim-" + std::to_string(++runs) + "-" + node + "?vfs=memdb";
-}
-
 bool is_busy(const SqliteError& error) { return error.code() == SQLITE_BUSY || error.code() == SQLITE_LOCKED; }
 
 std::string without_line_ends(std::string text) {
@@ -28,6 +23,11 @@ std::string without_line_ends(std::string text) {
 }
 
 }  // namespace
+
+std::string fresh_path(const std::string& node) {
+  static std::atomic<std::uint64_t> runs{0};
+  return "file:/sim-" + std::to_string(++runs) + "-" + node + "?vfs=memdb";
+}
 
 Simulation::Simulation(const Plan& plan, Transcript& transcript)
     : plan_(plan), transcript_(transcript), random_(plan.seed, "plan"), wire_(log_) {
@@ -97,7 +97,7 @@ std::optional<std::string> Simulation::run() {
     }
     come_to_rest();
     judge_rest();
-    return std::nullopt;
+    return compare_with_plain_sqlite(plan_.seed, transcript_);
   } catch (const std::exception& error) {
     return error.what();
   }

@@ -29,6 +29,9 @@ struct Plan {
   bool large_transactions = true;
 };
 
+// A database name in memory that no other simulation of this process has.
+std::string fresh_path(const std::string& node);
+
 class Simulation {
  public:
   Simulation(const Plan& plan, Transcript& transcript);
