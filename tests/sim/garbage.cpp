@@ -1,5 +1,7 @@
 #include "tests/sim/garbage.h"
 
+#include <algorithm>
+
 #include "replicator/log/entry.h"
 
 namespace colony::sim {
@@ -19,10 +21,26 @@ std::string damaged(std::string bytes, Random& random) {
   return bytes;
 }
 
-// A whole entry that must not count.
-std::string of_a_stranger(const Message& message, Random& random) {
-  const std::optional<Entry> entry = decode(message.data, message.origin);
+// Where the pieces that the log has of an origin end.
+PieceNumber end_of(const std::vector<Message>& messages, const std::string& origin) {
+  PieceNumber end;
+  for (const Message& message : messages) {
+    if (message.origin != origin) continue;
+    const std::optional<Entry> entry = decode(message.data, origin);
+    if (!entry || !std::holds_alternative<TransactionsEntry>(entry->body)) continue;
+    const auto& transactions = std::get<TransactionsEntry>(entry->body);
+    end = std::max(end, PieceNumber(transactions.first.value() + transactions.pieces.size() - 1));
+  }
+  return end;
+}
+
+// A whole entry, and the next in turn, but of a file that does not have the name.
+std::string of_a_stranger(const std::vector<Message>& messages, const Message& message, Random& random) {
+  std::optional<Entry> entry = decode(message.data, message.origin);
   if (!entry) return message.data;
+  if (auto* const transactions = std::get_if<TransactionsEntry>(&entry->body)) {
+    transactions->first = end_of(messages, message.origin).next();
+  }
   return encode(entry->origin, Incarnation(9000 + random.below(3)), entry->body);
 }
 
@@ -44,7 +62,7 @@ std::optional<Message> random_garbage(const std::vector<Message>& messages, cons
       garbage.origin = random.pick(names);
       break;
     case 3: {
-      garbage.data = of_a_stranger(model, random);
+      garbage.data = of_a_stranger(messages, model, random);
       break;
     }
     default:

@@ -1,0 +1,145 @@
+#include "tests/sim/small_colony.h"
+
+#include <stdexcept>
+
+#include "tests/sim/simulation.h"
+
+namespace colony::sim {
+namespace {
+
+std::string plain(const Cell& cell) { return cell.type == Cell::Type::kText ? cell.bytes : shown(cell); }
+
+std::vector<std::string> query(Database& db, const std::string& sql) {
+  std::vector<std::string> rows;
+  Statement select(db, sql);
+  while (select.step()) {
+    std::string& row = rows.emplace_back();
+    for (int i = 0; i < select.columns(); ++i) row += (i ? "|" : "") + plain(column_cell(select.handle(), i));
+  }
+  return rows;
+}
+
+}  // namespace
+
+SmallColony::SmallColony(const std::string& schema_sql, const std::vector<std::string>& names,
+                         const std::string& folder)
+    : wire_(log_) {
+  for (const std::string& name : names) {
+    NodeSettings settings;
+    settings.name = name;
+    settings.path = folder.empty() ? fresh_path(name) : folder + "/" + name + ".db";
+    settings.schema_sql = (folder.empty() ? "" : "PRAGMA journal_mode = WAL;") + schema_sql;
+    settings.incarnation = 100 + nodes_.size();
+    settings.foreign_keys = true;
+    nodes_[name] = std::make_unique<Node>(std::move(settings), log_, wire_);
+  }
+  schema_ = read_schema(nodes_.begin()->second->observer().handle());
+  reference_.emplace(schema_);
+  judge_.emplace(schema_, *reference_, log_);
+  for (const std::string& name : names) start(name);
+  if (const std::string problem = settle(); !problem.empty()) throw std::runtime_error(problem);
+}
+
+SmallColony::~SmallColony() = default;
+
+void SmallColony::sql(const std::string& name, const std::string& sql) {
+  const std::string failure = try_sql(name, sql);
+  if (!failure.empty()) throw std::runtime_error(name + ": " + sql + ": " + failure);
+}
+
+std::string SmallColony::try_sql(const std::string& name, const std::string& sql) {
+  const SqlResult result = node(name).sql(sql);
+  return result.code == SQLITE_OK ? "" : result.message;
+}
+
+void SmallColony::start(const std::string& name) {
+  Applier::Options applier;
+  applier.transaction_ms = std::chrono::hours(1);
+  Publisher::Options publisher;
+  publisher.now = [this] { return now_; };
+  node(name).start(std::move(applier), std::move(publisher));
+}
+
+void SmallColony::crash(const std::string& name) { node(name).crash(); }
+
+void SmallColony::set_faults(const std::string& name, const Faults& faults) {
+  node(name).link().set_faults(faults, &random_);
+}
+
+std::string SmallColony::publish(const std::string& name) {
+  try {
+    while (node(name).publisher().step()) {
+    }
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+std::string SmallColony::apply(const std::string& name) {
+  try {
+    while (node(name).applier().step(std::chrono::milliseconds(0))) {
+    }
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+// One turn of a node; true if something moved.
+bool SmallColony::turn(const std::string& name, std::string& stopped) {
+  const Sequence position = node(name).applier().position(), end = log_.last();
+  stopped = apply(name);
+  if (stopped.empty()) stopped = publish(name);
+  return node(name).applier().position() != position || log_.last() != end;
+}
+
+std::string SmallColony::rest() {
+  int quiet = 0;
+  for (int round = 0; quiet < 3; ++round) {
+    if (round == 100) return "it does not come to rest";
+    std::string stopped;
+    bool moved = false;
+    for (auto& [name, node] : nodes_) {
+      if (!node->running()) continue;
+      moved |= turn(name, stopped);
+      if (!stopped.empty()) return name + ": " + stopped;
+    }
+    quiet = moved ? 0 : quiet + 1;
+    if (!moved) now_ += std::chrono::seconds(11);
+  }
+  return "";
+}
+
+std::string SmallColony::settle() {
+  for (auto& [name, node] : nodes_) {
+    node->link().set_faults({}, nullptr);
+    node->link().set_offline(false);
+  }
+  if (std::string problem = rest(); !problem.empty()) return problem;
+  Node* first = nullptr;
+  for (auto& [name, node] : nodes_) {
+    if (!node->running()) continue;
+    std::string problem;
+    if (judges_rows_) problem = judge_->check_rows(*node);
+    if (judges_rows_ && problem.empty()) problem = judge_->check_journal(*node, 0);
+    if (judges_rows_ && problem.empty()) problem = judge_->check_rest(*node);
+    if (problem.empty()) problem = judge_->check_integrity(*node);
+    if (problem.empty() && first != nullptr) problem = judge_->check_equal(*first, *node);
+    if (!problem.empty()) return problem;
+    if (first == nullptr) first = node.get();
+  }
+  return "";
+}
+
+std::vector<std::string> SmallColony::rows(const std::string& name, const std::string& sql) {
+  return query(node(name).observer(), sql);
+}
+
+std::vector<std::string> SmallColony::conflicts(const std::string& name) {
+  return query(node(name).observer(),
+               "SELECT kind || ' ' || table_name || ' ' || key || ' ' || lost FROM __colony_conflicts "
+               "ORDER BY sequence, origin, piece, n");
+}
+
+}  // namespace colony::sim

@@ -1,0 +1,76 @@
+// A colony for tests that read as transcripts: a few nodes on one schema, and one
+// verb for each thing that can happen. Questions are answered with text; an empty
+// answer means that all is well.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/judge.h"
+
+namespace colony::sim {
+
+class SmallColony {
+ public:
+  // The nodes know each other when it is made. Databases are in memory, or in
+  // `folder`, in WAL mode.
+  explicit SmallColony(const std::string& schema_sql, const std::vector<std::string>& names = {"a", "b"},
+                       const std::string& folder = "");
+  ~SmallColony();
+
+  // The app of a node; throws if the statement fails.
+  void sql(const std::string& node, const std::string& sql);
+  // The same, and gives the message of a failure.
+  std::string try_sql(const std::string& node, const std::string& sql);
+
+  // Turn a loop until it has nothing to do. Gives why it stopped: "" when idle,
+  // or the message of the Halt or LogUnavailable.
+  std::string publish(const std::string& node);
+  std::string apply(const std::string& node);
+
+  // The replicator of a node dies, or lives again.
+  void crash(const std::string& node);
+  void start(const std::string& node);
+  void restart(const std::string& node) { crash(node), start(node); }
+
+  // Whatever was sent and is still under way arrives, in random order or in turn.
+  void deliver() { wire_.deliver_all(); }
+  void wait(std::chrono::seconds time) { now_ += time; }
+
+  // The next publishes of a node meet this fate, until set again.
+  void set_faults(const std::string& node, const Faults& faults);
+
+  // Everybody publishes and applies until nothing moves; then everything is
+  // judged: rows, journals, nothing left over.
+  std::string settle();
+
+  // Rows as "1|x|NULL", and the conflict journal as "kind table key lost".
+  std::vector<std::string> rows(const std::string& node, const std::string& query);
+  std::vector<std::string> conflicts(const std::string& node);
+
+  Node& node(const std::string& name) { return *nodes_.at(name); }
+  MemoryLog& log() { return log_; }
+  std::string path(const std::string& name) { return node(name).path(); }
+  // Without it transactions of 100,000 rows are not compared with the model.
+  void do_not_judge_rows() { judges_rows_ = false; }
+
+ private:
+  std::string rest();
+  bool turn(const std::string& name, std::string& stopped);
+
+  MemoryLog log_;
+  Wire wire_;
+  std::map<std::string, std::unique_ptr<Node>> nodes_;
+  std::chrono::steady_clock::time_point now_{};
+  Random random_{1};
+  bool judges_rows_ = true;
+  Schema schema_;
+  std::optional<ReferenceLog> reference_;
+  std::optional<Judge> judge_;
+};
+
+}  // namespace colony::sim
