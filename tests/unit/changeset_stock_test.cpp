@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include "sqlite_ext/changeset.h"
@@ -25,17 +26,26 @@ std::string taken(int size, void* bytes) {
   return std::string(static_cast<const char*>(bytes), static_cast<std::size_t>(size));
 }
 
+// A table without guards, but with triggers as inert as they are: triggers
+// decide in which order SQLite visits the rows of an UPDATE.
+Database unguarded(const std::string& schema) {
+  Database db(unit::new_memory_path(), Database::Mode::kReadWrite);
+  db.execute(schema);
+  for (const std::string event : {"INSERT", "UPDATE", "DELETE"}) {
+    db.execute("CREATE TRIGGER on_" + event + " AFTER " + event + " ON t WHEN 0 BEGIN SELECT 1; END");
+  }
+  return db;
+}
+
 // What the session extension records of `statements`.
 std::string stock_changeset(const std::string& schema, const std::vector<std::string>& before,
                             const std::vector<std::string>& statements) {
-  MemoryNode node(schema);
-  Database plain(node.path(), Database::Mode::kReadWrite);
-  sqlite3_db_config(plain.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);  // the guards ask for capture
-  for (const std::string& sql : before) unit::error_of(plain, sql);
+  Database db = unguarded(schema);
+  for (const std::string& sql : before) unit::error_of(db, sql);
   sqlite3_session* session = nullptr;
-  EXPECT_EQ(sqlite3session_create(plain.handle(), "main", &session), SQLITE_OK);
+  EXPECT_EQ(sqlite3session_create(db.handle(), "main", &session), SQLITE_OK);
   sqlite3session_attach(session, nullptr);
-  unit::run_transaction(statements, [&](const std::string& sql) { unit::error_of(plain, sql); });
+  unit::run_transaction(statements, [&](const std::string& sql) { unit::error_of(db, sql); });
   int size = 0;
   void* bytes = nullptr;
   EXPECT_EQ(sqlite3session_changeset(session, &size, &bytes), SQLITE_OK);
@@ -61,18 +71,20 @@ std::vector<std::string> sorted_changes(const std::string& changeset) {
   return lines;
 }
 
-std::string applied_by_stock(const std::string& schema, const std::vector<std::string>& before, std::string changeset) {
-  MemoryNode node(schema);
-  Database db(node.path(), Database::Mode::kReadWrite);
-  sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+// The rows after it; nothing where it gives up, as it does when more than two
+// rows pass unique values on to one another.
+std::optional<std::string> applied_by_stock(const std::string& schema, const std::vector<std::string>& before,
+                                            std::string changeset) {
+  Database db = unguarded(schema);
   for (const std::string& sql : before) unit::error_of(db, sql);
   const auto on_conflict = [](void*, int kind, sqlite3_changeset_iter*) {
-    ADD_FAILURE() << "conflict of kind " << kind;
+    EXPECT_EQ(kind, SQLITE_CHANGESET_CONSTRAINT);
     return SQLITE_CHANGESET_ABORT;
   };
-  EXPECT_EQ(sqlite3changeset_apply(db.handle(), static_cast<int>(changeset.size()), changeset.data(), nullptr,
-                                   on_conflict, nullptr),
-            SQLITE_OK);
+  const int rc = sqlite3changeset_apply(db.handle(), static_cast<int>(changeset.size()), changeset.data(), nullptr,
+                                        on_conflict, nullptr);
+  if (rc == SQLITE_ABORT) return std::nullopt;
+  EXPECT_EQ(rc, SQLITE_OK);
   return unit::rows(db, "t");
 }
 
@@ -168,21 +180,13 @@ TEST(ChangesetStock, changeset_and_its_inverse_come_to_nothing) {
   EXPECT_EQ(sorted_changes(combined_by_stock({ours, invert(ours)})), std::vector<std::string>());
 }
 
-// When a key goes from 1 to 1.0, a session records an UPDATE with a new key, which
-// the format does not provide for. Ours is a DELETE and an INSERT.
-bool is_readable(const std::string& changeset) {
-  try {
-    shown_changes(changeset);
-    return true;
-  } catch (const ChangesetError&) {
-    return false;
-  }
-}
-
 class RandomChangesets : public testing::TestWithParam<std::string> {};
 
 TEST_P(RandomChangesets, mean_what_a_session_means) {
-  const std::string& schema = GetParam();
+  std::string schema = GetParam();
+  // A session takes a key that goes from 1 to 1.0 for an UPDATE of the key, which
+  // the format has no room for. Ours is a DELETE and an INSERT.
+  if (const auto untyped = schema.find("v NOT NULL"); untyped != std::string::npos) schema.insert(untyped + 1, " TEXT");
   for (std::uint32_t seed = 0; seed < unit::seeds(40); ++seed) {
     unit::RandomSql random(seed);
     const std::vector<std::string> before = random.statements(6), statements = random.statements(6);
@@ -194,13 +198,12 @@ TEST_P(RandomChangesets, mean_what_a_session_means) {
 
     const std::string ours = our_changeset(schema, before, statements);
     const std::string theirs = stock_changeset(schema, before, statements);
-    if (!is_readable(theirs)) continue;
     EXPECT_EQ(sorted_changes(ours), sorted_changes(theirs));
     EXPECT_EQ(sorted_changes(invert(theirs)), sorted_changes(inverted_by_stock(theirs)));
     const std::string expected = applied_by_fold(schema, before, ours);
     EXPECT_EQ(applied_by_fold(schema, before, theirs), expected);
-    EXPECT_EQ(applied_by_stock(schema, before, theirs), expected);
-    EXPECT_EQ(applied_by_stock(schema, before, ours), expected);
+    EXPECT_EQ(applied_by_stock(schema, before, theirs).value_or(expected), expected);
+    EXPECT_EQ(applied_by_stock(schema, before, ours).value_or(expected), expected);
     if (HasFailure()) return;
   }
 }
