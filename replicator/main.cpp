@@ -3,9 +3,11 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "replicator/cli/command.h"
+#include "replicator/log/error.h"
 
 namespace {
 
@@ -46,6 +48,12 @@ int main(int argc, char** argv) {
   cli::add_conflicts(app, exit_code);
   cli::add_detach(app, exit_code);
   try {
+    // CLI11 would only say that a command is missing.
+    const auto is_asked = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
+    const auto commands = app.get_subcommands([](CLI::App*) { return true; });
+    if (argc > 1 && argv[1][0] != '-' && std::none_of(commands.begin(), commands.end(), is_asked)) {
+      throw Error(std::string("there is no command '") + argv[1] + "' (see colony --help)");
+    }
     app.parse(argc, argv);
     return exit_code;
   } catch (const CLI::ParseError& error) {

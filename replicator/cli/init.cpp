@@ -25,6 +25,15 @@ void print(const EnrollRequest& request, const EnrollReport& report) {
     case EnrollReport::Outcome::kCopyRenamed:
       fmt::print("{}, a copy of node {}'s file, is now node {} of colony {}\n", request.path, report.former_node,
                  request.node, request.cluster);
+      if (report.pending > 0 && request.keep_pending) {
+        fmt::print("kept: {} transactions that the log does not have; node {} will send them\n", report.pending,
+                   request.node);
+      } else if (report.pending > 0) {
+        fmt::print(
+            "taken out: {} transactions of node {} that the log did not have yet; they come back when {} has sent "
+            "them\n",
+            report.pending, report.former_node, report.former_node);
+      }
       break;
   }
   if (report.replicated.empty()) {
@@ -62,6 +71,10 @@ void add_init(CLI::App& app, int& exit_code) {
                        "or those chosen before")
           ->delimiter(',')
           ->type_name("NAMES");
+  command->add_flag(
+      "--keep-pending", request->keep_pending,
+      "When a file gets another name: keep its unsent transactions as its own. For a backup that was put back "
+      "and written to, or a file whose name another one holds; not for a copy of a file that goes on");
   command->footer(
       "Puts the file into WAL mode and adds Colony's tables and triggers; rows are not touched, and the app may have\n"
       "the file open. Run it again after creating tables, or to choose others: it changes only what must change.\n"

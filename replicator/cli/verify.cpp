@@ -45,13 +45,7 @@ std::string joined(const std::set<std::string>& names) {
 class Question {
  public:
   Question(const std::string& path, const std::string& broker)
-      : db_(open_database(path, Database::Mode::kReadOnly)),
-        file_(db_),
-        log_({.urls = broker_of(path, broker),
-              .cluster = file_.identity().cluster,
-              .node = file_.identity().node,
-              .read_only = true,
-              .client_name = "colony verify"}) {
+      : db_(open_database(path, Database::Mode::kReadOnly)), file_(db_), path_(path), broker_(broker) {
     std::random_device random;
     id_ = static_cast<std::uint64_t>(random()) << 32 | random();
     for (const auto& [node, origin] : file_.origins()) answers_.known.insert(node);
@@ -64,7 +58,7 @@ class Question {
     Sequence next = put_barrier(deadline);
     while (!deadline.over() && (!answers_.position || !answers_.missing().empty())) {
       try {
-        for (const Message& message : log_.fetch(next, {}, std::min(kFetchWait, deadline.left()))) {
+        for (const Message& message : log_->fetch(next, {}, std::min(kFetchWait, deadline.left()))) {
           next = message.sequence.next();
           read(message);
         }
@@ -80,14 +74,25 @@ class Question {
   Sequence put_barrier(const Deadline& deadline) {
     const LogInfo info = reconnect(deadline);
     const Identity& self = file_.identity();
-    log_.publish(encode(self.node, self.incarnation, BarrierEntry{id_}));
+    log_->publish(encode(self.node, self.incarnation, BarrierEntry{id_}));
     return info.last.next();
   }
 
+  // The sidecar may only just be starting: then neither its broker nor its log is
+  // known yet.
   LogInfo reconnect(const Deadline& deadline) {
     for (;;) {
+      if (const std::string now = broker_of(path_, broker_); !log_ || now != urls_) {
+        urls_ = now;
+        const Identity& self = file_.identity();
+        log_ = std::make_unique<JetStreamLog>(JetStreamSettings{.urls = urls_,
+                                                                .cluster = self.cluster,
+                                                                .node = self.node,
+                                                                .read_only = true,
+                                                                .client_name = "colony verify"});
+      }
       try {
-        return log_.info();
+        return log_->info();
       } catch (const LogUnavailable& error) {
         if (deadline.over()) throw Error(error.what());
       }
@@ -118,7 +123,9 @@ class Question {
 
   Database db_;
   NodeFile file_;
-  JetStreamLog log_;
+  std::string path_, broker_;
+  std::string urls_;  // of log_
+  std::unique_ptr<JetStreamLog> log_;
   std::uint64_t id_ = 0;
   Answers answers_;
   std::string shown_;

@@ -104,7 +104,7 @@ void Applier::check_name() {
   const std::string rename = "colony init DB --cluster " + identity.cluster + " --node NEW";
   if (holder->incarnation != identity.incarnation) {
     throw Halt("the name " + identity.node + " in colony " + identity.cluster + " belongs to " + elsewhere +
-               ": give this file another one (" + rename + ", on a copy of it)");
+               ": stop this sidecar and give the file another one (" + rename + " --keep-pending)");
   }
   const bool here = holder->host == options_.home.host && holder->path == options_.home.path;
   if (introduced_ && !here) {

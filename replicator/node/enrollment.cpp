@@ -92,6 +92,15 @@ void undo_pending(Database& db, NodeFile& file) {
   db.execute("DELETE FROM __colony_outbox");
 }
 
+// Makes the pending transactions those of a new node, whose numbers begin at 1.
+void renumber_pending(Database& db, const std::string& node) {
+  const std::string shift = std::to_string(db.query_integer("SELECT min(piece) - 1 FROM __colony_outbox"));
+  db.execute("UPDATE __colony_outbox SET piece = piece - " + shift);
+  Statement(db, "UPDATE __colony_conflicts SET origin = ?1, piece = piece - " + shift + " WHERE sequence = 0")
+      .bind(1, node)
+      .run();
+}
+
 // Gives a copy of another node's file a life of its own.
 void rename_copy(Database& db, const EnrollRequest& request) {
   NodeFile file(db);
@@ -100,7 +109,11 @@ void rename_copy(Database& db, const EnrollRequest& request) {
     throw Error("the name " + request.node + " in colony " + request.cluster + " belongs to " + holder->second.host +
                 ":" + holder->second.path + " already: choose another one");
   }
-  undo_pending(db, file);
+  if (request.keep_pending) {
+    renumber_pending(db, request.node);
+  } else {
+    undo_pending(db, file);
+  }
   set_meta(db, "node", request.node);
   set_meta(db, "incarnation", static_cast<std::int64_t>(new_incarnation().value()));
   file.set_absorbed(PieceNumber());
@@ -133,9 +146,11 @@ EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request
     create_layout(db);
     return EnrollReport::Outcome::kUnchangedIdentity;
   }
-  if (file.home() == here) {
-    throw Error(request.path + " is node " + self.node + " of colony " + self.cluster +
-                " already; only a copy of it, at another place, can be given another name");
+  if (file.home() == here && !request.keep_pending) {
+    throw Error(
+        request.path + " is node " + self.node + " of colony " + self.cluster +
+        " already; only a copy of it, at another place, can be given another name, or a backup that was put back (see "
+        "--keep-pending)");
   }
   former_node = self.node;
   rename_copy(db, request);
@@ -217,6 +232,7 @@ EnrollReport enroll(const EnrollRequest& request) {
   }
   std::string former_node;
   if (has_layout(db)) {
+    report.pending = NodeFile(db).pending_transactions();
     WriteTransaction rehearsal(db);
     settle_identity(db, request, "", former_node);
   }

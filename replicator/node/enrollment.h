@@ -19,6 +19,11 @@ struct EnrollRequest {
   std::string node;
   // Which tables to replicate. Nothing: as chosen before, or else all that can be.
   std::optional<std::vector<std::string>> tables;
+  // A file that gets another name keeps its unsent transactions, as its own, and
+  // may stay where it is: nobody else will send them, as when it is a backup that
+  // was put back and written to. Otherwise they are taken out of the rows, and
+  // come back when the file that this is a copy of sends them.
+  bool keep_pending = false;
 };
 
 struct LeftOut {
@@ -30,7 +35,8 @@ struct EnrollReport {
   enum class Outcome { kNew, kUnchangedIdentity, kCopyRenamed };
 
   Outcome outcome = Outcome::kNew;
-  std::string former_node;  // of whom it was a copy
+  std::string former_node;   // of whom it was a copy
+  std::int64_t pending = 0;  // transactions of the copy that were not in the log: kept, or taken out
   std::vector<std::string> replicated;
   std::vector<LeftOut> left_out;
   std::vector<std::string> self_numbered;  // keys that SQLite picks: two nodes may pick the same

@@ -79,8 +79,8 @@ bool Planner::is_in_outbox(const Message& message, PieceNumber number, const Pie
       "entry " + std::to_string(message.sequence.value()) + " of the log has a transaction number " +
       std::to_string(number.value()) + " of node " + file_.identity().node +
       " that differs from this file's own: this file is a copy of, or an older backup of, a file that has written "
-      "since. Give it a name of its own: colony init " +
-      "DB --cluster " + file_.identity().cluster + " --node NEW");
+      "since. Stop this sidecar and give the file a name of its own: colony init DB --cluster " +
+      file_.identity().cluster + " --node NEW --keep-pending");
 }
 
 }  // namespace colony
