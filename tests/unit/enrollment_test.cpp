@@ -188,6 +188,19 @@ TEST_F(EnrollmentTest, node_is_not_renamed_in_place) {
   EXPECT_NE(refusal({path_, "team", "south", {}}).find("is node north of colony team already"), std::string::npos);
 }
 
+TEST_F(EnrollmentTest, restored_backup_takes_what_it_wrote_to_its_new_name) {
+  enroll("north");
+  Database db = open();
+  // Pieces 1 to 4 were absorbed before the backup; 5 was written since.
+  db.execute("UPDATE __colony_meta SET value = 4 WHERE key = 'absorbed'; INSERT INTO t VALUES(2, 'pending')");
+  const EnrollReport report = colony::enroll({path_, "team", "south", std::nullopt, true});
+  EXPECT_EQ(report.outcome, EnrollReport::Outcome::kCopyRenamed);
+  EXPECT_EQ(report.pending, 1);
+  EXPECT_EQ(unit::rows(db, "t"), "1 'x'\n2 'pending'\n");
+  EXPECT_EQ(db.query_integer("SELECT min(piece) FROM __colony_outbox"), 1);
+  EXPECT_EQ(db.query_integer("SELECT colony_pending()"), 1);
+}
+
 TEST_F(EnrollmentTest, another_colonys_file_is_refused_with_its_name) {
   enroll("north");
   const std::string error = refusal({path_, "others", "north", {}});
