@@ -5,7 +5,7 @@
 # turns in short rounds, so that ratios can be trusted on a machine that is not
 # quiet; rates and milliseconds can not.
 #
-#   tests/bench.sh                  all of it (about five minutes)
+#   tests/bench.sh                  all of it (about eight minutes)
 #   tests/bench.sh --json           one JSON document on stdout instead
 #   tests/bench.sh --quick          to see that it works, not to be quoted (about a minute)
 #   tests/bench.sh --only THEMES    of capture,apply,visible

@@ -12,7 +12,7 @@
 namespace colony::bench {
 namespace {
 
-enum Variant : std::size_t { kPlain, kCaptured, kRowCopies, kJson, kVariants };
+enum Variant : std::size_t { kPlain, kCaptured, kRowCopies, kJson, kOwnOutbox, kVariants };
 
 // The three files, and an app on each.
 class CaptureFiles {
@@ -22,7 +22,8 @@ class CaptureFiles {
     std::filesystem::create_directories(directory);
     const std::vector<RowChange> rows = workload_.next(Verb::kInsert, kRowsAtStart);
     const std::array<std::string, kVariants> paths = {directory / "plain.db", directory / "captured.db",
-                                                      directory / "row_copies.db", directory / "json.db"};
+                                                      directory / "row_copies.db", directory / "json.db",
+                                                      directory / "own_outbox.db"};
     for (const std::string& path : paths) create_file(path, kind, rows);
     Program({settings.program, "init", paths[kCaptured], "--cluster", "bench", "--node", "a"}, directory / "init.log")
         .finish();
@@ -32,6 +33,7 @@ class CaptureFiles {
       const auto extension = i == kCaptured ? std::optional(settings.extension.string()) : std::nullopt;
       apps_[i] = std::make_unique<App>(paths[i], kind, extension);
     }
+    app(kOwnOutbox).keep_own_outbox();
   }
 
   Workload& workload() { return workload_; }
@@ -44,6 +46,7 @@ class CaptureFiles {
         "WHERE key = 'absorbed' AND EXISTS(SELECT 1 FROM __colony_outbox); DELETE FROM __colony_outbox; COMMIT");
     app(kRowCopies).database().execute(empty_row_copies(kind_));
     app(kJson).database().execute(kEmptyJsonLog);
+    app(kOwnOutbox).database().execute("DELETE FROM own_outbox");
     for (const auto& app : apps_) app->checkpoint();
   }
 
@@ -106,6 +109,10 @@ void report(Figures& figures, const CaptureRates& rates, const std::string& pref
               ratio(rates.by_cpu[kCaptured], rates.by_cpu[kRowCopies]));
   figures.add(versus + "_vs_json_triggers_ratio", "captured / triggers that note JSON",
               ratio(all[kCaptured], all[kJson]));
+  figures.add(versus + "_vs_own_outbox_ratio", "captured / an app that writes an outbox row itself",
+              ratio(all[kCaptured], all[kOwnOutbox]));
+  figures.add(prefix + "_own_outbox_ratio", "an app that writes an outbox row itself / plain",
+              ratio(all[kOwnOutbox], all[kPlain]));
   const char* const verbs[] = {"insert", "update", "delete"};
   for (std::size_t verb = 0; verb < 3; ++verb) {
     const RoundRates& of_verb = rates.by_verb[verb];
@@ -115,6 +122,7 @@ void report(Figures& figures, const CaptureRates& rates, const std::string& pref
   figures.add(prefix + "_plain_rows_per_s", "plain, rows/s", summarize(all[kPlain]));
   figures.add(prefix + "_captured_rows_per_s", "captured, rows/s", summarize(all[kCaptured]));
   figures.add(prefix + "_triggers_rows_per_s", "row-copy triggers, rows/s", summarize(all[kRowCopies]));
+  figures.add(prefix + "_own_outbox_rows_per_s", "own outbox row, rows/s", summarize(all[kOwnOutbox]));
   figures.add(prefix + "_json_triggers_rows_per_s", "triggers that note JSON, rows/s", summarize(all[kJson]));
 }
 

@@ -7,9 +7,11 @@
 namespace colony::bench {
 
 // The same changes on three files with the same rows: a plain one; one that
-// `colony init` made a node, written with colony.so loaded; one with row-copy
-// triggers. No sidecar runs: the outbox is emptied between rounds, outside the
-// measured time, as is the triggers' log.
+// `colony init` made a node, written with colony.so loaded; two with triggers (see
+// change_triggers.h); and one whose app writes its changes into an outbox by
+// itself, which shows what the one more row and page of a commit cost alone. No
+// sidecar runs: outboxes and logs are emptied between rounds, outside the measured
+// time.
 void measure_capture(const Settings& settings, Figures& figures);
 
 }  // namespace colony::bench

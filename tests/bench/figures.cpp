@@ -89,7 +89,10 @@ std::string Figures::json() const {
       }
     }
   }
-  for (const auto& [key, value] : facts_) append(members, key, json_string(value));
+  for (const auto& [key, value] : facts_) {
+    const bool is_number = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos;
+    append(members, key, is_number ? value : json_string(value));
+  }
   append(members, "targets", "{" + targets + "}");
   append(members, "ranges", "{" + ranges + "}");
   return "{" + members + "}";

@@ -97,7 +97,11 @@ int run(int argc, char** argv) {
       ->check(CLI::IsMember({"capture", "apply", "visible"}));
   app.add_flag("--quick", settings.quick, "Fewer and shorter rounds: to see that it works, not to be quoted");
   app.add_flag("--json", json, "One JSON document on stdout");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
 
   const auto wanted = [&](const std::string& theme) {
     return only.empty() || std::find(only.begin(), only.end(), theme) != only.end();

@@ -130,10 +130,18 @@ void App::execute(const RowChange& change) {
     bind(statement, static_cast<int>(i + 1), change.parameters[i]);
   }
   statement.run();
+  if (!insert_own_outbox_) return;
+  for (const Cell& cell : change.parameters) {
+    if (cell.type == ValueType::kInteger) {
+      noted_.append(reinterpret_cast<const char*>(&cell.integer), sizeof cell.integer);
+    } else {
+      noted_.append(cell.bytes);
+    }
+  }
 }
 
 void App::execute(const std::vector<RowChange>& changes, std::size_t rows_per_transaction) {
-  if (rows_per_transaction == 1) {
+  if (rows_per_transaction == 1 && !insert_own_outbox_) {
     for (const RowChange& change : changes) execute(change);
     return;
   }
@@ -141,8 +149,17 @@ void App::execute(const std::vector<RowChange>& changes, std::size_t rows_per_tr
     begin_.run();
     const std::size_t end = std::min(at + rows_per_transaction, changes.size());
     for (; at < end; ++at) execute(changes[at]);
+    if (insert_own_outbox_) {
+      insert_own_outbox_.bind_blob(1, noted_).run();
+      noted_.clear();
+    }
     commit_.run();
   }
+}
+
+void App::keep_own_outbox() {
+  db_.execute("CREATE TABLE own_outbox(id INTEGER PRIMARY KEY, changes BLOB)");
+  insert_own_outbox_ = Statement(db_, "INSERT INTO own_outbox(changes) VALUES(?1)");
 }
 
 void App::checkpoint() { db_.query_text("PRAGMA wal_checkpoint(RESTART)"); }

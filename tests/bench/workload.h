@@ -74,6 +74,10 @@ class App {
   // autocommit statement.
   void execute(const std::vector<RowChange>& changes, std::size_t rows_per_transaction);
 
+  // From now on the app itself writes what it changes into a table `own_outbox`, in
+  // the same transaction: the least that any way of noting changes in the file costs.
+  void keep_own_outbox();
+
   // What autocheckpoints have left: into the database, so that the next writer
   // begins the write-ahead log anew.
   void checkpoint();
@@ -84,6 +88,8 @@ class App {
   Database db_;
   Statement statements_[3];
   Statement begin_, commit_;
+  Statement insert_own_outbox_;  // if it keeps one
+  std::string noted_;            // of the transaction so far
 };
 
 // A new file with the table and kRowsAtStart rows, from `workload`.
