@@ -40,6 +40,7 @@ class SchemaCapture {
   }
   void record(int op, const char* table, sqlite3_int64 old_rowid) {
     if (writing_) return;
+    written_ = false;
     if (!guarded_strangers_.empty() && guarded_strangers_.contains(table)) {
       throw RecordError(std::string("table ") + table +
                         " is not one of those that this file replicates; if it was renamed, run colony init again");
@@ -61,13 +62,18 @@ class SchemaCapture {
     }
     recorder_.truncate(at);
     std::erase_if(marks_, [level](const Mark& mark) { return mark.level > level; });
+    written_ = false;
   }
   void clear() {
     marks_.clear();
     recorder_.clear();
+    written_ = false;
+    first_written_ = 0;
   }
 
-  // Writes the recording into the outbox; throws RecordError.
+  // Writes the recording into the outbox; throws RecordError. The recording stays
+  // until clear(): a COMMIT that meets SQLITE_BUSY (in an attached file that is not
+  // in WAL mode, say) leaves the transaction open, and the app may go on with it.
   void sync();
 
  private:
@@ -79,6 +85,8 @@ class SchemaCapture {
   void truncate_marks(int level) {
     std::erase_if(marks_, [level](const Mark& mark) { return mark.level >= level; });
   }
+  void forget_written();
+  void write(std::string_view changeset, std::uint64_t shape);
   std::vector<std::string> query_names(const std::string& sql);
   void load_tables();
   [[noreturn]] void fail(const char* what) const {
@@ -94,6 +102,8 @@ class SchemaCapture {
   bool tables_known_ = false;
   std::set<std::string, std::less<>> guarded_strangers_;  // tables that took their guards to another name
   bool writing_ = false;                                  // the hook then sees the outbox row itself
+  bool written_ = false;                                  // all of the recording is in the outbox
+  sqlite3_int64 first_written_ = 0;  // where it begins, or what an earlier try to commit wrote; 0: nothing
 };
 
 std::vector<std::string> SchemaCapture::query_names(const std::string& sql) {
@@ -119,11 +129,26 @@ void SchemaCapture::load_tables() {
 }
 
 void SchemaCapture::sync() {
-  if (recorder_.empty()) return;
+  if (written_ || (recorder_.empty() && first_written_ == 0)) return;
   std::uint64_t shape = 0;
   const std::string changeset = recorder_.changeset(&shape);
-  if (changeset.empty()) return;
+  const KeepCounters keep(db_, host_);
+  if (first_written_ != 0) forget_written();
+  if (!changeset.empty()) write(changeset, shape);
+  written_ = true;
+}
 
+void SchemaCapture::forget_written() {
+  const std::string sql =
+      "DELETE FROM " + quoted(schema_) + ".__colony_outbox WHERE piece >= " + std::to_string(first_written_);
+  writing_ = true;
+  const int rc = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
+  writing_ = false;
+  if (rc != SQLITE_OK) fail("cannot write the outbox");
+  first_written_ = 0;
+}
+
+void SchemaCapture::write(std::string_view changeset, std::uint64_t shape) {
   if (insert_ == nullptr) {
     // Numbers go on where the outbox ends, or, when all of it has been absorbed,
     // where that ended.
@@ -136,7 +161,6 @@ void SchemaCapture::sync() {
       fail("cannot write the outbox");
     }
   }
-  const KeepCounters keep(db_, host_);
   writing_ = true;
   int rc = SQLITE_OK;
   for (std::size_t at = 0; at < changeset.size() && rc == SQLITE_OK; at += kOutboxPieceBytesMax) {
@@ -146,6 +170,7 @@ void SchemaCapture::sync() {
     sqlite3_bind_blob64(insert_, 3, changeset.data() + at, size, SQLITE_STATIC);
     sqlite3_step(insert_);
     rc = sqlite3_reset(insert_);
+    if (first_written_ == 0) first_written_ = sqlite3_last_insert_rowid(db_);
   }
   sqlite3_clear_bindings(insert_);
   writing_ = false;
@@ -303,7 +328,6 @@ int x_sync(sqlite3_vtab* vtab) {
   return guarded(vtab, [&] {
     table_of(vtab).connection->check();
     table_of(vtab).capture->sync();
-    table_of(vtab).capture->clear();
   });
 }
 

@@ -144,7 +144,7 @@ void Simulation::app_step(std::size_t at) {
   App& app = apps_[at];
   Node& node = *nodes_[at];
   if (app.statements.empty() && node.app_in_transaction()) {
-    app.statements = {random_.pick<std::string>({"COMMIT", "COMMIT", "ROLLBACK"})};
+    app.statements = {random_.pick<std::string>({"COMMIT", "COMMIT", "ROLLBACK", "ROLLBACK TO s1", "ROLLBACK TO a"})};
   } else if (app.statements.empty()) {
     app.statements = Workload(app_schema_, workload_, random_).transaction();
   }
