@@ -56,6 +56,17 @@ void add_idle_triggers(Database& db, const Schema& schema) {
   }
 }
 
+// From then on SQLite picks rowids at random, others in each of two databases.
+bool largest_rowid_is_taken(Database& db, const Schema& schema) {
+  for (const Table& table : schema.tables) {
+    if (table.rowid_key &&
+        db.query_integer("SELECT count(*) FROM " + quote(table.name) + " WHERE rowid = 9223372036854775807") != 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::optional<std::string> compare_with_plain_sqlite(std::uint64_t seed, Transcript& transcript) {
@@ -92,6 +103,7 @@ std::optional<std::string> compare_with_plain_sqlite(std::uint64_t seed, Transcr
       if (here.total_changes == 0) here.changes = there.changes;
       transcript.add("twin: " + sql + (there.code == SQLITE_OK ? "" : "   -- " + there.message));
       if (refused_null(here)) return std::nullopt;
+      if (largest_rowid_is_taken(plain.db(), schema)) return std::nullopt;
       if (const std::string differs = differences(here, there); !differs.empty()) {
         return "after " + sql + " an app sees" + differs;
       }
