@@ -89,16 +89,18 @@ std::optional<CapturedTable> load_captured_table(sqlite3* db, const std::string&
   CapturedTable table;
   table.header.name = name;
   std::vector<std::string> names;
+  std::vector<bool> reals;  // of all columns
   int index = 0, stored = 0;
   bool key_displaced = false;
   while (sqlite3_step(info.get()) == SQLITE_ROW) {
     const int hidden = sqlite3_column_int(info.get(), 6);
+    reals.push_back(has_real_affinity(text_column(info.get(), 2)));
     if (hidden == kOrdinary) {
       CapturedColumn column;
       column.name = text_column(info.get(), 1);
       column.declared_index = index;
       column.stored_index = stored;
-      column.real = has_real_affinity(text_column(info.get(), 2));
+      column.real = reals.back();
       column.has_default = sqlite3_column_type(info.get(), 4) != SQLITE_NULL;
       key_displaced |= sqlite3_column_int(info.get(), 5) != 0 && index != stored;
       names.push_back(column.name);
@@ -109,6 +111,9 @@ std::optional<CapturedTable> load_captured_table(sqlite3* db, const std::string&
     if (hidden != kVirtualGenerated) ++stored;
   }
   if (table.key_columns() == 0) return std::nullopt;
+  for (CapturedColumn& column : table.columns) {
+    column.shown_as_real = !column.real && reals[static_cast<std::size_t>(column.stored_index)];
+  }
   table.shape = table_shape(names, names.size());
   table.without_rowid = is_without_rowid(db, schema, name);
   table.rowid_key_displaced = key_displaced && !table.without_rowid && has_rowid_key(db, schema, name);

@@ -17,6 +17,9 @@ struct CapturedColumn {
   int stored_index = 0;      // the same, virtual generated columns moved to the end
   bool real = false;         // REAL affinity: the hook may show 5.0 as the integer 5
   bool has_default = false;  // rows older than the column lack it: the hook shows NULL
+  // A hook in storage order takes the affinity of a REAL column for this one's, and
+  // shows its integers as reals.
+  bool shown_as_real = false;
 };
 
 struct CapturedTable {

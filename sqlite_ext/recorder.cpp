@@ -72,8 +72,8 @@ Recorder::Table* Recorder::find(const char* name) {
   return &tables_[found_];
 }
 
-// The value of a column that was added after the row was written: not in the
-// row, so that the hook gives NULL, but what every SELECT shows.
+// What a SELECT shows of a column where the hook does not: it gives NULL for one
+// that was added after the row was written, and may give a real for an integer.
 Value Recorder::stored_value(Table& table, std::size_t column, sqlite3_int64 rowid) {
   sqlite3_stmt*& statement = table.stored_value[column];
   const CapturedTable& layout = table.layout;
@@ -116,7 +116,8 @@ Value Recorder::old_value(Table& table, std::size_t column, sqlite3_int64 rowid)
       host_.preupdate_old(db_, hook_index(table.layout, column, host_.preupdate_in_storage_order, false), &raw);
   if (rc != SQLITE_OK) throw RecordError("cannot see the old values of a row that changes");
   Value value = view_of(raw);
-  if (value.type == ValueType::kNull && c.has_default) value = stored_value(table, column, rowid);
+  const bool misread = value.type == ValueType::kReal && c.shown_as_real && host_.preupdate_in_storage_order;
+  if (misread || (value.type == ValueType::kNull && c.has_default)) value = stored_value(table, column, rowid);
   return realified(value, c.real);
 }
 

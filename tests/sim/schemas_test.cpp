@@ -143,6 +143,20 @@ TEST(Hazard, generated_columns) {
   EXPECT_EQ(colony.rows("a", "SELECT * FROM t WHERE k = 1"), Rows{"1|new!|new|y|y"});
 }
 
+TEST(Hazard, generated_columns_before_a_real_one) {
+  // SQLite 3.40 shows the hook the integers of `k` and `n` as reals.
+  SmallColony colony("CREATE TABLE t(g AS (1) VIRTUAL, x REAL, k PRIMARY KEY, h AS (2) VIRTUAL, y REAL, z REAL, n)");
+  colony.sql("a", "INSERT INTO t VALUES(1, 5, 1, 1, 9007199254740993)");
+  ASSERT_EQ(colony.settle(), "");
+  colony.sql("a", "UPDATE t SET x = 2");
+  colony.sql("b", "UPDATE t SET y = 3");
+  colony.sql("b", "UPDATE t SET n = n + 1");
+  colony.publish("a");
+  ASSERT_EQ(colony.settle(), "");
+  EXPECT_EQ(colony.rows("a", "SELECT k, x, y, n FROM t"), Rows{"5|2.0|3.0|9007199254740994"});
+  EXPECT_EQ(colony.conflicts("a"), Rows{});
+}
+
 TEST(Hazard, strict_tables) {
   SmallColony colony("CREATE TABLE t(k INT PRIMARY KEY NOT NULL, r REAL, x TEXT, b BLOB, a ANY) STRICT");
   colony.sql("a", "INSERT INTO t VALUES(1, 2, 3, x'04', '5'), (2, 1, 'x', x'', 5.0)");
