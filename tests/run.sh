@@ -142,9 +142,9 @@ when_built release gtest 'simulator tests' 300 build/release/bin/sim_tests
 if [[ $quick ]]; then
   when_built release check 'simulation, 200 seeds' 300 build/release/bin/sim --seeds 200
 else
-  when_built release check 'simulation, 2000 seeds' 600 build/release/bin/sim --seeds 2000
+  when_built release check 'simulation, 2000 seeds' 900 build/release/bin/sim --seeds 2000
   when_built release gtest 'broker tests' 300 build/release/bin/cluster_tests
-  BUILD=build/release when_built release suite 'cluster' 600 tests/cluster/run.sh
+  BUILD=build/release when_built release suite 'cluster' 900 tests/cluster/run.sh
 
   build asan unit_tests sim sim_tests cluster_tests colony_ext
   when_built asan gtest 'unit tests, asan' 400 build/asan/bin/unit_tests
