@@ -1,60 +1,21 @@
 """A colony of real processes: one broker, and nodes that are a file and a sidecar each.
 
 Everything lives in a directory of its own under $TMPDIR and on a port that the kernel
-chose, so that runs side by side do not meet. Each process is a child that the kernel
-kills when the test's process ends, however that comes about; start them from the main
-thread only, since it is that thread's end that counts.
-
-Nothing here sleeps for luck: until() looks for a condition until a deadline.
+chose, so that runs side by side do not meet.
 """
 
 import contextlib
-import ctypes
 import json
-import multiprocessing
 import os
 import pathlib
 import shutil
 import signal
 import sqlite3
-import subprocess
 import tempfile
-import time
 import unittest
 
 import jetstream
-
-BIN = pathlib.Path(os.environ.get("BUILD", "build/release")).resolve() / "bin"
-COLONY = str(BIN / "colony")
-EXTENSION = str(BIN / "colony.so")
-SQLITE = "/usr/bin/sqlite3"
-NATS_SERVER = os.environ.get("NATS_SERVER") or shutil.which("nats-server", path=os.environ["PATH"] + ":/usr/sbin")
-PATIENCE_S = 60
-
-_libc = ctypes.CDLL(None)
-_fork = multiprocessing.get_context("fork")
-
-
-def _die_with_parent():
-    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def until(condition, what, timeout=PATIENCE_S, every=0.01):
-    """The first true answer of condition(); fails with `what`, a text or what gives one."""
-    end = time.monotonic() + timeout
-    while True:
-        answer = condition()
-        if answer:
-            return answer
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
-        time.sleep(every)
-
-
-def run(*words, timeout=PATIENCE_S, **more):
-    """Runs a command to its end; returncode, stdout and stderr as text."""
-    return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=timeout,
-                          stdin=None if "input" in more else subprocess.DEVNULL, **more)
+from processes import COLONY, EXTENSION, NATS_SERVER, PATIENCE_S, SQLITE, Child, run, until
 
 
 def colony(*words, **more):
@@ -68,58 +29,6 @@ def connect(path, timeout=20, **more):
     db.load_extension(EXTENSION)
     db.enable_load_extension(False)
     return db
-
-
-def app(work, *arguments):
-    """work(*arguments) in a process of its own, as an app runs."""
-    def body():
-        _die_with_parent()
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        work(*arguments)
-    process = _fork.Process(target=body, daemon=True)
-    process.start()
-    return process
-
-
-def finished(apps, timeout=PATIENCE_S * 2):
-    for process in apps:
-        process.join(timeout)
-        if process.exitcode != 0:
-            raise AssertionError(f"an app ended with {process.exitcode} (None: it did not end)")
-
-
-class Child:
-    """A process: started, and ended by its pid."""
-
-    def __init__(self, log):
-        self.log = pathlib.Path(log)
-        self.process = None
-
-    def launch(self, words, **more):
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, preexec_fn=_die_with_parent, **more)
-
-    @property
-    def pid(self):
-        return self.process.pid
-
-    def runs(self):
-        return self.process is not None and self.process.poll() is None
-
-    def end(self, signal_number, timeout=20):
-        """Signals, waits, and gives the exit code."""
-        if self.process is None:
-            return None
-        if self.runs():
-            self.process.send_signal(signal_number)
-        return self.process.wait(timeout)
-
-    def kill(self):
-        self.end(signal.SIGKILL)
-
-    def said(self):
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
 
 class Broker(Child):
@@ -152,8 +61,8 @@ class Broker(Child):
     def stop(self):
         self.end(signal.SIGINT)
 
-    def client(self):
-        return jetstream.Client(self.port)
+    def client(self, timeout=10):
+        return jetstream.Client(self.port, timeout)
 
 
 class Node(Child):
@@ -171,8 +80,8 @@ class Node(Child):
             raise AssertionError(f"init of {self.name}: {done.stderr}")
         return done.stdout
 
-    def launch_sidecar(self, *prefix, url=None):
-        self.launch([*prefix, COLONY, "run", self.path, "--nats", url or self.cluster.broker.url])
+    def launch_sidecar(self, *prefix, url=None, more=()):
+        self.launch([*prefix, COLONY, "run", self.path, "--nats", url or self.cluster.broker.url, *more])
 
     def start(self):
         self.launch_sidecar()
@@ -301,6 +210,24 @@ class Cluster:
             for node in self.nodes:
                 node.wait(timeout)
 
+    def unaware(self, *writes):
+        """Each (node, sql) is committed before its node has seen any of the others', and
+        they come into the log in this order: a sidecar that is stopped ships later."""
+        self.settle()
+        nodes = {node.name: node for node in self.nodes}
+        writers = [nodes[name] for name in dict(writes)]
+        for node in writers:
+            node.stop()
+        for name, sql in writes:
+            nodes[name].sql(sql)
+        for node in writers:
+            node.start()
+            node.wait()
+        return self.assert_equal()
+
+    def conflict_kinds(self):
+        return [(conflict["kind"], conflict["table"], conflict["lost"]) for conflict in self.nodes[0].conflicts()]
+
     def verify(self, *more, timeout=30):
         return colony("verify", self.nodes[0].path, "--timeout", timeout, *more)
 
@@ -336,6 +263,14 @@ class ColonyTest(unittest.TestCase):
     def cannot_run_here(self, why):
         print(f"SKIP {why}")
         self.skipTest(why)
+
+    def halt_and_say(self, nodes, *words):
+        """All halt and say why; their apps go on, and nothing of theirs is shipped."""
+        for node in nodes:
+            why = node.halted()
+            for word in words:
+                self.assertIn(word, why, node.name)
+            self.assertEqual(len(why.splitlines()), 1)
 
     def refused(self, done, *words):
         """Exit code 2 and exactly one line on stderr, in which all of `words` stand."""

@@ -20,8 +20,8 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 LOG_LINES = 25
 # The longest first: what starts last decides when all is over.
-LONGEST_FIRST = ("large_transaction", "long_offline", "sidecars_killed", "broker_killed", "slow_writer",
-                 "whole_transaction", "idle_", "sigterm")
+LONGEST_FIRST = ("broker_cluster", "chaos", "large_transaction", "long_offline", "sidecars_killed", "broker_killed",
+                 "slow_writer", "whole_transaction", "idle_", "sigterm")
 
 
 _libc = ctypes.CDLL(None)
@@ -78,7 +78,7 @@ class Running:
 
 def main():
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a test, or part of its name; all of them if not given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a test, or a part of its name (default: all)")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default 2)")
     parser.add_argument("--timeout", type=float, default=180, help="seconds for one test (default 180)")

@@ -9,14 +9,16 @@ import signal
 import sqlite3
 import time
 
-from colony_cluster import ColonyTest, app, connect, until
+from colony_cluster import ColonyTest, connect
+from processes import app, until
 
 SCHEMA = """
 CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT UNIQUE, mail TEXT, age INTEGER CHECK(age < 100000), bio BLOB);
 CREATE UNIQUE INDEX by_mail ON users(lower(mail)) WHERE age > 10;
 CREATE TABLE groups(a TEXT, b INTEGER, title TEXT COLLATE NOCASE UNIQUE, n REAL, PRIMARY KEY(a, b)) WITHOUT ROWID;
 CREATE TABLE members(id TEXT PRIMARY KEY, user INTEGER REFERENCES users(id) ON DELETE CASCADE ON UPDATE CASCADE,
-  a TEXT, b INTEGER, since, label TEXT AS (a || b) STORED, FOREIGN KEY(a, b) REFERENCES groups(a, b) ON DELETE SET NULL);
+  a TEXT, b INTEGER, since, label TEXT AS (a || b) STORED,
+  FOREIGN KEY(a, b) REFERENCES groups(a, b) ON DELETE SET NULL);
 CREATE TABLE audit(id TEXT PRIMARY KEY DEFAULT(hex(randomblob(12))), what TEXT) WITHOUT ROWID;
 CREATE TABLE own(node TEXT, n INTEGER, PRIMARY KEY(node, n));
 CREATE TRIGGER users_audit AFTER UPDATE ON users BEGIN INSERT INTO audit(what) VALUES('user ' || new.id); END;
@@ -44,7 +46,7 @@ def statement(dice):
         f"UPDATE groups SET n = n * -1.5 WHERE a = '{a}'",
         f"DELETE FROM groups WHERE a = '{a}' AND b = {b}",
         f"{verb} INTO members(id, user, a, b, since) SELECT '{user}', id, '{a}', {b}, 1 FROM users WHERE id = {other}",
-        f"UPDATE members SET since = {dice.choice(['NULL', '1', '1.0', repr(str(b)), 'x' + repr('00')])} WHERE user < {user}",
+        f"UPDATE members SET since = {dice.choice(['NULL', '1', '1.0', '0.1', repr(name)])} WHERE user < {user}",
         "DELETE FROM members WHERE since IS NULL",
         f"DELETE FROM {dice.choice(['members', 'groups'])}" if dice.random() < 0.05 else "SELECT 1",
     ])

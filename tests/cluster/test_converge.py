@@ -6,7 +6,8 @@ import sqlite3
 import subprocess
 import time
 
-from colony_cluster import COLONY, EXTENSION, SQLITE, ColonyTest, Node, app, colony, connect, finished, run, until
+from colony_cluster import ColonyTest, Node, colony, connect
+from processes import COLONY, EXTENSION, SQLITE, app, finished, run, until
 
 SCHEMA = """
 CREATE TABLE items(id TEXT PRIMARY KEY, node TEXT, n INTEGER, note);
@@ -19,7 +20,8 @@ def write_in_python(path, node, rows):
     for n in range(rows):
         db.execute("BEGIN IMMEDIATE")
         db.execute("INSERT INTO items VALUES(?, ?, ?, ?)", (f"{node}{n}", node, n, f"from {node}"))
-        db.execute("INSERT INTO shared VALUES(?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET a = excluded.a, by = excluded.by",
+        db.execute("INSERT INTO shared VALUES(?, ?, ?, ?) "
+                   "ON CONFLICT(id) DO UPDATE SET a = excluded.a, by = excluded.by",
                    (n % 20, n, -n, node))
         if n % 7 == 3:
             db.execute("DELETE FROM shared WHERE id = ?", (n * 3 % 20,))
@@ -205,7 +207,8 @@ class Converge(ColonyTest):
         self.assertIn("5 of 5", cluster.verify().stdout)
 
     def test_conflicts_are_bounded(self):
-        cluster = self.cluster(SCHEMA + "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 10500) "
+        cluster = self.cluster(SCHEMA + "WITH RECURSIVE n(i) AS "
+                               "(VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 10500) "
                                "INSERT INTO shared SELECT i, 0, 0, '' FROM n;", nodes="abc")
         for node in cluster.nodes[:2]:
             node.sql(f"UPDATE shared SET by = '{node.name}'; UPDATE shared SET a = '{node.name}' WHERE id < 100;")
@@ -233,7 +236,8 @@ class Converge(ColonyTest):
                          "nats://127.0.0.1:3")
         self.refused(colony("run", a.path, "--config", cluster.directory / "missing.toml"), "missing.toml")
         for text, word in (("natz = 1", "natz"), ("[nats]\nurl = 1", "nats.url"), ("replicas = 9", "replicas"),
-                           ("replicas = [1, 2]", "replicas"), ("this is no TOML", "colony.toml"), ("help = true", "help")):
+                           ("replicas = [1, 2]", "replicas"), ("this is no TOML", "colony.toml"),
+                           ("help = true", "help")):
             config.write_text(text + "\n")
             self.refused(colony("run", a.path, "--config", config), "colony.toml", word)
         config.write_text("")
@@ -266,7 +270,8 @@ class Converge(ColonyTest):
             self.assertNotIn("wr0ng", said)
 
     def test_commands_refuse_what_they_do_not_know(self):
-        for words in ([], ["dance"], ["run"], ["init", "x"], ["status", "x", "--color"], ["wait", "x", "--timeout", "-1"]):
+        for words in ([], ["dance"], ["run"], ["init", "x"], ["status", "x", "--color"],
+                      ["wait", "x", "--timeout", "-1"]):
             self.refused(colony(*words))
         self.assertEqual(colony("--version").returncode, 0)
 

@@ -7,7 +7,8 @@ import shutil
 import sqlite3
 import tempfile
 
-from colony_cluster import COLONY, EXTENSION, SQLITE, ColonyTest, Node, colony, run
+from colony_cluster import ColonyTest, Node, colony
+from processes import COLONY, EXTENSION, SQLITE, run
 
 SCHEMA = """
 CREATE TABLE items(id TEXT PRIMARY KEY, n INTEGER);

@@ -3,9 +3,12 @@
 import sqlite3
 import time
 
-from colony_cluster import ColonyTest, app, connect, finished, until
+from colony_cluster import ColonyTest, connect
+from processes import app, finished, until
 
 STREAM = "COLONY_c"
+ITEMS = "CREATE TABLE items(id TEXT PRIMARY KEY, v INTEGER, by TEXT);" + "".join(
+    f"INSERT INTO items VALUES('shared {n}', 0, '');" for n in range(2000))
 
 
 def watch(path, whole, stop_file, result_file):
@@ -107,7 +110,8 @@ class Load(ColonyTest):
         self.large("max_payload: 64KB\n")
 
     def test_max_payload_that_is_too_small(self):
-        cluster = self.cluster("CREATE TABLE t(id INTEGER PRIMARY KEY);", nodes="a", broker_config="max_payload: 16KB\n")
+        cluster = self.cluster("CREATE TABLE t(id INTEGER PRIMARY KEY);", nodes="a",
+                               broker_config="max_payload: 16KB\n")
         cluster.broker.start()
         a = cluster.nodes[0]
         a.launch_sidecar()
@@ -119,8 +123,7 @@ class Load(ColonyTest):
 
     def test_long_offline(self):
         count = 20_000
-        cluster = self.running("CREATE TABLE items(id TEXT PRIMARY KEY, v INTEGER, by TEXT);" + "".join(
-            f"INSERT INTO items VALUES('shared {n}', 0, '');" for n in range(2000)))
+        cluster = self.running(ITEMS)
         a, b, c, d = cluster.nodes
         d.stop()
         finished([app(write_pending, a.path, "a", 0, count), app(write_pending, d.path, "d", 5, count)])
@@ -146,7 +149,6 @@ class Load(ColonyTest):
         self.assertLess(longest, 2)
 
     def test_many_rows_of_four_writers_with_a_small_max_payload(self):
-        cluster = self.running("CREATE TABLE items(id TEXT PRIMARY KEY, v INTEGER, by TEXT);" + "".join(
-            f"INSERT INTO items VALUES('shared {n}', 0, '');" for n in range(2000)), broker_config="max_payload: 64KB\n")
+        cluster = self.running(ITEMS, broker_config="max_payload: 64KB\n")
         finished([app(write_pending, node.path, node.name, 0, 2000) for node in cluster.nodes])
         self.assertEqual(len(cluster.assert_equal()["items"]), 2000 + 4 * 1800)

@@ -1,14 +1,13 @@
 """What the log may do to a colony: strangers' messages, gaps, purges, a past that changed."""
 
-import contextlib
 import ctypes
 import os
 import shutil
 import signal
-import sqlite3
 import struct
 
-from colony_cluster import ColonyTest, Node, colony, until
+from colony_cluster import ColonyTest, Node
+from processes import until
 
 SCHEMA = "CREATE TABLE items(id TEXT PRIMARY KEY, n INTEGER);"
 STREAM = "COLONY_c"
@@ -78,14 +77,6 @@ class Log(ColonyTest):
             self.assertEqual(node.one("SELECT count(*) FROM items"), 1)
             self.write(node, f"by {node.name}")  # the app goes on
 
-    def halts_everywhere(self, nodes, *words):
-        """All halt and say why; their apps go on, and nothing of theirs is shipped."""
-        for node in nodes:
-            why = node.halted()
-            for word in words:
-                self.assertIn(word, why, node.name)
-            self.assertEqual(len(why.splitlines()), 1)
-
     def test_message_deleted_while_a_node_was_away(self):
         cluster = self.running(SCHEMA)
         a, b, c, d = cluster.nodes
@@ -100,7 +91,7 @@ class Log(ColonyTest):
             b.wait()
             client.api(f"STREAM.MSG.DELETE.{STREAM}", seq=deleted)
         d.launch_sidecar()
-        self.halts_everywhere([d], "gap", f"after {deleted - 1} comes {deleted + 1}")
+        self.halt_and_say([d], "gap", f"after {deleted - 1} comes {deleted + 1}")
         self.assertEqual(d.query("SELECT id FROM items"), [("one",)])
         # Those that have it go on; and d, with a copy of one of theirs.
         self.write(c, "four")
@@ -134,7 +125,7 @@ class Log(ColonyTest):
             client.api(f"STREAM.PURGE.{STREAM}")
             last = client.state(STREAM)["last_seq"]
         d.launch_sidecar()
-        self.halts_everywhere([d], f"no longer has entries {behind + 1} to {last}")
+        self.halt_and_say([d], f"no longer has entries {behind + 1} to {last}")
         # Those that had absorbed all of it miss nothing, and go on.
         self.write(a, "five")
         for node in (a, b, c):
@@ -171,7 +162,7 @@ class Log(ColonyTest):
         self.write(b, "two")
         d.launch_sidecar()
         # None of those that have met the old one makes a new one in its place.
-        self.halts_everywhere(cluster.nodes, "is gone", STREAM)
+        self.halt_and_say(cluster.nodes, "is gone", STREAM)
         stranger = Node(cluster, "e")
         self.addCleanup(stranger.kill)
         shutil.copy(cluster.directory / "seed.db", stranger.path)
@@ -192,7 +183,7 @@ class Log(ColonyTest):
         kept = cluster.directory / "kept"
         os.rename(cluster.broker.store, kept)
         cluster.broker.start()
-        self.halts_everywhere(cluster.nodes, "is gone", STREAM)
+        self.halt_and_say(cluster.nodes, "is gone", STREAM)
         self.write(b, "two")
         cluster.broker.stop()
         shutil.rmtree(cluster.broker.store)
@@ -232,7 +223,7 @@ class Log(ColonyTest):
         a, b, c, d = cluster.nodes
         for node in (a, b):
             node.launch_sidecar()
-        self.halts_everywhere([a, b], "lost its end")
+        self.halt_and_say([a, b], "lost its end")
         self.write(a, "kept for later")
         self.assertEqual(a.status()["pending"], 1)
 
@@ -249,7 +240,7 @@ class Log(ColonyTest):
         self.assertGreater(c.status()["position"], a.status()["position"])
         for node in (a, b):
             node.launch_sidecar()
-        self.halts_everywhere([a, b], "changed its past")
+        self.halt_and_say([a, b], "changed its past")
         self.assertEqual(a.query("SELECT id FROM items ORDER BY id"), [("lost 1",), ("lost 2",), ("one",)])
         self.assertEqual(c.dump(), d.dump())
 
@@ -270,7 +261,7 @@ class Log(ColonyTest):
         shutil.rmtree(cluster.broker.store)
         shutil.copytree(earlier, cluster.broker.store)
         cluster.broker.start()
-        self.halts_everywhere([a, b], "lost its end")
+        self.halt_and_say([a, b], "lost its end")
 
     def test_stream_of_somebody_else(self):
         for description, subjects, word in ((None, ["colony.c.log.*"], "not made by Colony"),
@@ -285,7 +276,7 @@ class Log(ColonyTest):
                                discard="new", **({"description": description} if description else {}))
                 a = cluster.nodes[0]
                 a.launch_sidecar()
-                self.halts_everywhere([a], word, STREAM)
+                self.halt_and_say([a], word, STREAM)
                 a.kill()
 
     def test_stream_that_takes_the_subjects(self):
@@ -295,7 +286,7 @@ class Log(ColonyTest):
             client.api("STREAM.CREATE.TAKES_ALL", name="TAKES_ALL", subjects=["colony.>"])
         a = cluster.nodes[0]
         a.launch_sidecar()
-        self.halts_everywhere([a], "another stream already takes subjects", "TAKES_ALL")
+        self.halt_and_say([a], "another stream already takes subjects", "TAKES_ALL")
         with cluster.broker.client() as client:
             client.api("STREAM.DELETE.TAKES_ALL")
         a.await_state("running")  # by itself
@@ -309,108 +300,8 @@ class Log(ColonyTest):
             config = client.api(f"STREAM.INFO.{STREAM}")["config"]
             client.api(f"STREAM.UPDATE.{STREAM}", **dict(config, max_age=3600 * 10**9))
             a.restart()
-            self.halts_everywhere([a], "max_age", "nats stream edit")
+            self.halt_and_say([a], "max_age", "nats stream edit")
             client.api(f"STREAM.UPDATE.{STREAM}", **config)
         self.write(a, "two")
         a.await_state("running")
         a.wait()
-
-    def test_schema_change_on_one_node(self):
-        cluster = self.running(SCHEMA)
-        a, b, c, d = cluster.nodes
-        self.write(a, "one")
-        cluster.settle()
-        change = "ALTER TABLE items ADD COLUMN note TEXT;"
-        a.sql(change + "INSERT INTO items VALUES('two', 2, 'new column');")
-        self.halts_everywhere([b, c, d], "node a", "items", "make the same schema change here")
-        for node in (b, c, d):
-            self.write(node, f"by {node.name}")  # the app goes on
-        for node in (b, c, d):
-            node.sql(change)
-            node.init()
-            node.await_state("running", timeout=10)
-        rows = cluster.assert_equal()
-        self.assertEqual(len(rows["items"]), 5)
-        self.assertEqual(d.query("SELECT note FROM items WHERE id = 'two'"), [("new column",)])
-
-    def test_schema_that_differs_from_the_start(self):
-        """The same columns in another order: nothing may end in the wrong one."""
-        cluster = self.cluster("CREATE TABLE t(id INTEGER PRIMARY KEY, x, y);", nodes="a")
-        a, b = cluster.nodes[0], Node(cluster, "b")
-        self.addCleanup(b.kill)
-        with contextlib.closing(sqlite3.connect(b.path)) as db:
-            db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, y, x)")
-        b.init()
-        cluster.nodes.append(b)
-        cluster.start()
-        a.sql("INSERT INTO t(id, x, y) VALUES(1, 'x', 'y')")
-        a.wait()
-        until(lambda: b.status()["state"] == "halted" or b.status()["lag"] == 0 and b.status()["position"] > 2, "b has met it")
-        if b.status()["state"] == "halted":
-            self.assertIn("schema", b.status()["error"])
-        else:
-            self.assertEqual(b.query("SELECT id, x, y FROM t"), [(1, "x", "y")])
-
-    def test_table_made_anew(self):
-        """SQLite's recipe for changes that ALTER TABLE cannot make drops the triggers with
-        the table. Its writes must not go unnoticed."""
-        cluster = self.running(SCHEMA, nodes="ab")
-        a, b = cluster.nodes
-        self.write(a, "one")
-        cluster.settle()
-        recipe = ("BEGIN; CREATE TABLE new_items(id TEXT PRIMARY KEY, n INTEGER, extra TEXT DEFAULT 'none');"
-                  "INSERT INTO new_items(id, n) SELECT id, n FROM items; DROP TABLE items;"
-                  "ALTER TABLE new_items RENAME TO items; COMMIT;")
-        for node in (a, b):
-            node.sql(recipe)
-        self.assertTrue(any("lost its capture" in warning for warning in a.status()["warnings"]), a.status())
-        for node in (a, b):
-            node.init()
-            self.assertEqual(node.status()["warnings"], [])
-        a.sql("INSERT INTO items VALUES('two', 2, 'x')")
-        b.sql("UPDATE items SET extra = 'y' WHERE id = 'one'")
-        rows = cluster.assert_equal()
-        self.assertEqual(len(rows["items"]), 2)
-        self.assertEqual(a.one("SELECT extra FROM items WHERE id = 'one'"), "y")
-
-    def test_table_that_only_one_node_has(self):
-        cluster = self.running(SCHEMA, nodes="ab")
-        a, b = cluster.nodes
-        change = "CREATE TABLE later(id TEXT PRIMARY KEY, n);"
-        a.sql(change)
-        a.init()
-        a.sql("INSERT INTO later VALUES('x', 1)")
-        self.halts_everywhere([b], "later")
-        b.sql(change)
-        b.init()
-        b.await_state("running", timeout=10)
-        self.assertEqual(len(cluster.assert_equal()["later"]), 1)
-
-    def test_tables_that_only_one_node_has_chosen(self):
-        cluster = self.cluster(SCHEMA + "CREATE TABLE more(id TEXT PRIMARY KEY);", nodes="ab")
-        a, b = cluster.nodes
-        b.init("--tables", "items")
-        cluster.start()
-        a.sql("INSERT INTO more VALUES('x')")
-        self.write(a, "one")
-        # Not passed over in silence: the nodes are to replicate the same tables.
-        self.assertIn("more", b.halted())
-        self.assertIn("init", b.status()["error"])
-        b.init("--tables", "items,more")
-        b.await_state("running", timeout=10)
-        self.assertEqual(len(cluster.assert_equal()["more"]), 1)
-
-    def test_table_dropped_everywhere(self):
-        cluster = self.running(SCHEMA + "CREATE TABLE old(id TEXT PRIMARY KEY);", nodes="ab")
-        a, b = cluster.nodes
-        a.sql("INSERT INTO old VALUES('x')")
-        cluster.settle()
-        for node in (a, b):
-            node.sql("DROP TABLE old;")
-        self.write(a, "goes on")
-        cluster.settle()
-        self.assertEqual(b.query("SELECT id FROM items"), [("goes on",)])
-        for node in (a, b):
-            node.init()
-        cluster.assert_equal()
-        self.assertEqual(colony("status", a.path).returncode, 0)

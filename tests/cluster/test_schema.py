@@ -1,0 +1,116 @@
+"""Schemas that differ between nodes, for a while or for good."""
+
+import contextlib
+import sqlite3
+
+from colony_cluster import ColonyTest, Node, colony
+from processes import until
+
+SCHEMA = "CREATE TABLE items(id TEXT PRIMARY KEY, n INTEGER);"
+
+
+class Schema(ColonyTest):
+    def write(self, node, *ids):
+        for key in ids:
+            node.sql(f"INSERT INTO items VALUES('{key}', 1)")
+
+    def test_schema_change_on_one_node(self):
+        cluster = self.running(SCHEMA)
+        a, b, c, d = cluster.nodes
+        self.write(a, "one")
+        cluster.settle()
+        change = "ALTER TABLE items ADD COLUMN note TEXT;"
+        a.sql(change + "INSERT INTO items VALUES('two', 2, 'new column');")
+        self.halt_and_say([b, c, d], "node a", "items", "make the same schema change here")
+        for node in (b, c, d):
+            self.write(node, f"by {node.name}")  # the app goes on
+        for node in (b, c, d):
+            node.sql(change)
+            node.init()
+            node.await_state("running", timeout=10)
+        rows = cluster.assert_equal()
+        self.assertEqual(len(rows["items"]), 5)
+        self.assertEqual(d.query("SELECT note FROM items WHERE id = 'two'"), [("new column",)])
+
+    def test_schema_that_differs_from_the_start(self):
+        """The same columns in another order: nothing may end in the wrong one."""
+        cluster = self.cluster("CREATE TABLE t(id INTEGER PRIMARY KEY, x, y);", nodes="a")
+        a, b = cluster.nodes[0], Node(cluster, "b")
+        self.addCleanup(b.kill)
+        with contextlib.closing(sqlite3.connect(b.path)) as db:
+            db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, y, x)")
+        b.init()
+        cluster.nodes.append(b)
+        cluster.start()
+        a.sql("INSERT INTO t(id, x, y) VALUES(1, 'x', 'y')")
+        a.wait()
+        until(lambda: b.status()["state"] == "halted" or b.status()["lag"] == 0 and b.status()["position"] > 2,
+              "b has met it")
+        if b.status()["state"] == "halted":
+            self.assertIn("schema", b.status()["error"])
+        else:
+            self.assertEqual(b.query("SELECT id, x, y FROM t"), [(1, "x", "y")])
+
+    def test_table_made_anew(self):
+        """SQLite's recipe for changes that ALTER TABLE cannot make drops the triggers with
+        the table. Its writes must not go unnoticed."""
+        cluster = self.running(SCHEMA, nodes="ab")
+        a, b = cluster.nodes
+        self.write(a, "one")
+        cluster.settle()
+        recipe = ("BEGIN; CREATE TABLE new_items(id TEXT PRIMARY KEY, n INTEGER, extra TEXT DEFAULT 'none');"
+                  "INSERT INTO new_items(id, n) SELECT id, n FROM items; DROP TABLE items;"
+                  "ALTER TABLE new_items RENAME TO items; COMMIT;")
+        for node in (a, b):
+            node.sql(recipe)
+        self.assertTrue(any("lost its capture" in warning for warning in a.status()["warnings"]), a.status())
+        for node in (a, b):
+            node.init()
+            self.assertEqual(node.status()["warnings"], [])
+        a.sql("INSERT INTO items VALUES('two', 2, 'x')")
+        b.sql("UPDATE items SET extra = 'y' WHERE id = 'one'")
+        rows = cluster.assert_equal()
+        self.assertEqual(len(rows["items"]), 2)
+        self.assertEqual(a.one("SELECT extra FROM items WHERE id = 'one'"), "y")
+
+    def test_table_that_only_one_node_has(self):
+        cluster = self.running(SCHEMA, nodes="ab")
+        a, b = cluster.nodes
+        change = "CREATE TABLE later(id TEXT PRIMARY KEY, n);"
+        a.sql(change)
+        a.init()
+        a.sql("INSERT INTO later VALUES('x', 1)")
+        self.halt_and_say([b], "later")
+        b.sql(change)
+        b.init()
+        b.await_state("running", timeout=10)
+        self.assertEqual(len(cluster.assert_equal()["later"]), 1)
+
+    def test_tables_that_only_one_node_has_chosen(self):
+        cluster = self.cluster(SCHEMA + "CREATE TABLE more(id TEXT PRIMARY KEY);", nodes="ab")
+        a, b = cluster.nodes
+        b.init("--tables", "items")
+        cluster.start()
+        a.sql("INSERT INTO more VALUES('x')")
+        self.write(a, "one")
+        # Not passed over in silence: the nodes are to replicate the same tables.
+        self.assertIn("more", b.halted())
+        self.assertIn("init", b.status()["error"])
+        b.init("--tables", "items,more")
+        b.await_state("running", timeout=10)
+        self.assertEqual(len(cluster.assert_equal()["more"]), 1)
+
+    def test_table_dropped_everywhere(self):
+        cluster = self.running(SCHEMA + "CREATE TABLE old(id TEXT PRIMARY KEY);", nodes="ab")
+        a, b = cluster.nodes
+        a.sql("INSERT INTO old VALUES('x')")
+        cluster.settle()
+        for node in (a, b):
+            node.sql("DROP TABLE old;")
+        self.write(a, "goes on")
+        cluster.settle()
+        self.assertEqual(b.query("SELECT id FROM items"), [("goes on",)])
+        for node in (a, b):
+            node.init()
+        cluster.assert_equal()
+        self.assertEqual(colony("status", a.path).returncode, 0)
