@@ -3,7 +3,8 @@
 # others commit, how soon a commit is seen on the other nodes, what an idle
 # sidecar uses. Prints a table with the target beside each figure. Variants take
 # turns in short rounds, so that ratios can be trusted on a machine that is not
-# quiet; rates and milliseconds can not.
+# quiet; rates and milliseconds can not (a machine at 100 % of its cores makes the
+# latter those of its queue).
 #
 #   tests/bench.sh                  all of it (about eight minutes)
 #   tests/bench.sh --json           one JSON document on stdout instead

@@ -204,6 +204,23 @@ std::int64_t context_switches(pid_t pid) {
   return sum;
 }
 
+MachineTime machine_time() {
+  // cpu user nice system idle iowait irq softirq steal guest guest_nice (proc(5));
+  // a guest's time is in the user's.
+  std::istringstream line(content_of("/proc/stat"));
+  std::string name;
+  line >> name;
+  MachineTime time;
+  double ticks = 0;
+  for (int field = 0; field < 8 && line >> ticks; ++field) {
+    time.all += ticks;
+    const bool is_idle = field == 3 || field == 4;
+    if (!is_idle) time.busy += ticks;
+  }
+  const auto per_second = static_cast<double>(sysconf(_SC_CLK_TCK));
+  return {time.busy / per_second, time.all / per_second};
+}
+
 Memory memory_of(pid_t pid) {
   const std::filesystem::path status = "/proc/" + std::to_string(pid) + "/status";
   return {static_cast<double>(number_in(status, "VmRSS")) / 1024,

@@ -63,6 +63,13 @@ class Fork {
 double cpu_seconds(pid_t pid);
 std::int64_t context_switches(pid_t pid);
 
+// Of all CPUs since the machine started, in seconds: at work for anybody, and all.
+struct MachineTime {
+  double busy = 0;
+  double all = 0;
+};
+MachineTime machine_time();
+
 struct Memory {
   double resident_mib = 0;
   double anonymous_mib = 0;  // its own, not files that others map too

@@ -167,14 +167,17 @@ Latencies latencies_of(const Load& load, const std::vector<std::vector<std::int6
   return latencies;
 }
 
-// What the sidecars and the broker use of a CPU while it runs, in percent.
+// What the sidecars and the broker use of a CPU while it runs, and what everybody
+// uses of all of them, in percent.
 class CpuUse {
  public:
-  explicit CpuUse(const LoopbackColony& colony) : colony_(colony), begin_ns_(now_ns()), before_(now()) {}
+  explicit CpuUse(const LoopbackColony& colony)
+      : colony_(colony), begin_ns_(now_ns()), before_(now()), machine_before_(machine_time()) {}
 
   struct Percent {
     std::array<double, kNodes> sidecars;
     double broker;
+    double machine;
   };
   Percent percent() const {
     const double seconds = static_cast<double>(now_ns() - begin_ns_) / 1e9;
@@ -184,6 +187,8 @@ class CpuUse {
       use.sidecars[i] = (after.sidecars[i] - before_.sidecars[i]) / seconds * 100;
     }
     use.broker = (after.broker - before_.broker) / seconds * 100;
+    const MachineTime machine = machine_time();
+    use.machine = (machine.busy - machine_before_.busy) / (machine.all - machine_before_.all) * 100;
     return use;
   }
 
@@ -198,6 +203,7 @@ class CpuUse {
   const LoopbackColony& colony_;
   std::int64_t begin_ns_;
   Percent before_;
+  MachineTime machine_before_;
 };
 
 struct Outcome {
@@ -253,6 +259,8 @@ void report(Figures& figures, const Load& load, const Outcome& outcome, bool hea
   figures.add(load.key + "_other_sidecar_cpu_percent", "CPU of each other sidecar, % of a core",
               (sidecars[1] + sidecars[2] + sidecars[3]) / 3);
   figures.add(load.key + "_broker_cpu_percent", "CPU of the broker, % of a core", outcome.cpu.broker);
+  figures.add(load.key + "_machine_cpu_percent", "CPU of everything that runs here, % of all cores",
+              outcome.cpu.machine);
 }
 
 }  // namespace
