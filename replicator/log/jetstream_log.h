@@ -36,7 +36,7 @@ struct JetStreamSettings {
   bool read_only = false;              // never create the stream
   bool must_exist = false;             // this node has met it: if it is missing, it was lost
   std::string client_name = "colony";  // how the broker's monitoring shows the connection
-  // Authentication and TLS settings belong here; broker_connection.cpp applies
+  // Authentication and TLS settings belong here; jetstream_connection.cpp applies
   // them in connection_options().
 };
 

@@ -1,8 +1,7 @@
-#include "replicator/log/broker_connection.h"
+#include "replicator/log/jetstream_connection.h"
 
 #include <cstdlib>
 
-#include "replicator/log/error.h"
 #include "replicator/log/server_urls.h"
 
 namespace colony {
@@ -16,7 +15,7 @@ constexpr std::int64_t kWriteMs = 5000;
 // A peer that does not answer two of these is dead.
 constexpr std::int64_t kPingMs = 5000;
 
-NatsOptionsHandle connection_options(const JetStreamSettings& settings, const std::vector<std::string>& urls) {
+NatsOptionsHandle connection_options(const std::vector<std::string>& urls, const std::string& client_name) {
   natsOptions* options = nullptr;
   natsStatus status = natsOptions_Create(&options);
   NatsOptionsHandle owner(options);
@@ -26,7 +25,7 @@ NatsOptionsHandle connection_options(const JetStreamSettings& settings, const st
   for (const std::string& url : urls) servers.push_back(url.c_str());
   if (status == NATS_OK) status = natsOptions_SetServers(options, servers.data(), static_cast<int>(servers.size()));
   if (status == NATS_OK) status = natsOptions_SetNoRandomize(options, true);
-  if (status == NATS_OK) status = natsOptions_SetName(options, settings.client_name.c_str());
+  if (status == NATS_OK) status = natsOptions_SetName(options, client_name.c_str());
   if (status == NATS_OK) status = natsOptions_SetTimeout(options, kConnectMs);
   if (status == NATS_OK) status = natsOptions_SetAllowReconnect(options, false);
   if (status == NATS_OK) status = natsOptions_SetFailRequestsOnDisconnect(options, true);
@@ -47,9 +46,8 @@ std::string joined(const std::vector<std::string>& urls) {
 
 }  // namespace
 
-BrokerConnection::BrokerConnection(const JetStreamSettings& settings, const std::vector<std::string>& urls,
-                                   const std::string& subject, std::shared_ptr<PublishFailures> failures) {
-  const NatsOptionsHandle options = connection_options(settings, urls);
+JetStreamConnection::JetStreamConnection(const std::vector<std::string>& urls, const std::string& client_name) {
+  const NatsOptionsHandle options = connection_options(urls, client_name);
   natsConnection* connection = nullptr;
   const natsStatus status = natsConnection_Connect(&connection, options.get());
   connection_.reset(connection);
@@ -57,7 +55,9 @@ BrokerConnection::BrokerConnection(const JetStreamSettings& settings, const std:
     throw Error("'" + without_credentials(joined(urls)) +
                 "' is not the address of a NATS server: " + nats_failure(status));
   }
-  require_nats(status, "no broker at " + without_credentials(joined(urls)));
+  const std::string what = "no broker at " + without_credentials(joined(urls));
+  if (status == NATS_CONNECTION_AUTH_FAILED) throw BrokerRefused(what + ": " + nats_failure(status));
+  require_nats(status, what);
 
   jsOptions jetstream_options;
   require_nats(jsOptions_Init(&jetstream_options), "JetStream cannot be set up");
@@ -65,14 +65,12 @@ BrokerConnection::BrokerConnection(const JetStreamSettings& settings, const std:
   jsCtx* jetstream = nullptr;
   require_nats(natsConnection_JetStream(&jetstream, connection, &jetstream_options), "JetStream cannot be set up");
   jetstream_.reset(jetstream);
-
-  publisher_.emplace(connection, subject, std::move(failures));
 }
 
 // Closed first: the library then knows that nobody waits for anything.
-BrokerConnection::~BrokerConnection() { close(); }
+JetStreamConnection::~JetStreamConnection() { close(); }
 
-std::vector<std::string> BrokerConnection::discovered_urls() const {
+std::vector<std::string> JetStreamConnection::discovered_urls() const {
   char** servers = nullptr;
   int count = 0;
   std::vector<std::string> urls;
@@ -83,6 +81,13 @@ std::vector<std::string> BrokerConnection::discovered_urls() const {
   }
   std::free(servers);
   return urls;
+}
+
+void throw_unavailable(const std::string& what, natsStatus status, jsErrCode code) {
+  if (status == NATS_NO_RESPONDERS || code == JSNotEnabledErr || code == JSNotEnabledForAccountErr) {
+    throw LogUnavailable("the broker has no JetStream: start nats-server with -js, or enable it for this account");
+  }
+  throw LogUnavailable(what + ": " + nats_failure(status));
 }
 
 }  // namespace colony

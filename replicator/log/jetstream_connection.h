@@ -1,0 +1,56 @@
+// One connection to a broker and its JetStream, from its making to its loss. It
+// is never re-made: a new connection is a new object.
+//
+// What says who we are to the broker (authentication, TLS) belongs here, so that
+// the log and the object store are let in alike.
+//
+// Threads: any. Included by the JetStream adapters' own files only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "replicator/log/error.h"
+#include "replicator/log/nats_handles.h"
+
+namespace colony {
+
+// A broker answered and did not let us in. To the log this is one more reason to
+// try again; who wants one answer now can tell it apart.
+class BrokerRefused : public LogUnavailable {
+ public:
+  using LogUnavailable::LogUnavailable;
+};
+
+class JetStreamConnection {
+ public:
+  // Tries `urls` in order. Throws LogUnavailable when none answers, BrokerRefused
+  // when the last that answered refused, Error when one is malformed.
+  // open_nats_library() must have been called.
+  JetStreamConnection(const std::vector<std::string>& urls, const std::string& client_name);
+  ~JetStreamConnection();
+
+  JetStreamConnection(const JetStreamConnection&) = delete;
+  JetStreamConnection& operator=(const JetStreamConnection&) = delete;
+
+  natsConnection* nats() const { return connection_.get(); }
+  jsCtx* jetstream() const { return jetstream_.get(); }
+
+  bool is_open() const { return !natsConnection_IsClosed(connection_.get()); }
+
+  // Ends every call in progress on it, on all threads.
+  void close() { natsConnection_Close(connection_.get()); }
+
+  // Other servers of the same cluster that the broker has told of.
+  std::vector<std::string> discovered_urls() const;
+
+ private:
+  NatsConnectionHandle connection_;
+  JetStreamHandle jetstream_;
+};
+
+// For a failed JetStream call: throws LogUnavailable that begins with `what`, or
+// says that the broker has no JetStream.
+[[noreturn]] void throw_unavailable(const std::string& what, natsStatus status, jsErrCode code);
+
+}  // namespace colony

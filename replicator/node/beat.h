@@ -1,0 +1,49 @@
+// What a node's sidecar says of itself on the colony's board, every few seconds,
+// and when a member counts as gone.
+//
+// For people and housekeeping: no fold asks for it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "replicator/log/board.h"
+#include "replicator/log/names.h"
+#include "replicator/store/node_file.h"
+
+namespace colony {
+
+inline constexpr std::chrono::seconds kBeatEvery{5};
+
+struct Beat {
+  std::string node;
+  Incarnation incarnation;
+  Sequence position;
+  Sequence log_head;  // as far as the node knew
+  std::int64_t pending = 0;
+  std::string state;  // as `colony status` shows it
+  std::string version;
+  Home home;
+  std::string error;            // why it has halted or waits; else empty
+  std::int64_t written_ns = 0;  // by the broker's clock, since 1970
+};
+
+struct Beats {
+  std::vector<Beat> beats;     // by node; what could not be read is left out
+  std::int64_t newest_ns = 0;  // the newest stamp on the board: the broker's clock was at least there
+
+  // The beat of that life of that node; null if it has not been seen.
+  const Beat* of(const std::string& node, Incarnation incarnation) const;
+};
+
+// Errors: the board's.
+void put_beat(Board& board, const Beat& beat);
+Beats read_beats(Board& board);
+
+// How long ago a stamp was: by the newest one on the board or this machine's
+// clock, whichever is later.
+std::chrono::seconds age(std::int64_t written_ns, std::int64_t newest_ns, std::chrono::system_clock::time_point now);
+
+}  // namespace colony
