@@ -14,7 +14,7 @@ fail() {
 packages=(
   build-essential cmake ninja-build pkg-config
   libsqlite3-dev libnats-dev libboost-dev libspdlog-dev libcli11-dev
-  libzstd-dev libxxhash-dev libgtest-dev
+  libzstd-dev libxxhash-dev libgtest-dev libssl-dev nlohmann-json3-dev
   ca-certificates nats-server python3 sqlite3
 )
 case ${1:-} in

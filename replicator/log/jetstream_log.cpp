@@ -110,7 +110,7 @@ std::vector<Message> JetStreamLog::fetch_from(BrokerConnection& connection, Sequ
   while (messages.size() < limits.messages && bytes < limits.bytes) {
     if (messages.empty() && (!consumer_ || consumer_->next() != from)) {
       consumer_.reset();
-      consumer_ = std::make_unique<LogConsumer>(connection, stream_, from);
+      consumer_ = std::make_unique<LogConsumer>(connection, stream_, Selection{from});
     }
     Message message;
     const auto taken = consumer_->take(message, messages.empty() ? deadline : LogConsumer::Clock::time_point());

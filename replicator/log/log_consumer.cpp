@@ -6,8 +6,8 @@
 #include <optional>
 #include <string_view>
 
-#include "replicator/log/broker_connection.h"
 #include "replicator/log/error.h"
+#include "replicator/log/jetstream_connection.h"
 
 namespace colony {
 
@@ -26,7 +26,8 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 struct Delivery {
   std::uint64_t sequence;   // in the log
   std::uint64_t delivered;  // how many the consumer has sent, this one included
-  std::uint64_t pending;    // how many the log has beyond this one
+  std::uint64_t time_ns;    // when the broker took it
+  std::uint64_t pending;    // how many the selection has beyond this one
 };
 
 // The reply subject of a delivered message says it all:
@@ -48,9 +49,10 @@ std::optional<Delivery> parse_delivery(const char* reply) {
   const std::size_t shift = count == 9 ? 0 : 2;
   const auto sequence = parse_number(tokens[5 + shift]);
   const auto delivered = parse_number(tokens[6 + shift]);
+  const auto time_ns = parse_number(tokens[7 + shift]);
   const auto pending = parse_number(tokens[8 + shift]);
-  if (!sequence || !delivered || !pending) return std::nullopt;
-  return Delivery{*sequence, *delivered, *pending};
+  if (!sequence || !delivered || !time_ns || !pending) return std::nullopt;
+  return Delivery{*sequence, *delivered, *time_ns, *pending};
 }
 
 const char* header(natsMsg* message, const char* key) {
@@ -60,8 +62,8 @@ const char* header(natsMsg* message, const char* key) {
 
 }  // namespace
 
-LogConsumer::LogConsumer(BrokerConnection& connection, const std::string& stream, Sequence from)
-    : connection_(connection), next_(from) {
+LogConsumer::LogConsumer(JetStreamConnection& connection, const std::string& stream, const Selection& selection)
+    : connection_(connection), next_(selection.from) {
   natsInbox* inbox = nullptr;
   require_nats(natsInbox_Create(&inbox), "no inbox to read the log");
   NatsInboxHandle inbox_owner(inbox);
@@ -75,7 +77,8 @@ LogConsumer::LogConsumer(BrokerConnection& connection, const std::string& stream
   require_nats(jsConsumerConfig_Init(&config), "no consumer of the log");
   config.DeliverSubject = inbox;
   config.DeliverPolicy = js_DeliverByStartSequence;
-  config.OptStartSeq = std::max<std::uint64_t>(from.value(), 1);
+  config.OptStartSeq = std::max<std::uint64_t>(selection.from.value(), 1);
+  if (!selection.subjects.empty()) config.FilterSubject = selection.subjects.c_str();
   config.AckPolicy = js_AckNone;
   config.ReplayPolicy = js_ReplayInstant;
   config.FlowControl = true;
@@ -86,7 +89,10 @@ LogConsumer::LogConsumer(BrokerConnection& connection, const std::string& stream
   jsConsumerInfo* info = nullptr;
   const natsStatus status = js_AddConsumer(&info, connection.jetstream(), stream.c_str(), &config, nullptr, &code);
   ConsumerInfoHandle info_owner(info);
+  if (code == JSStreamNotFoundErr) throw LogUnavailable("the broker has no stream " + stream);
   require_nats(status, "no consumer of stream " + stream);
+  pending_ = info->NumPending;
+  began_ns_ = info->Created;
   heard_ = Clock::now();
 }
 
@@ -119,6 +125,8 @@ LogConsumer::Taken LogConsumer::take(Message& message, Clock::time_point until) 
     delivered_ = delivery->delivered;
     next_ = Sequence(delivery->sequence + 1);
     last_known_ = Sequence(delivery->sequence + delivery->pending);
+    pending_ = delivery->pending;
+    time_ns_ = static_cast<std::int64_t>(delivery->time_ns);
 
     const std::string_view subject = natsMsg_GetSubject(raw);
     message.sequence = Sequence(delivery->sequence);

@@ -1,5 +1,6 @@
-// Reads the log in order, from one sequence on, over one connection: a push
-// consumer of our own, which the broker forgets a few seconds after us.
+// Reads a stream in order over one connection: the log from one sequence on, or
+// what an object store keeps under some subjects. A push consumer of our own,
+// which the broker forgets a few seconds after us.
 //
 // The queue between the network and take() is bounded by the broker's flow
 // control: it stops sending until we have taken what it has sent. Heartbeats
@@ -17,7 +18,13 @@
 
 namespace colony {
 
-class BrokerConnection;
+class JetStreamConnection;
+
+// What of the stream is read.
+struct Selection {
+  Sequence from = Sequence(1);
+  std::string subjects = {};  // all if empty
+};
 
 class LogConsumer {
  public:
@@ -30,7 +37,7 @@ class LogConsumer {
   };
 
   // `connection` must outlive this. Throws LogUnavailable.
-  LogConsumer(BrokerConnection& connection, const std::string& stream, Sequence from);
+  LogConsumer(JetStreamConnection& connection, const std::string& stream, const Selection& selection);
 
   // The sequence before which everything has been taken, holes included.
   Sequence next() const { return next_; }
@@ -40,17 +47,29 @@ class LogConsumer {
   // the log ended before the sequence that was asked for.
   Taken take(Message& message, Clock::time_point until);
 
-  // The end of the log as the latest message told it.
+  // The end of the log as the latest message told it; only if all is read.
   Sequence last_known() const { return last_known_; }
+
+  // How many messages were still to come after the latest one, or when reading
+  // began.
+  std::uint64_t pending() const { return pending_; }
+
+  // The broker's time when reading began and that of the latest message: ns since
+  // 1970.
+  std::int64_t began_ns() const { return began_ns_; }
+  std::int64_t time_ns() const { return time_ns_; }
 
  private:
   bool follow_control(natsMsg* control);
   bool is_silent(Clock::time_point now) const;
 
-  BrokerConnection& connection_;
+  JetStreamConnection& connection_;
   NatsSubscriptionHandle subscription_;
   Sequence next_;
   Sequence last_known_;
+  std::uint64_t pending_ = 0;
+  std::int64_t began_ns_ = 0;
+  std::int64_t time_ns_ = 0;
   std::uint64_t delivered_ = 0;  // messages of this consumer that we have taken
   Clock::time_point heard_;      // when we last took anything, heartbeats included
 };

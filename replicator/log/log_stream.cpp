@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "replicator/log/error.h"
+#include "replicator/log/jetstream_connection.h"
 
 namespace colony {
 
@@ -21,13 +22,6 @@ std::string random_epoch() {
   std::string epoch;
   for (int i = 0; i < 32; ++i) epoch += "0123456789abcdef"[random() % 16];
   return epoch;
-}
-
-[[noreturn]] void throw_unavailable(const std::string& what, natsStatus status, jsErrCode code) {
-  if (status == NATS_NO_RESPONDERS || code == JSNotEnabledErr || code == JSNotEnabledForAccountErr) {
-    throw LogUnavailable("the broker has no JetStream: start nats-server with -js, or enable it for this account");
-  }
-  throw LogUnavailable(what + ": " + nats_failure(status));
 }
 
 // Nothing when the broker does not have the stream.
