@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdarg>
+#include <functional>
 #include <memory>
 #include <new>
 #include <set>
@@ -16,8 +17,11 @@ namespace {
 // The recording of one schema (`main`, or an attached file) of one connection.
 class SchemaCapture {
  public:
-  SchemaCapture(sqlite3* db, std::string schema, const SqliteHost& host)
-      : db_(db), host_(host), schema_(std::move(schema)), recorder_(db, schema_, host) {}
+  SchemaCapture(sqlite3* db, std::string schema, const SqliteHost& host, const std::optional<SpillSettings>& spill)
+      : db_(db),
+        host_(host),
+        schema_(std::move(schema)),
+        recorder_(db, schema_, host, spill ? *spill : spill_beside(sqlite3_db_filename(db, schema_.c_str()))) {}
   ~SchemaCapture() { release_statements(); }
   SchemaCapture(const SchemaCapture&) = delete;
   SchemaCapture& operator=(const SchemaCapture&) = delete;
@@ -86,7 +90,7 @@ class SchemaCapture {
     std::erase_if(marks_, [level](const Mark& mark) { return mark.level >= level; });
   }
   void forget_written();
-  void write(std::string_view changeset, std::uint64_t shape);
+  void write_piece(std::string_view piece, std::uint64_t shape, bool last);
   std::vector<std::string> query_names(const std::string& sql);
   void load_tables();
   [[noreturn]] void fail(const char* what) const {
@@ -130,11 +134,22 @@ void SchemaCapture::load_tables() {
 
 void SchemaCapture::sync() {
   if (written_ || (recorder_.empty() && first_written_ == 0)) return;
-  std::uint64_t shape = 0;
-  const std::string changeset = recorder_.changeset(&shape);
   const KeepCounters keep(db_, host_);
   if (first_written_ != 0) forget_written();
-  if (!changeset.empty()) write(changeset, shape);
+  std::string rest;  // of what has come, shorter than a piece
+  std::uint64_t shape = 0;
+  const auto drain = [&](std::string& bytes, std::uint64_t of_all) {
+    shape = of_all;
+    rest.empty() ? rest.swap(bytes) : static_cast<void>(rest.append(bytes));
+    bytes.clear();
+    std::size_t at = 0;
+    for (; rest.size() - at > kOutboxPieceBytesMax; at += kOutboxPieceBytesMax) {
+      write_piece(std::string_view(rest).substr(at, kOutboxPieceBytesMax), shape, false);
+    }
+    if (at > 0) rest.erase(0, at);
+  };
+  recorder_.write_changeset(std::ref(drain));  // by reference: nothing is allocated for it
+  if (!rest.empty()) write_piece(rest, shape, true);
   written_ = true;
 }
 
@@ -148,7 +163,7 @@ void SchemaCapture::forget_written() {
   first_written_ = 0;
 }
 
-void SchemaCapture::write(std::string_view changeset, std::uint64_t shape) {
+void SchemaCapture::write_piece(std::string_view piece, std::uint64_t shape, bool last) {
   if (insert_ == nullptr) {
     // Numbers go on where the outbox ends, or, when all of it has been absorbed,
     // where that ended.
@@ -162,16 +177,12 @@ void SchemaCapture::write(std::string_view changeset, std::uint64_t shape) {
     }
   }
   writing_ = true;
-  int rc = SQLITE_OK;
-  for (std::size_t at = 0; at < changeset.size() && rc == SQLITE_OK; at += kOutboxPieceBytesMax) {
-    const std::size_t size = std::min<std::size_t>(kOutboxPieceBytesMax, changeset.size() - at);
-    sqlite3_bind_int(insert_, 1, at + size == changeset.size());
-    sqlite3_bind_int64(insert_, 2, static_cast<sqlite3_int64>(shape));
-    sqlite3_bind_blob64(insert_, 3, changeset.data() + at, size, SQLITE_STATIC);
-    sqlite3_step(insert_);
-    rc = sqlite3_reset(insert_);
-    if (first_written_ == 0) first_written_ = sqlite3_last_insert_rowid(db_);
-  }
+  sqlite3_bind_int(insert_, 1, last);
+  sqlite3_bind_int64(insert_, 2, static_cast<sqlite3_int64>(shape));
+  sqlite3_bind_blob64(insert_, 3, piece.data(), piece.size(), SQLITE_STATIC);
+  sqlite3_step(insert_);
+  const int rc = sqlite3_reset(insert_);
+  if (first_written_ == 0) first_written_ = sqlite3_last_insert_rowid(db_);
   sqlite3_clear_bindings(insert_);
   writing_ = false;
   if (rc != SQLITE_OK) fail("cannot write the outbox");
@@ -180,7 +191,10 @@ void SchemaCapture::write(std::string_view changeset, std::uint64_t shape) {
 // All of one connection.
 class Capture {
  public:
-  Capture(sqlite3* db, const SqliteHost& host) : db_(db), host_(host) { context_.capture = this; }
+  Capture(sqlite3* db, const SqliteHost& host, const std::optional<SpillSettings>& spill)
+      : db_(db), host_(host), spill_(spill) {
+    context_.capture = this;
+  }
   Capture(const Capture&) = delete;
   Capture& operator=(const Capture&) = delete;
 
@@ -200,7 +214,7 @@ class Capture {
         return known.get();
       }
     }
-    return schemas_.emplace_back(std::make_unique<SchemaCapture>(db_, schema, host_)).get();
+    return schemas_.emplace_back(std::make_unique<SchemaCapture>(db_, schema, host_, spill_)).get();
   }
 
   // A table of one of the schemas takes part in a transaction from now on.
@@ -263,6 +277,7 @@ class Capture {
 
   sqlite3* db_;
   const SqliteHost& host_;
+  std::optional<SpillSettings> spill_;
   HookContext context_;
   bool hook_is_ours_ = false;
   bool in_transaction_ = false;  // that a table of ours takes part in
@@ -420,9 +435,9 @@ constexpr char kPendingSql[] = "SELECT count(*) FROM main.__colony_outbox WHERE 
 
 }  // namespace
 
-int install_capture(sqlite3* db, const SqliteHost& host) {
+int install_capture(sqlite3* db, const SqliteHost& host, const std::optional<SpillSettings>& spill) {
   static const sqlite3_module module = capture_module();
-  auto* const capture = new (std::nothrow) Capture(db, host);
+  auto* const capture = new (std::nothrow) Capture(db, host, spill);
   if (capture == nullptr) return SQLITE_NOMEM;
   int rc = sqlite3_create_module_v2(db, kCaptureModule, &module, capture,
                                     [](void* context) { delete static_cast<Capture*>(context); });

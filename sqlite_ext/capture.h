@@ -16,6 +16,9 @@
 // refuses the commit, with a message: nothing is ever left out of the outbox.
 #pragma once
 
+#include <optional>
+
+#include "sqlite_ext/spill.h"
 #include "sqlite_ext/sqlite_host.h"
 
 namespace colony {
@@ -29,7 +32,8 @@ inline constexpr const char* kCaptureTable = "__colony_capture";
 inline constexpr int kOutboxPieceBytesMax = 60'000;
 
 // Makes the connection capture, and gives it the SQL functions colony_node() and
-// colony_pending(). Returns an SQLite result code.
-int install_capture(sqlite3* db, const SqliteHost& host);
+// colony_pending(). What is recorded spills beside each database, or as `spill`
+// says. Returns an SQLite result code.
+int install_capture(sqlite3* db, const SqliteHost& host, const std::optional<SpillSettings>& spill = std::nullopt);
 
 }  // namespace colony

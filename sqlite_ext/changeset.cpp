@@ -174,6 +174,7 @@ void ChangesetReader::read_record(std::vector<Value>& values) {
 }
 
 bool ChangesetReader::next(Change& change) {
+  if (changeset_.spill != nullptr) changeset_.spill->passed(changeset_.bytes.size() - rest_.size());
   Bytes bytes{rest_};
   while (!rest_.empty() && rest_.front() == kTableMark) {
     bytes.take(1);
@@ -236,12 +237,15 @@ void ChangesetWriter::add_encoded(Operation op, std::string_view values) {
   out_.append(values);
 }
 
-std::string invert(std::string_view changeset) {
-  std::string out;
-  std::string deletes, updates, inserts;  // of the table being read
+Spill invert(ChangesetView changeset, const SpillSettings& spill) {
+  Spill out(spill);
+  Spill sections[] = {Spill(spill), Spill(spill), Spill(spill)};  // of the table being read
+  auto& [deletes, updates, inserts] = sections;
   const auto flush = [&] {
-    out.append(deletes).append(updates).append(inserts);
-    deletes.clear(), updates.clear(), inserts.clear();
+    for (Spill& section : sections) {
+      out.append(section.view());
+      section.clear();
+    }
   };
   ChangesetReader reader(changeset);
   Change change;
@@ -250,17 +254,20 @@ std::string invert(std::string_view changeset) {
     if (tables != reader.tables_begun()) {
       tables = reader.tables_begun();
       flush();
-      ChangesetWriter(out).begin_table(reader.table());
+      ChangesetWriter(out.tail()).begin_table(reader.table());
     }
     if (change.op == Operation::kInsert) {
-      ChangesetWriter(deletes).add(Operation::kDelete, change.after, {});
+      ChangesetWriter(deletes.tail()).add(Operation::kDelete, change.after, {});
+      deletes.settle();
     } else if (change.op == Operation::kDelete) {
-      ChangesetWriter(inserts).add(Operation::kInsert, {}, change.before);
+      ChangesetWriter(inserts.tail()).add(Operation::kInsert, {}, change.before);
+      inserts.settle();
     } else {
       for (std::size_t i = 0; i < change.after.size(); ++i) {
         if (reader.table().key[i] == 0) std::swap(change.before[i], change.after[i]);
       }
-      ChangesetWriter(updates).add(change);
+      ChangesetWriter(updates.tail()).add(change);
+      updates.settle();
     }
   }
   flush();

@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sqlite_ext/spill.h"
+
 namespace colony {
 
 class ChangesetError : public std::runtime_error {
@@ -70,10 +72,22 @@ struct Change {
   const Value& key_value(std::size_t column) const { return op == Operation::kInsert ? after[column] : before[column]; }
 };
 
+// The bytes of a changeset, wherever they are kept.
+struct ChangesetView {
+  std::string_view bytes;
+  const Spill* spill = nullptr;  // that keeps them, if one does
+
+  ChangesetView() = default;
+  ChangesetView(std::string_view view) : bytes(view) {}
+  ChangesetView(const std::string& string) : bytes(string) {}
+  ChangesetView(const char* string) : bytes(string) {}
+  ChangesetView(Spill& kept) : bytes(kept.view()), spill(&kept) {}
+};
+
 class ChangesetReader {
  public:
-  // `bytes` must outlive the reader and the changes that it gives.
-  explicit ChangesetReader(std::string_view bytes) : rest_(bytes) {}
+  // The bytes must outlive the reader and the changes that it gives.
+  explicit ChangesetReader(ChangesetView changeset) : changeset_(changeset), rest_(changeset.bytes) {}
 
   // Reads the next change into `change`, re-using its memory; false at the end.
   // table() is that change's table.
@@ -87,6 +101,7 @@ class ChangesetReader {
   void read_table();
   void read_record(std::vector<Value>& values);
 
+  ChangesetView changeset_;
   std::string_view rest_;
   ChangesetTable table_;
   std::size_t tables_begun_ = 0;
@@ -114,6 +129,6 @@ Value take_value(std::string_view& bytes);
 
 // The changeset that undoes `changeset`: the same order of tables, and within
 // each DELETEs, UPDATEs, INSERTs.
-std::string invert(std::string_view changeset);
+Spill invert(ChangesetView changeset, const SpillSettings& spill);
 
 }  // namespace colony

@@ -1,28 +1,37 @@
 #include "sqlite_ext/net_rows.h"
 
-#include <array>
+#include <algorithm>
+#include <limits>
 
 namespace colony {
 namespace {
 
-// Appends the encoded values of the key to `keys`.
-void append_key(std::string& keys, const ChangesetTable& layout, std::string_view values) {
-  // The key stands in the first half of every record: before's, or an INSERT's only one.
+// Calls visit(bytes) with each encoded value of the key. It stands in the first
+// half of every record: before's, or an INSERT's only one.
+template <class Visit>
+void for_each_key_value(const ChangesetTable& layout, std::string_view values, Visit&& visit) {
   for (const std::uint8_t place : layout.key) {
     const char* const start = values.data();
     take_value(values);
-    if (place != 0) keys.append(start, static_cast<std::size_t>(values.data() - start));
+    if (place != 0) visit(std::string_view(start, static_cast<std::size_t>(values.data() - start)));
   }
 }
 
-Change decode(const ChangesetTable& layout, Operation op, std::string_view values) {
-  Change change;
+std::uint32_t hash_of(std::uint32_t table, const ChangesetTable& layout, std::string_view values) {
+  std::uint64_t hash = table * 0x9e3779b97f4a7c15u;
+  for_each_key_value(layout, values, [&](std::string_view value) {
+    hash = (hash ^ std::hash<std::string_view>{}(value)) * 0x9e3779b97f4a7c15u;
+    hash ^= hash >> 32;
+  });
+  return static_cast<std::uint32_t>(hash);
+}
+
+void decode(const ChangesetTable& layout, Operation op, std::string_view values, Change& change) {
   change.op = op;
-  if (op != Operation::kInsert) change.before.resize(layout.columns());
-  if (op != Operation::kDelete) change.after.resize(layout.columns());
+  change.before.assign(op == Operation::kInsert ? 0 : layout.columns(), Value{});
+  change.after.assign(op == Operation::kDelete ? 0 : layout.columns(), Value{});
   for (Value& value : change.before) value = take_value(values);
   for (Value& value : change.after) value = take_value(values);
-  return change;
 }
 
 // Forgets the columns that are as they were; false when none is left.
@@ -46,7 +55,53 @@ void overlay(std::vector<Value>& values, const std::vector<Value>& over) {
   }
 }
 
+// Makes of `net` what comes to the same as `net` and then `next`; false if that is
+// nothing.
+bool merge_next(Change& net, const Change& next, const ChangesetTable& layout) {
+  if (net.op == Operation::kInsert && next.op == Operation::kUpdate) {
+    overlay(net.after, next.after);
+    return true;
+  }
+  if (net.op == Operation::kInsert && next.op == Operation::kDelete) return false;
+  if (net.op == Operation::kUpdate && next.op == Operation::kUpdate) {
+    for (std::size_t i = 0; i < layout.columns(); ++i) {
+      if (!next.after[i].defined()) continue;
+      if (!net.before[i].defined()) net.before[i] = next.before[i];
+      net.after[i] = next.after[i];
+    }
+    return drop_unchanged(net, layout);
+  }
+  if (net.op == Operation::kUpdate && next.op == Operation::kDelete) {
+    const std::vector<Value> original = std::move(net.before);
+    net.before = next.before;
+    overlay(net.before, original);
+    net.after.clear();
+    net.op = Operation::kDelete;
+    return true;
+  }
+  if (net.op == Operation::kDelete && next.op == Operation::kInsert) {
+    net.after = next.after;
+    net.op = Operation::kUpdate;
+    return drop_unchanged(net, layout);
+  }
+  throw ChangesetError("changes of one row that cannot follow one another");
+}
+
+int phase_of(Operation op) { return op == Operation::kDelete ? 0 : op == Operation::kUpdate ? 1 : 2; }
+
 }  // namespace
+
+NetRows::NetRows(const ChangeLog& log, LayoutOf layout_of) : log_(log), layout_of_(std::move(layout_of)) {
+  for (std::size_t at = 0; at < log_.size();) {
+    const ChangeLog::Record record = log_.at(at);
+    add(at, record, layout_of_(record.table));
+    at = record.end;
+    log_.passed(at);
+  }
+  slots_ = {};
+  settle_repeated();
+  put_in_order();
+}
 
 void NetRows::grow() {
   slots_.assign(slots_.empty() ? 64 : slots_.size() * 2, 0);
@@ -58,101 +113,117 @@ void NetRows::grow() {
   }
 }
 
-NetRows::Row& NetRows::row_of(std::uint32_t table, const ChangesetTable& layout, Operation op, std::string_view values,
-                              bool& fresh) {
+bool NetRows::same_key(const Row& row, const ChangeLog::Record& record, const ChangesetTable& layout) const {
+  std::string_view here = log_.at(row.at).values, there = record.values;
+  for (const std::uint8_t place : layout.key) {
+    const Value a = take_value(here), b = take_value(there);
+    if (place != 0 && !identical(a, b)) return false;
+  }
+  return true;
+}
+
+void NetRows::add(std::size_t at, const ChangeLog::Record& record, const ChangesetTable& layout) {
+  if (rows_.size() + repeats_.size() >= std::numeric_limits<std::uint32_t>::max() / 2) {
+    throw ChangesetError("a transaction changes more rows than can be counted");
+  }
   if (rows_.size() * 2 >= slots_.size()) grow();
-  const std::size_t key_at = keys_.size();
-  append_key(keys_, layout, values);
-  const std::string_view key = std::string_view(keys_).substr(key_at);
-  const std::uint64_t hash = std::hash<std::string_view>{}(key) ^ (table * 0x9e3779b97f4a7c15u);
+  const std::uint32_t hash = hash_of(record.table, layout, record.values);
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t slot = hash & mask;; slot = (slot + 1) & mask) {
     if (slots_[slot] == 0) {
       slots_[slot] = static_cast<std::uint32_t>(rows_.size() + 1);
-      fresh = true;
-      return rows_.emplace_back(
-          Row{table, static_cast<std::uint32_t>(key.size()), key_at, hash, false, op, values, std::nullopt});
+      rows_.push_back({.at = at, .hash = hash, .table = record.table, .op = record.op});
+      return;
     }
     Row& row = rows_[slots_[slot] - 1];
-    if (row.hash == hash && row.table == table && std::string_view(keys_).substr(row.key_at, row.key_size) == key) {
-      keys_.resize(key_at);
-      fresh = false;
-      return row;
+    if (row.hash != hash || row.table != record.table || !same_key(row, record, layout)) continue;
+    repeats_.push_back({at, 0});
+    const auto repeat = static_cast<std::uint32_t>(repeats_.size());
+    if (row.first_repeat == 0) {
+      row.first_repeat = repeat;
+    } else {
+      repeats_[row.last_repeat - 1].next = repeat;
     }
-  }
-}
-
-void NetRows::add(std::uint32_t table, const ChangesetTable& layout, Operation op, std::string_view values) {
-  bool fresh = false;
-  Row& row = row_of(table, layout, op, values, fresh);
-  if (!fresh) merge(row, layout, op, values);
-}
-
-void NetRows::merge(Row& row, const ChangesetTable& layout, Operation op, std::string_view values) {
-  if (row.gone) {
-    row.gone = false;
-    row.op = op;
-    row.values = values;
-    row.merged.reset();
+    row.last_repeat = repeat;
     return;
   }
-  if (!row.merged) row.merged = decode(layout, row.op, row.values);
-  Change& net = *row.merged;
-  const Change next = decode(layout, op, values);
-  if (net.op == Operation::kInsert && next.op == Operation::kUpdate) {
-    overlay(net.after, next.after);
-  } else if (net.op == Operation::kInsert && next.op == Operation::kDelete) {
-    row.gone = true;
-  } else if (net.op == Operation::kUpdate && next.op == Operation::kUpdate) {
-    for (std::size_t i = 0; i < layout.columns(); ++i) {
-      if (!next.after[i].defined()) continue;
-      if (!net.before[i].defined()) net.before[i] = next.before[i];
-      net.after[i] = next.after[i];
-    }
-    row.gone = !drop_unchanged(net, layout);
-  } else if (net.op == Operation::kUpdate && next.op == Operation::kDelete) {
-    const std::vector<Value> original = std::move(net.before);
-    net.before = next.before;
-    overlay(net.before, original);
-    net.after.clear();
-    net.op = Operation::kDelete;
-  } else if (net.op == Operation::kDelete && next.op == Operation::kInsert) {
-    net.after = next.after;
-    net.op = Operation::kUpdate;
-    row.gone = !drop_unchanged(net, layout);
-  } else {
-    throw ChangesetError("changes of one row that cannot follow one another");
-  }
-  row.op = net.op;
 }
 
-void NetRows::write(std::string& out, const std::function<const ChangesetTable&(std::uint32_t)>& layout_of) const {
-  std::vector<std::uint32_t> tables;  // in the order of their first rows
-  std::vector<std::array<std::vector<const Row*>, 3>> by_table;
+// The net change of a row; false if it is none.
+bool NetRows::merge(const Row& row, Change& net) const {
+  const ChangesetTable& layout = layout_of_(row.table);
+  const ChangeLog::Record first = log_.at(row.at);
+  decode(layout, first.op, first.values, net);
+  bool gone = false;
+  Change next;
+  for (std::uint32_t repeat = row.first_repeat; repeat != 0; repeat = repeats_[repeat - 1].next) {
+    const ChangeLog::Record record = log_.at(repeats_[repeat - 1].at);
+    decode(layout, record.op, record.values, next);
+    if (gone) {
+      std::swap(net, next);
+      gone = false;
+    } else {
+      gone = !merge_next(net, next, layout);
+    }
+  }
+  return !gone;
+}
+
+void NetRows::settle_repeated() {
+  Change net;
+  for (Row& row : rows_) {
+    if (row.first_repeat == 0) continue;
+    row.gone = !merge(row, net);
+    row.op = net.op;
+  }
+}
+
+// By table, and within a table DELETEs, UPDATEs, INSERTs, each as they came.
+void NetRows::put_in_order() {
+  std::vector<std::uint32_t> counts;  // per table and phase; then where these begin
+  std::vector<std::uint32_t> places;  // per table's number, its place in tables_ plus 1
   for (const Row& row : rows_) {
     if (row.gone) continue;
-    std::size_t t = 0;
-    while (t < tables.size() && tables[t] != row.table) ++t;
-    if (t == tables.size()) {
-      tables.push_back(row.table);
-      by_table.emplace_back();
+    if (row.table >= places.size()) places.resize(row.table + 1, 0);
+    if (places[row.table] == 0) {
+      tables_.push_back(row.table);
+      places[row.table] = static_cast<std::uint32_t>(tables_.size());
+      counts.resize(tables_.size() * 3, 0);
     }
-    const int phase = row.op == Operation::kDelete ? 0 : row.op == Operation::kUpdate ? 1 : 2;
-    by_table[t][static_cast<std::size_t>(phase)].push_back(&row);
+    ++counts[(places[row.table] - 1) * 3 + static_cast<std::size_t>(phase_of(row.op))];
   }
+  std::uint32_t begin = 0;
+  for (std::uint32_t& count : counts) begin += std::exchange(count, begin);
+  order_.resize(begin);
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const Row& row = rows_[i];
+    if (row.gone) continue;
+    const std::size_t kind = (places[row.table] - 1) * 3 + static_cast<std::size_t>(phase_of(row.op));
+    order_[counts[kind]++] = static_cast<std::uint32_t>(i);
+  }
+}
+
+void NetRows::write(const std::function<void(std::string& bytes)>& drain) const {
+  constexpr std::size_t kBytesAtOnce = 64u << 10;
+  std::string out;
   ChangesetWriter writer(out);
-  for (std::size_t t = 0; t < tables.size(); ++t) {
-    writer.begin_table(layout_of(tables[t]));
-    for (const auto& phase : by_table[t]) {
-      for (const Row* row : phase) {
-        if (row->merged) {
-          writer.add(*row->merged);
-        } else {
-          writer.add_encoded(row->op, row->values);
-        }
-      }
+  Change net;
+  const Row* before = nullptr;
+  for (const std::uint32_t i : order_) {
+    const Row& row = rows_[i];
+    if (before == nullptr || before->table != row.table) writer.begin_table(layout_of_(row.table));
+    before = &row;
+    if (row.first_repeat == 0) {
+      writer.add_encoded(row.op, log_.at(row.at).values);
+    } else {
+      merge(row, net);
+      writer.add(net);
     }
+    if (out.size() < kBytesAtOnce) continue;
+    drain(out);
+    log_.passed(row.at);
   }
+  if (!out.empty()) drain(out);
 }
 
 }  // namespace colony

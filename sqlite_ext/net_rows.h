@@ -1,48 +1,65 @@
 // The net change of each row that a transaction touched: of several changes of
 // one row in a row, the one that comes to the same.
+//
+// What it remembers of a row is where its changes stand in the log, so memory
+// grows by some fifty bytes for each row, however wide.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "sqlite_ext/change_log.h"
 #include "sqlite_ext/changeset.h"
 
 namespace colony {
 
 class NetRows {
  public:
-  // Takes the next change, in the order in which they happened. `values` are
-  // those of a changeset's record: before (unless INSERT), then after (unless
-  // DELETE); they and `layout` must outlive this object.
-  void add(std::uint32_t table, const ChangesetTable& layout, Operation op, std::string_view values);
+  using LayoutOf = std::function<const ChangesetTable&(std::uint32_t table)>;
 
-  // Appends the changeset. `layout_of` is called once for each table that has
-  // changes left, in the order in which the tables were first touched.
-  void write(std::string& out, const std::function<const ChangesetTable&(std::uint32_t)>& layout_of) const;
+  // The log must outlive this object, and not change. Throws ChangesetError when
+  // it has changes of one row that cannot follow one another.
+  NetRows(const ChangeLog& log, LayoutOf layout_of);
+
+  // The tables that have changes left, in the order in which these rows were first
+  // touched: that of the changeset.
+  const std::vector<std::uint32_t>& tables() const { return tables_; }
+
+  // Writes the changeset. `drain` takes what there is of it, and leaves nothing,
+  // now and then and at the end.
+  void write(const std::function<void(std::string& bytes)>& drain) const;
 
  private:
   struct Row {
+    std::uint64_t at;  // its first change
+    std::uint32_t hash;
     std::uint32_t table;
-    std::uint32_t key_size;
-    std::size_t key_at;  // in keys_
-    std::uint64_t hash;
+    std::uint32_t first_repeat = 0;  // into repeats_, plus 1; 0: none
+    std::uint32_t last_repeat = 0;
+    Operation op;       // the net one
     bool gone = false;  // the changes came to nothing
-    Operation op;
-    std::string_view values;       // while the row was touched once
-    std::optional<Change> merged;  // since it was touched again
+  };
+  struct Repeat {
+    std::uint64_t at;
+    std::uint32_t next;
   };
 
-  Row& row_of(std::uint32_t table, const ChangesetTable& layout, Operation op, std::string_view values, bool& fresh);
+  void add(std::size_t at, const ChangeLog::Record& record, const ChangesetTable& layout);
   void grow();
-  static void merge(Row& row, const ChangesetTable& layout, Operation op, std::string_view values);
+  bool same_key(const Row& row, const ChangeLog::Record& record, const ChangesetTable& layout) const;
+  bool merge(const Row& row, Change& net) const;
+  void settle_repeated();
+  void put_in_order();
 
+  const ChangeLog& log_;
+  LayoutOf layout_of_;
   std::vector<Row> rows_;
   std::vector<std::uint32_t> slots_;  // open addressing: 0, or the index of a row plus 1
-  std::string keys_;
+  std::vector<Repeat> repeats_;
+  std::vector<std::uint32_t> tables_;
+  std::vector<std::uint32_t> order_;  // of the rows in the changeset
 };
 
 }  // namespace colony

@@ -159,12 +159,12 @@ void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
   const std::size_t start = mark();
   try {
     if (op == SQLITE_INSERT) {
-      append(Operation::kInsert, {}, after_);
+      log_.append(found_, Operation::kInsert, {}, after_);
     } else if (op == SQLITE_DELETE) {
-      append(Operation::kDelete, before_, {});
+      log_.append(found_, Operation::kDelete, before_, {});
     } else if (!same_key(*table)) {
-      append(Operation::kDelete, before_, {});
-      append(Operation::kInsert, {}, after_);
+      log_.append(found_, Operation::kDelete, before_, {});
+      log_.append(found_, Operation::kInsert, {}, after_);
     } else {
       bool changed = false;
       for (std::size_t i = 0; i < columns; ++i) {
@@ -174,7 +174,7 @@ void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
         if (!differs && !is_key) before_[i] = Value{};
         if (!differs || is_key) after_[i] = Value{};
       }
-      if (changed) append(Operation::kUpdate, before_, after_);
+      if (changed) log_.append(found_, Operation::kUpdate, before_, after_);
     }
   } catch (...) {
     truncate(start);
@@ -183,63 +183,28 @@ void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
   for (auto& [column, statement] : table->stored_value) sqlite3_reset(statement);
 }
 
-void Recorder::append(Operation op, const std::vector<Value>& before, const std::vector<Value>& after) {
-  RecordHeader header{found_, op, 0};
-  const std::size_t start = log_.size();
-  log_.resize(start + sizeof header);
-  for (const Value& value : before) append_value(log_, value);
-  for (const Value& value : after) append_value(log_, value);
-  header.bytes = log_.size() - start;
-  std::memcpy(log_.data() + start, &header, sizeof header);
-}
-
-Recorder::Record Recorder::record_at(const std::string& log, std::size_t at) {
-  Record record;
-  std::memcpy(&record.header, log.data() + at, sizeof record.header);
-  record.values = std::string_view(log).substr(at + sizeof record.header, record.header.bytes - sizeof record.header);
-  return record;
-}
-
-void Recorder::decode(const Record& record, std::size_t columns, Change& change) {
-  std::string_view rest = record.values;
-  change.op = record.header.op;
-  change.before.assign(change.op == Operation::kInsert ? 0 : columns, Value{});
-  change.after.assign(change.op == Operation::kDelete ? 0 : columns, Value{});
-  for (Value& value : change.before) value = take_value(rest);
-  for (Value& value : change.after) value = take_value(rest);
-}
-
 // A single record is its own net change; most transactions have just one.
-std::string Recorder::changeset_of_one(const Record& record, std::uint64_t* shape) const {
-  const CapturedTable& table = tables_[record.header.table].layout;
+void Recorder::write_changeset_of_one(const ChangeLog::Record& record, const Drain& drain) const {
+  const CapturedTable& table = tables_[record.table].layout;
   std::string out;
   out.reserve(table.header.columns() + table.header.name.size() + record.values.size() + 8);
   ChangesetWriter writer(out);
   writer.begin_table(table.header);
-  writer.add_encoded(record.header.op, record.values);
-  if (shape != nullptr) *shape = combine_shapes(0, table.shape);
-  return out;
+  writer.add_encoded(record.op, record.values);
+  drain(out, combine_shapes(0, table.shape));
 }
 
-std::string Recorder::changeset(std::uint64_t* shape) const {
-  if (!log_.empty()) {
-    const Record first = record_at(log_, 0);
-    if (first.header.bytes == log_.size()) return changeset_of_one(first, shape);
+void Recorder::write_changeset(const Drain& drain) const {
+  if (log_.empty()) return;
+  if (const ChangeLog::Record first = log_.at(0); first.end == log_.size()) {
+    write_changeset_of_one(first, drain);
+    return;
   }
-  NetRows net;
-  for (std::size_t at = 0; at < log_.size();) {
-    const Record record = record_at(log_, at);
-    at += record.header.bytes;
-    net.add(record.header.table, tables_[record.header.table].layout.header, record.header.op, record.values);
-  }
-  std::uint64_t combined = 0;
-  std::string out;
-  net.write(out, [&](std::uint32_t table) -> const ChangesetTable& {
-    combined = combine_shapes(combined, tables_[table].layout.shape);
-    return tables_[table].layout.header;
-  });
-  if (shape != nullptr) *shape = combined;
-  return out;
+  const NetRows net(log_,
+                    [this](std::uint32_t table) -> const ChangesetTable& { return tables_[table].layout.header; });
+  std::uint64_t shape = 0;
+  for (const std::uint32_t table : net.tables()) shape = combine_shapes(shape, tables_[table].layout.shape);
+  net.write([&](std::string& bytes) { drain(bytes, shape); });
 }
 
 }  // namespace colony

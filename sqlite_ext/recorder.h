@@ -5,12 +5,12 @@
 // learns what a redo really changed and which rows it displaced.
 //
 // Threads: those of its connection, one at a time. Errors: exceptions
-// (std::bad_alloc, RecordError) leave the recording as it was before the call;
+// (std::bad_alloc, RecordError, SpillError) leave the recording as it was before the call;
 // callers that are SQLite callbacks catch them.
 #pragma once
 
 #include <cstdint>
-#include <cstring>
+#include <functional>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "sqlite_ext/captured_table.h"
+#include "sqlite_ext/change_log.h"
 #include "sqlite_ext/changeset.h"
 #include "sqlite_ext/sqlite_host.h"
 
@@ -31,8 +32,8 @@ class RecordError : public std::runtime_error {
 
 class Recorder {
  public:
-  Recorder(sqlite3* db, std::string schema, const SqliteHost& host)
-      : db_(db), schema_(std::move(schema)), host_(host) {}
+  Recorder(sqlite3* db, std::string schema, const SqliteHost& host, SpillSettings spill)
+      : db_(db), schema_(std::move(schema)), host_(host), log_(std::move(spill)) {}
   ~Recorder();
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
@@ -51,14 +52,17 @@ class Recorder {
 
   // How much is recorded; truncate() goes back to such a mark.
   std::size_t mark() const { return log_.size(); }
-  void truncate(std::size_t mark) { log_.resize(mark); }
+  void truncate(std::size_t mark) { log_.truncate(mark); }
   void clear() { log_.clear(); }
   bool empty() const { return log_.empty(); }
 
-  // The net changeset of all that is recorded; empty when it all comes to
-  // nothing. `shape`, if given, receives the combined shape of its tables, in
-  // the changeset's order.
-  std::string changeset(std::uint64_t* shape = nullptr) const;
+  // Takes what there is of a changeset, and leaves nothing; `shape` is the combined
+  // one of all its tables, in the changeset's order.
+  using Drain = std::function<void(std::string& bytes, std::uint64_t shape)>;
+
+  // Writes the net changeset of all that is recorded, in as many calls as it takes;
+  // none when it all comes to nothing.
+  void write_changeset(const Drain& drain) const;
 
   // Calls visit(table, row) for each row that was deleted since `mark`, in order,
   // with its values before. For rows that REPLACE displaced.
@@ -70,23 +74,9 @@ class Recorder {
     CapturedTable layout;
     std::map<std::size_t, sqlite3_stmt*> stored_value;  // per column: see stored_value()
   };
-  // A record of log_: this, then the values as a changeset has them.
-  struct RecordHeader {
-    std::uint32_t table;
-    Operation op;
-    std::uint64_t bytes;  // of the whole record
-  };
-  struct Record {
-    RecordHeader header;
-    std::string_view values;
-  };
 
-  static Record record_at(const std::string& log, std::size_t at);
-  static void decode(const Record& record, std::size_t columns, Change& change);
-
-  std::string changeset_of_one(const Record& record, std::uint64_t* shape) const;
+  void write_changeset_of_one(const ChangeLog::Record& record, const Drain& drain) const;
   Table* find(const char* name);
-  void append(Operation op, const std::vector<Value>& before, const std::vector<Value>& after);
   Value old_value(Table& table, std::size_t column, sqlite3_int64 rowid);
   Value new_value(const Table& table, std::size_t column, int op);
   Value stored_value(Table& table, std::size_t column, sqlite3_int64 rowid);
@@ -98,20 +88,22 @@ class Recorder {
   std::vector<Table> tables_;                             // also those of earlier schemas that log_ still refers to
   std::unordered_map<std::string, std::uint32_t> index_;  // of the present schema, by name
   std::uint32_t found_ = 0;                               // what find() found last
-  std::string log_;
+  ChangeLog log_;
   std::vector<Value> before_, after_;  // of the row at hand
 };
 
 template <class Visit>
 void Recorder::for_each_delete_since(std::size_t mark, Visit&& visit) const {
-  Change change;
+  std::vector<Value> row;
   for (std::size_t at = mark; at < log_.size();) {
-    const Record record = record_at(log_, at);
-    at += record.header.bytes;
-    if (record.header.op != Operation::kDelete) continue;
-    const ChangesetTable& table = tables_[record.header.table].layout.header;
-    decode(record, table.columns(), change);
-    visit(table, static_cast<const std::vector<Value>&>(change.before));
+    const ChangeLog::Record record = log_.at(at);
+    at = record.end;
+    if (record.op != Operation::kDelete) continue;
+    const ChangesetTable& table = tables_[record.table].layout.header;
+    row.resize(table.columns());
+    std::string_view rest = record.values;
+    for (Value& value : row) value = take_value(rest);
+    visit(table, static_cast<const std::vector<Value>&>(row));
   }
 }
 

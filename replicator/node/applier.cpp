@@ -9,6 +9,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Entries that are small on the way may be large in memory.
+constexpr std::size_t kUnpackedBytesMax = 8u << 20;
+
 std::string number(Sequence sequence) { return std::to_string(sequence.value()); }
 
 // What of the transaction could not be applied at the message where it stands.
@@ -25,7 +28,7 @@ struct PutBack {};
 }  // namespace
 
 Applier::Applier(const std::string& path, Log& log, Progress& progress, Status& status, Options options)
-    : db_(open_for_fold(path)),
+    : db_(open_for_fold(path, options.spill)),
       file_(db_),
       fold_(db_, schema_),
       journal_(db_),
@@ -192,6 +195,7 @@ std::vector<PlannedMessage> Applier::plan(std::size_t messages_max) {
   std::vector<PlannedMessage> plans;
   Planner planner(file_, origins_);
   Sequence expected = position_.next();
+  std::size_t unpacked = 0;
   for (std::size_t i = 0; i < messages_max && messages_[i].sequence == expected; ++i) {
     try {
       plans.push_back(planner.plan(messages_[i]));
@@ -199,6 +203,8 @@ std::vector<PlannedMessage> Applier::plan(std::size_t messages_max) {
       throw StoppedAt{i, halt.what()};
     }
     if (plans.back().barrier() != nullptr) break;  // its position is to be seen
+    if (plans.back().entry) unpacked += plans.back().entry->storage.size();
+    if (unpacked > kUnpackedBytesMax) break;
     expected = expected.next();
   }
   return plans;
@@ -283,7 +289,7 @@ void Applier::index_new_pending() {
       if (!piece.last) continue;
       Touched touched;
       add_touched(schema_, changeset, touched);
-      if (const std::optional<std::string> effect = file_.effect(piece.piece)) add_touched(schema_, *effect, touched);
+      if (std::optional<Spill> effect = file_.effect(*first, piece.piece)) add_touched(schema_, *effect, touched);
       pending_.add(*first, piece.piece, std::move(touched));
       first.reset();
       changeset.clear();

@@ -36,6 +36,8 @@ class Applier {
   struct Options {
     FetchLimits fetch;
     std::chrono::milliseconds transaction_ms{10};
+    // For transactions that are too large for memory; beside the file if not given.
+    std::optional<SpillSettings> spill;
     // Where this file lives, as its own hello tells the others.
     Home home;
     // Asked between two tries for the write lock that an app holds.

@@ -79,14 +79,10 @@ void undo_pending(Database& db, NodeFile& file) {
   Fold fold(db, schema);
   ConflictJournal journal(db);
   PendingTransactions pending;
-  std::optional<PieceNumber> first;
   std::set<PieceNumber> all;
-  for (const OutboxPiece& piece : file.outbox_after(PieceNumber(), SIZE_MAX)) {
-    if (!first) first = piece.piece;
-    if (!piece.last) continue;
-    pending.add(*first, piece.piece, {});
-    all.insert(piece.piece);
-    first.reset();
+  for (const auto& [first, last] : file.pending_pieces()) {
+    pending.add(first, last, {});
+    all.insert(last);
   }
   Rebase(file, fold, schema, journal, pending).undo(all);
   db.execute("DELETE FROM __colony_outbox");

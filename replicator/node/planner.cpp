@@ -1,12 +1,13 @@
 #include "replicator/node/planner.h"
 
+#include <utility>
+
 #include "replicator/log/error.h"
 
 namespace colony {
 
 Planner::Planner(NodeFile& file, const std::map<std::string, Origin>& origins) : file_(file) {
   for (const auto& [node, origin] : origins) origins_[node] = {origin.incarnation, origin.piece};
-  open_ = file.parts();
 }
 
 PlannedMessage Planner::plan(const Message& message) {
@@ -51,21 +52,33 @@ void Planner::plan_transactions(PlannedMessage& planned, OriginState& state) {
       if (piece.last) planned.transactions.push_back({here, piece.shape, true, false, {}});
       continue;
     }
-    std::string& open = open_[origin];
     if (!piece.last) {
-      open += piece.changeset;
+      open(origin).parts.push_back(piece.changeset);
       planned.parts.push_back({here, piece.changeset});
-    } else if (open.empty()) {
+    } else if (!open(origin).begun()) {
       planned.transactions.push_back({here, piece.shape, false, false, piece.changeset});
     } else {
-      planned.assembled.push_back(std::move(open));
-      planned.assembled.back() += piece.changeset;
+      planned.assembled.push_back(take_open(origin));
+      planned.assembled.back().append(piece.changeset);
       planned.transactions.push_back({here, piece.shape, false, true, planned.assembled.back()});
-      open.clear();
       planned.parts.clear();  // those of this entry are in it
     }
   }
   if (planned.accepted == PieceNumber()) planned.passed_over = true;
+}
+
+Planner::Open& Planner::open(const std::string& origin) {
+  const auto [at, fresh] = open_.try_emplace(origin);
+  if (fresh) at->second.in_file = file_.has_parts(origin);
+  return at->second;
+}
+
+// What an origin has begun, put together.
+Spill Planner::take_open(const std::string& origin) {
+  Open begun = std::exchange(open(origin), {});
+  Spill whole = begun.in_file ? file_.parts(origin) : Spill(file_.spill());
+  for (const std::string_view part : begun.parts) whole.append(part);
+  return whole;
 }
 
 // Whether a piece of this node that the log has is what the outbox has under that

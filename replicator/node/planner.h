@@ -26,9 +26,9 @@ namespace colony {
 struct PlannedTransaction {
   PieceNumber last;
   std::uint64_t shape = 0;
-  bool own = false;            // of this file's outbox, still pending
-  bool has_parts = false;      // its beginning is kept in the file
-  std::string_view changeset;  // of somebody else's; whole
+  bool own = false;         // of this file's outbox, still pending
+  bool has_parts = false;   // its beginning is kept in the file
+  ChangesetView changeset;  // of somebody else's; whole
 };
 
 struct PlannedPart {
@@ -43,8 +43,8 @@ struct PlannedMessage {
   bool out_of_turn = false;  // passed over, and its origin must send again
   PieceNumber accepted;      // the origin's new high-water mark, if it has pieces that count
   std::vector<PlannedTransaction> transactions;
-  std::vector<PlannedPart> parts;    // of a transaction whose end is yet to come
-  std::list<std::string> assembled;  // what changesets of several pieces point into, wherever this moves
+  std::vector<PlannedPart> parts;  // of a transaction whose end is yet to come
+  std::list<Spill> assembled;      // what changesets of several pieces point into, wherever this moves
 
   const HelloEntry* hello() const { return entry && !passed_over ? std::get_if<HelloEntry>(&entry->body) : nullptr; }
   const BarrierEntry* barrier() const {
@@ -57,7 +57,8 @@ class Planner {
   // `origins` as the file has them; both must outlive the planner.
   Planner(NodeFile& file, const std::map<std::string, Origin>& origins);
 
-  // The messages in order, one call each. Throws Halt for an entry that must not
+  // The messages in order, one call each; they must outlive the planner and what it
+  // planned of those before. Throws Halt for an entry that must not
   // be passed over and cannot be read, and when somebody else speaks as this node.
   PlannedMessage plan(const Message& message);
 
@@ -70,9 +71,20 @@ class Planner {
   void plan_transactions(PlannedMessage& planned, OriginState& state);
   bool is_in_outbox(const Message& message, PieceNumber number, const Piece& piece);
 
+  // A transaction that an origin has begun and not ended.
+  struct Open {
+    bool in_file = false;                 // its first parts
+    std::vector<std::string_view> parts;  // the later ones, of messages planned here
+
+    bool begun() const { return in_file || !parts.empty(); }
+  };
+
+  Open& open(const std::string& origin);
+  Spill take_open(const std::string& origin);
+
   NodeFile& file_;
   std::map<std::string, OriginState> origins_;
-  std::map<std::string, std::string> open_;  // transactions begun and not ended, by origin
+  std::map<std::string, Open> open_;  // of the origins whose pieces were planned
 };
 
 }  // namespace colony

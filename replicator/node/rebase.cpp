@@ -18,17 +18,17 @@ void Rebase::on_displaced(const ReplicatedTable& table, const std::vector<Value>
   check_known(row_mark(table, row), redoing_);
 }
 
-std::string Rebase::changeset_of(PieceNumber last) {
-  return file_.outbox_transaction(pending_.first_piece(last), last);
-}
+Spill Rebase::changeset_of(PieceNumber last) { return file_.outbox_transaction(pending_.first_piece(last), last); }
 
 void Rebase::undo(std::set<PieceNumber> transactions) {
   undone_ = std::move(transactions);
   accounted_ = undone_;
   for (auto it = undone_.rbegin(); it != undone_.rend(); ++it) {
-    const std::optional<std::string> effect = file_.effect(*it);
-    std::vector<Conflict> conflicts;
-    fold_.apply(invert(effect ? *effect : changeset_of(*it)), conflicts);
+    std::optional<Spill> undoing = file_.effect(pending_.first_piece(*it), *it);
+    if (!undoing) undoing = changeset_of(*it);
+    undoing = invert(*undoing, file_.spill());
+    Conflicts conflicts(file_.spill());
+    fold_.apply(*undoing, conflicts);
     if (!conflicts.empty()) {
       throw Halt(
           "rows of table " + conflicts.front().table + " (" + conflicts.front().key +
@@ -39,16 +39,15 @@ void Rebase::undo(std::set<PieceNumber> transactions) {
   }
 }
 
-void Rebase::journal(Sequence sequence, const std::string& origin, PieceNumber last,
-                     const std::vector<Conflict>& conflicts) {
+void Rebase::journal(Sequence sequence, const std::string& origin, PieceNumber last, Conflicts& conflicts) {
   if (conflicts.empty()) return;
-  journal_.add(sequence, origin, last, conflicts);
+  journal_.add(sequence, origin, last, conflicts, file_.conflicts_max());
   journalled_ = true;
 }
 
-void Rebase::apply_foreign(Sequence sequence, const std::string& origin, PieceNumber last, std::string_view changeset,
+void Rebase::apply_foreign(Sequence sequence, const std::string& origin, PieceNumber last, ChangesetView changeset,
                            std::uint64_t shape) {
-  std::vector<Conflict> conflicts;
+  Conflicts conflicts(file_.spill());
   redoing_ = PieceNumber();
   fold_.apply(changeset, conflicts, shape);
   journal(sequence, origin, last, conflicts);
@@ -57,9 +56,10 @@ void Rebase::apply_foreign(Sequence sequence, const std::string& origin, PieceNu
 void Rebase::absorb_own(Sequence sequence, PieceNumber last) {
   const std::string& node = file_.identity().node;
   if (undone_.erase(last) != 0) {
-    std::vector<Conflict> conflicts;
+    Conflicts conflicts(file_.spill());
     redoing_ = last;
-    fold_.apply(changeset_of(last), conflicts);
+    Spill changeset = changeset_of(last);
+    fold_.apply(changeset, conflicts);
     journal(sequence, node, last, conflicts);
   } else if (journal_.settle_pending(sequence, node, last)) {
     journalled_ = true;
@@ -71,15 +71,19 @@ void Rebase::absorb_own(Sequence sequence, PieceNumber last) {
 
 void Rebase::redo_rest() {
   for (const PieceNumber last : undone_) {
-    std::vector<Conflict> conflicts;
+    Conflicts conflicts(file_.spill());
     redoing_ = last;
-    const std::string changeset = changeset_of(last);
-    const std::string effect = fold_.apply_recorded(changeset, conflicts);
+    Spill changeset = changeset_of(last);
+    Spill effect = fold_.apply_recorded(changeset, conflicts);
     Touched touched;
     add_touched(schema_, effect, touched);
     for (const std::uint64_t mark : touched.marks) check_known(mark, last);
     pending_.add_marks(last, touched);
-    file_.set_effect(last, effect == changeset ? std::nullopt : std::optional<std::string>(effect));
+    if (effect.view() == changeset.view()) {
+      file_.clear_effect(pending_.first_piece(last), last);
+    } else {
+      file_.set_effect(pending_.first_piece(last), last, effect);
+    }
     journal(Sequence(), file_.identity().node, last, conflicts);
   }
   undone_.clear();

@@ -35,7 +35,7 @@ class Rebase {
   void undo(std::set<PieceNumber> transactions);
 
   // Applies somebody else's transaction; its conflicts go to the journal.
-  void apply_foreign(Sequence sequence, const std::string& origin, PieceNumber last, std::string_view changeset,
+  void apply_foreign(Sequence sequence, const std::string& origin, PieceNumber last, ChangesetView changeset,
                      std::uint64_t shape);
 
   // A transaction of this node has come back in the log: it takes its place
@@ -53,8 +53,8 @@ class Rebase {
  private:
   void on_displaced(const ReplicatedTable& table, const std::vector<Value>& row);
   void check_known(std::uint64_t mark, PieceNumber after) const;
-  std::string changeset_of(PieceNumber last);
-  void journal(Sequence sequence, const std::string& origin, PieceNumber last, const std::vector<Conflict>& conflicts);
+  Spill changeset_of(PieceNumber last);
+  void journal(Sequence sequence, const std::string& origin, PieceNumber last, Conflicts& conflicts);
 
   NodeFile& file_;
   Fold& fold_;

@@ -1,11 +1,13 @@
 // The conflict journal: what lost when two nodes changed the same.
 #pragma once
 
+#include <cstdint>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "replicator/log/names.h"
 #include "replicator/store/sqlite.h"
+#include "sqlite_ext/spill.h"
 
 namespace colony {
 
@@ -27,13 +29,50 @@ struct Conflict {
   std::string lost;  // likewise
 };
 
+// What a transaction collided with, in the order of its changes. They may be as many
+// as its rows, so they are kept as bytes that spill.
+class Conflicts {
+ public:
+  explicit Conflicts(SpillSettings spill = {}) : bytes_(std::move(spill)) {}
+
+  void add(const Conflict& conflict);
+  std::size_t size() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  Conflict front();
+
+  // truncate() goes back to a mark.
+  struct Mark {
+    std::size_t count, bytes;
+  };
+  Mark mark() const { return {count_, bytes_.size()}; }
+  void truncate(const Mark& mark);
+
+  // Calls visit(n, conflict) for each, in order.
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    std::string_view rest = bytes_.view();
+    for (std::size_t n = 0; !rest.empty(); ++n) {
+      visit(n, take(rest));
+      bytes_.passed(bytes_.size() - rest.size());
+    }
+  }
+
+ private:
+  static Conflict take(std::string_view& rest);
+
+  Spill bytes_;
+  std::size_t count_ = 0;
+};
+
 // Where conflicts are kept: __colony_conflicts. Those of a transaction that is
 // still pending stand under sequence 0: they may yet change.
 class ConflictJournal {
  public:
   explicit ConflictJournal(Database& db);
 
-  void add(Sequence sequence, std::string_view origin, PieceNumber piece, const std::vector<Conflict>& conflicts);
+  // Of one transaction's conflicts it takes the latest `rows_max`: trim() would leave
+  // no more of them.
+  void add(Sequence sequence, std::string_view origin, PieceNumber piece, Conflicts& conflicts, std::int64_t rows_max);
 
   // A pending transaction was undone; its conflicts are void.
   void forget_pending(std::string_view origin, PieceNumber piece);

@@ -1,6 +1,7 @@
 #include "replicator/store/fold.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "replicator/store/derived_triggers.h"
 #include "replicator/store/json.h"
@@ -39,13 +40,14 @@ std::vector<Value> unknown_values(const Change& change, const std::vector<Value>
 
 }  // namespace
 
-Database open_for_fold(const std::string& path) {
+Database open_for_fold(const std::string& path, const std::optional<SpillSettings>& spill) {
   Database db(path, Database::Mode::kReadWrite);
+  if (spill) db.set_spill(*spill);
   sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
   // Rows that REPLACE displaces fire the triggers of derived tables only then.
   db.execute(
       "PRAGMA recursive_triggers = ON; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; "
-      "PRAGMA temp_store = MEMORY; PRAGMA synchronous = NORMAL");
+      "PRAGMA synchronous = NORMAL");
   return db;
 }
 
@@ -56,21 +58,32 @@ class Fold::Recording {
     if (!outermost_) return;
     fold_.recorder_.clear();
     fold_.recording_ = true;
-    linked_host().preupdate_hook(fold_.db_.handle(), &Recording::on_preupdate, &fold_.recorder_);
+    fold_.recording_failed_ = nullptr;
+    linked_host().preupdate_hook(fold_.db_.handle(), &Recording::on_preupdate, &fold_);
   }
   ~Recording() {
     if (!outermost_) return;
     linked_host().preupdate_hook(fold_.db_.handle(), nullptr, nullptr);
     fold_.recording_ = false;
+    fold_.recorder_.clear();
+  }
+  // To be called before what was recorded is used.
+  static void check(const Fold& fold) {
+    if (fold.recording_failed_) std::rethrow_exception(fold.recording_failed_);
   }
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
 
  private:
-  static void on_preupdate(void* recorder, sqlite3*, int op, const char* schema, const char* table,
+  static void on_preupdate(void* context, sqlite3*, int op, const char* schema, const char* table,
                            sqlite3_int64 old_rowid, sqlite3_int64) noexcept {
-    // A failure here would leave an undo incomplete: it ends the process.
-    if (std::string_view(schema) == "main") static_cast<Recorder*>(recorder)->record(op, table, old_rowid);
+    if (std::string_view(schema) != "main") return;
+    auto* const fold = static_cast<Fold*>(context);
+    try {
+      fold->recorder_.record(op, table, old_rowid);
+    } catch (...) {
+      fold->recording_failed_ = std::current_exception();  // no exception may pass SQLite
+    }
   }
 
   Fold& fold_;
@@ -80,7 +93,7 @@ class Fold::Recording {
 Fold::Fold(Database& db, const ReplicatedSchema& schema)
     : db_(db),
       schema_(schema),
-      recorder_(db.handle(), "main", linked_host()),
+      recorder_(db.handle(), "main", linked_host(), db.spill()),
       savepoint_(db, "SAVEPOINT fold"),
       rollback_to_(db, "ROLLBACK TO fold"),
       release_(db, "RELEASE fold") {
@@ -123,14 +136,14 @@ TableStatements& Fold::statements_for(const ChangesetTable& table) {
 
 // Only changes of tables with unique indexes can get into each other's way, and
 // only if there are two of them.
-bool Fold::can_collide(std::string_view changeset) {
+bool Fold::can_collide(ChangesetView changeset) {
   if (!any_unique_) return false;
   ChangesetReader reader(changeset);
   return reader.next(change_) && reader.next(change_);
 }
 
-void Fold::apply(std::string_view changeset, std::vector<Conflict>& conflicts, std::optional<std::uint64_t> shape) {
-  const std::size_t conflicts_before = conflicts.size();
+void Fold::apply(ChangesetView changeset, Conflicts& conflicts, std::optional<std::uint64_t> shape) {
+  const Conflicts::Mark conflicts_before = conflicts.mark();
   const std::size_t mark = recorder_.mark();
   const bool keeps_a_way_back = can_collide(changeset);
   if (keeps_a_way_back) savepoint_.run();
@@ -138,7 +151,7 @@ void Fold::apply(std::string_view changeset, std::vector<Conflict>& conflicts, s
     // Without a savepoint it was a lone change, which then has changed nothing.
     if (keeps_a_way_back) rollback_to_.run();
     recorder_.truncate(mark);
-    conflicts.resize(conflicts_before);
+    conflicts.truncate(conflicts_before);
     apply_as_set(changeset, conflicts);
   }
   if (keeps_a_way_back) release_.run();
@@ -147,14 +160,20 @@ void Fold::apply(std::string_view changeset, std::vector<Conflict>& conflicts, s
   }
 }
 
-std::string Fold::apply_recorded(std::string_view changeset, std::vector<Conflict>& conflicts) {
+Spill Fold::apply_recorded(ChangesetView changeset, Conflicts& conflicts) {
   const Recording recording(*this);
   apply(changeset, conflicts);
-  return recorder_.changeset();
+  Recording::check(*this);
+  Spill effect(db_.spill());
+  recorder_.write_changeset([&](std::string& bytes, std::uint64_t) {
+    effect.append(bytes);
+    bytes.clear();
+  });
+  return effect;
 }
 
 // False when a change collided with a unique index.
-bool Fold::apply_one_by_one(std::string_view changeset, std::vector<Conflict>& conflicts) {
+bool Fold::apply_one_by_one(ChangesetView changeset, Conflicts& conflicts) {
   ChangesetReader reader(changeset);
   TableStatements* table = nullptr;
   std::size_t tables = 0;
@@ -170,7 +189,7 @@ bool Fold::apply_one_by_one(std::string_view changeset, std::vector<Conflict>& c
   return true;
 }
 
-bool Fold::apply_change(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts) {
+bool Fold::apply_change(TableStatements& table, const Change& change, Conflicts& conflicts) {
   switch (change.op) {
     case Operation::kInsert:
       return apply_insert(table, change, conflicts);
@@ -183,71 +202,68 @@ bool Fold::apply_change(TableStatements& table, const Change& change, std::vecto
   return true;
 }
 
-bool Fold::apply_insert(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts) {
+bool Fold::apply_insert(TableStatements& table, const Change& change, Conflicts& conflicts) {
   if (table.insert(change.after) == SQLITE_DONE) return true;
   if (!table.select(change.after, row_, row_storage_)) return false;
-  conflicts.push_back(conflict_of(ConflictKind::kInsertExists, table.table(), row_, row_));
+  conflicts.add(conflict_of(ConflictKind::kInsertExists, table.table(), row_, row_));
   return table.update(change.after, change.after) == SQLITE_DONE;
 }
 
-bool Fold::apply_update(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts) {
+bool Fold::apply_update(TableStatements& table, const Change& change, Conflicts& conflicts) {
   bool matched = false;
   if (table.update_exact(change, matched) != SQLITE_DONE) return false;
   if (matched) return true;
   if (!table.select(change.before, row_, row_storage_)) {
-    conflicts.push_back(conflict_of(ConflictKind::kUpdateMissing, table.table(), change.before, change.after));
+    conflicts.add(conflict_of(ConflictKind::kUpdateMissing, table.table(), change.before, change.after));
     return true;
   }
   if (const std::vector<Value> lost = unknown_values(change, row_); !lost.empty()) {
-    conflicts.push_back(conflict_of(ConflictKind::kUpdateDiffers, table.table(), row_, lost));
+    conflicts.add(conflict_of(ConflictKind::kUpdateDiffers, table.table(), row_, lost));
   }
   return table.update(change.before, change.after) == SQLITE_DONE;
 }
 
-void Fold::apply_delete(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts) {
+void Fold::apply_delete(TableStatements& table, const Change& change, Conflicts& conflicts) {
   bool matched = false;
   table.delete_exact(change, matched);
   if (matched) return;
   if (!table.select(change.before, row_, row_storage_)) {
-    conflicts.push_back(conflict_of(ConflictKind::kDeleteMissing, table.table(), change.before, {}));
+    conflicts.add(conflict_of(ConflictKind::kDeleteMissing, table.table(), change.before, {}));
     return;
   }
   if (!unknown_values(change, row_).empty()) {
-    conflicts.push_back(conflict_of(ConflictKind::kDeleteDiffers, table.table(), row_, row_));
+    conflicts.add(conflict_of(ConflictKind::kDeleteDiffers, table.table(), row_, row_));
   }
   table.erase(change.before);
 }
 
-struct Fold::Image {
-  TableStatements* table;
-  std::string storage;  // the encoded values of all columns
-};
-
-// Takes the row of change_, which `exists` or not, out of the table.
-Fold::Image Fold::take_out(TableStatements& table, bool exists) {
-  Image image{&table, {}};
-  if (!exists) {
-    for (const Value& value : change_.after) append_value(image.storage, value);
-    return image;
+// Takes the row of change_, which `exists` or not, out of the table. What it is to
+// become goes to `images`: the statements that know its columns, and their values.
+void Fold::take_out(TableStatements& table, bool exists, Spill& images) {
+  TableStatements* of_image = &table;
+  const std::vector<Value>* image = &change_.after;
+  if (exists) {
+    const ReplicatedTable& definition = table.table();
+    if (table.columns() < definition.columns.size()) {
+      // Columns that are younger than the changeset keep their values.
+      of_image = &statements_for({definition.name, definition.key});
+      const std::vector<Value>& key = change_.op == Operation::kInsert ? change_.after : change_.before;
+      of_image->select(key, row_, row_storage_);
+    }
+    for (std::size_t i = 0; i < change_.after.size(); ++i) {
+      if (change_.after[i].defined()) row_[i] = change_.after[i];
+    }
+    image = &row_;
   }
-  const ReplicatedTable& definition = table.table();
-  if (table.columns() < definition.columns.size()) {
-    // Columns that are younger than the changeset keep their values.
-    image.table = &statements_for({definition.name, definition.key});
-    const std::vector<Value>& key = change_.op == Operation::kInsert ? change_.after : change_.before;
-    image.table->select(key, row_, row_storage_);
-  }
-  for (std::size_t i = 0; i < change_.after.size(); ++i) {
-    if (change_.after[i].defined()) row_[i] = change_.after[i];
-  }
-  for (const Value& value : row_) append_value(image.storage, value);
-  table.erase(row_);
-  return image;
+  images.tail().append(reinterpret_cast<const char*>(&of_image), sizeof of_image);
+  for (const Value& value : *image) append_value(images.tail(), value);
+  images.settle();
+  if (exists) table.erase(row_);
 }
 
-void Fold::apply_as_set(std::string_view changeset, std::vector<Conflict>& conflicts) {
+void Fold::apply_as_set(ChangesetView changeset, Conflicts& conflicts) {
   const Recording recording(*this);
-  std::vector<Image> images;
+  Spill images(db_.spill());
   ChangesetReader reader(changeset);
   std::size_t tables = 0;
   shape_ = 0;
@@ -264,41 +280,44 @@ void Fold::apply_as_set(std::string_view changeset, std::vector<Conflict>& confl
       continue;
     }
     if (change_.op == Operation::kInsert) {
-      if (exists) conflicts.push_back(conflict_of(ConflictKind::kInsertExists, table.table(), row_, row_));
+      if (exists) conflicts.add(conflict_of(ConflictKind::kInsertExists, table.table(), row_, row_));
     } else if (!exists) {
-      conflicts.push_back(conflict_of(ConflictKind::kUpdateMissing, table.table(), change_.before, change_.after));
+      conflicts.add(conflict_of(ConflictKind::kUpdateMissing, table.table(), change_.before, change_.after));
       continue;
     } else if (const std::vector<Value> lost = unknown_values(change_, row_); !lost.empty()) {
-      conflicts.push_back(conflict_of(ConflictKind::kUpdateDiffers, table.table(), row_, lost));
+      conflicts.add(conflict_of(ConflictKind::kUpdateDiffers, table.table(), row_, lost));
     }
-    images.push_back(take_out(table, exists));
+    take_out(table, exists, images);
   }
   std::vector<Value> row;
-  for (const Image& image : images) {
-    row.resize(image.table->columns());
-    std::string_view rest = image.storage;
+  for (std::string_view rest = images.view(); !rest.empty(); images.passed(images.size() - rest.size())) {
+    TableStatements* table = nullptr;
+    std::memcpy(&table, rest.data(), sizeof table);
+    rest.remove_prefix(sizeof table);
+    row.resize(table->columns());
     for (Value& value : row) value = take_value(rest);
-    put(*image.table, row, conflicts);
+    put(*table, row, conflicts);
   }
 }
 
 // Inserts a row whose key is free, and deletes what is in its way.
-void Fold::put(TableStatements& table, const std::vector<Value>& row, std::vector<Conflict>& conflicts) {
+void Fold::put(TableStatements& table, const std::vector<Value>& row, Conflicts& conflicts) {
   if (table.insert(row) == SQLITE_DONE) return;
   const std::size_t mark = recorder_.mark();
   const int rc = table.insert_or_replace(row);
   if (rc != SQLITE_DONE) {
     throw SqliteError(rc, "a row of table " + table.table().name + " cannot be put: " + sqlite3_errstr(rc));
   }
-  const auto first = static_cast<std::ptrdiff_t>(conflicts.size());
-  recorder_.for_each_delete_since(mark, [&](const ChangesetTable& from, const std::vector<Value>& displaced) {
+  Recording::check(*this);
+  std::vector<Conflict> displaced;
+  recorder_.for_each_delete_since(mark, [&](const ChangesetTable& from, const std::vector<Value>& gone) {
     const ReplicatedTable& definition = *schema_.find(from.name);
-    if (on_displaced_) on_displaced_(definition, displaced);
-    conflicts.push_back(conflict_of(ConflictKind::kDisplaced, definition, displaced, displaced));
+    if (on_displaced_) on_displaced_(definition, gone);
+    displaced.push_back(conflict_of(ConflictKind::kDisplaced, definition, gone, gone));
   });
   // SQLite goes by the order in which this file's indexes were made.
-  std::sort(conflicts.begin() + first, conflicts.end(),
-            [](const Conflict& a, const Conflict& b) { return a.key < b.key; });
+  std::sort(displaced.begin(), displaced.end(), [](const Conflict& a, const Conflict& b) { return a.key < b.key; });
+  for (const Conflict& conflict : displaced) conflicts.add(conflict);
 }
 
 }  // namespace colony

@@ -19,9 +19,10 @@
 // connection made by open_for_fold(), which fires no triggers and enforces no
 // foreign keys. Throws SchemaMismatch if the file's tables are not those that the
 // changeset was made of, ChangesetError for bytes that are no changeset, and
-// SqliteError for the rest; the caller then rolls back.
+// SqliteError or SpillError for the rest; the caller then rolls back.
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,7 +46,7 @@ class SchemaMismatch : public Error {
 };
 
 // A connection for the fold and nothing else.
-Database open_for_fold(const std::string& path);
+Database open_for_fold(const std::string& path, const std::optional<SpillSettings>& spill = std::nullopt);
 
 class Fold {
  public:
@@ -62,31 +63,30 @@ class Fold {
 
   // Applies the changeset and appends what it collided with to `conflicts`.
   // `shape`, if given, is that of its tables at the origin.
-  void apply(std::string_view changeset, std::vector<Conflict>& conflicts,
-             std::optional<std::uint64_t> shape = std::nullopt);
+  void apply(ChangesetView changeset, Conflicts& conflicts, std::optional<std::uint64_t> shape = std::nullopt);
 
   // The same, and gives the changeset of what really changed.
-  std::string apply_recorded(std::string_view changeset, std::vector<Conflict>& conflicts);
+  Spill apply_recorded(ChangesetView changeset, Conflicts& conflicts);
 
  private:
   class Recording;
-  struct Image;  // what a row is to become
 
   TableStatements& statements_for(const ChangesetTable& table);
-  bool apply_one_by_one(std::string_view changeset, std::vector<Conflict>& conflicts);
-  bool apply_change(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
-  bool apply_insert(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
-  bool apply_update(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
-  void apply_delete(TableStatements& table, const Change& change, std::vector<Conflict>& conflicts);
-  Image take_out(TableStatements& table, bool exists);
-  void apply_as_set(std::string_view changeset, std::vector<Conflict>& conflicts);
-  void put(TableStatements& table, const std::vector<Value>& row, std::vector<Conflict>& conflicts);
-  bool can_collide(std::string_view changeset);
+  bool apply_one_by_one(ChangesetView changeset, Conflicts& conflicts);
+  bool apply_change(TableStatements& table, const Change& change, Conflicts& conflicts);
+  bool apply_insert(TableStatements& table, const Change& change, Conflicts& conflicts);
+  bool apply_update(TableStatements& table, const Change& change, Conflicts& conflicts);
+  void apply_delete(TableStatements& table, const Change& change, Conflicts& conflicts);
+  void take_out(TableStatements& table, bool exists, Spill& images);
+  void apply_as_set(ChangesetView changeset, Conflicts& conflicts);
+  void put(TableStatements& table, const std::vector<Value>& row, Conflicts& conflicts);
+  bool can_collide(ChangesetView changeset);
 
   Database& db_;
   const ReplicatedSchema& schema_;
   Recorder recorder_;
   bool recording_ = false;
+  std::exception_ptr recording_failed_;
   bool any_unique_ = false;
   OnDisplaced on_displaced_;
   std::map<std::pair<std::string, std::size_t>, std::unique_ptr<TableStatements>> statements_;

@@ -1,5 +1,7 @@
 #include "replicator/store/node_file.h"
 
+#include <algorithm>
+
 #include "replicator/store/file_layout.h"
 
 namespace colony {
@@ -19,6 +21,7 @@ Database& checked(Database& db) {
 
 constexpr std::int64_t kConflictsMaxDefault = 10'000;
 constexpr std::size_t kEntryBytesPerPiece = 16;
+constexpr std::size_t kEffectSliceBytesMin = 60'000;
 
 }  // namespace
 
@@ -28,8 +31,11 @@ NodeFile::NodeFile(Database& db)
       set_meta_(db, "INSERT INTO __colony_meta(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = ?2"),
       outbox_after_(db, "SELECT piece, last, shape, changeset FROM __colony_outbox WHERE piece > ?1 ORDER BY piece"),
       outbox_end_(db, "SELECT max(piece) FROM __colony_outbox"),
-      effect_(db, "SELECT effect FROM __colony_outbox WHERE piece = ?1"),
+      effect_(db,
+              "SELECT effect FROM __colony_outbox WHERE piece BETWEEN ?1 AND ?2 AND effect IS NOT NULL ORDER BY piece"),
       set_effect_(db, "UPDATE __colony_outbox SET effect = ?2 WHERE piece = ?1"),
+      clear_effect_(db,
+                    "UPDATE __colony_outbox SET effect = NULL WHERE piece BETWEEN ?1 AND ?2 AND effect IS NOT NULL"),
       remove_outbox_(db, "DELETE FROM __colony_outbox WHERE piece BETWEEN ?1 AND ?2"),
       pending_(db, "SELECT count(*) FROM __colony_outbox WHERE last"),
       set_origin_(db,
@@ -38,7 +44,8 @@ NodeFile::NodeFile(Database& db)
                   "sequence = ?4, host = ?5, path = ?6, version = ?7"),
       add_part_(db, "INSERT OR REPLACE INTO __colony_parts(origin, piece, changeset) VALUES(?1, ?2, ?3)"),
       remove_parts_(db, "DELETE FROM __colony_parts WHERE origin = ?1"),
-      parts_(db, "SELECT origin, changeset FROM __colony_parts ORDER BY origin, piece") {
+      has_parts_(db, "SELECT 1 FROM __colony_parts WHERE origin = ?1 LIMIT 1"),
+      parts_(db, "SELECT changeset FROM __colony_parts WHERE origin = ?1 ORDER BY piece") {
   const std::int64_t format = meta_integer("format");
   if (format > kFileFormat) {
     throw Error(db.path() + " was written by a newer Colony (file format " + std::to_string(format) +
@@ -131,32 +138,42 @@ PieceNumber NodeFile::outbox_end() {
   return any ? end : absorbed();
 }
 
-std::string NodeFile::outbox_transaction(PieceNumber first, PieceNumber last) {
-  std::string changeset;
+Spill NodeFile::outbox_transaction(PieceNumber first, PieceNumber last) {
+  Spill changeset(db_.spill());
+  const ResetAtEnd reset(outbox_after_);
   outbox_after_.bind(1, static_cast<std::int64_t>(first.value() - 1));
   while (outbox_after_.step() && PieceNumber(loaded(outbox_after_.integer(0))) <= last) {
-    changeset += outbox_after_.blob(3);
+    changeset.append(outbox_after_.blob(3));
   }
-  outbox_after_.reset();
   return changeset;
 }
 
-std::optional<std::string> NodeFile::effect(PieceNumber last) {
-  effect_.bind(1, stored(last));
-  std::optional<std::string> effect;
-  if (effect_.step() && !effect_.is_null(0)) effect = std::string(effect_.blob(0));
-  effect_.reset();
+std::optional<Spill> NodeFile::effect(PieceNumber first, PieceNumber last) {
+  std::optional<Spill> effect;
+  const ResetAtEnd reset(effect_);
+  effect_.bind(1, stored(first)).bind(2, stored(last));
+  while (effect_.step()) {
+    if (!effect) effect.emplace(db_.spill());
+    effect->append(effect_.blob(0));
+  }
   return effect;
 }
 
-void NodeFile::set_effect(PieceNumber last, const std::optional<std::string>& effect) {
-  set_effect_.bind(1, stored(last));
-  if (effect) {
-    set_effect_.bind_blob(2, *effect);
-  } else {
-    set_effect_.bind_null(2);
+// In slices over the transaction's pieces: what one row can hold is limited, and
+// SQLite holds a row in memory when it writes it.
+void NodeFile::set_effect(PieceNumber first, PieceNumber last, ChangesetView effect) {
+  const std::size_t pieces = last.value() - first.value() + 1;
+  const std::size_t slice = std::max(kEffectSliceBytesMin, (effect.bytes.size() + pieces - 1) / pieces);
+  clear_effect(first, last);
+  std::size_t at = 0;
+  for (PieceNumber piece = first; at == 0 || at < effect.bytes.size(); piece = piece.next(), at += slice) {
+    set_effect_.bind(1, stored(piece)).bind_blob(2, effect.bytes.substr(at, slice)).run();
+    if (effect.spill != nullptr) effect.spill->passed(at);
   }
-  set_effect_.run();
+}
+
+void NodeFile::clear_effect(PieceNumber first, PieceNumber last) {
+  clear_effect_.bind(1, stored(first)).bind(2, stored(last)).run();
 }
 
 void NodeFile::remove_outbox(PieceNumber first, PieceNumber last) {
@@ -169,16 +186,37 @@ std::int64_t NodeFile::pending_transactions() {
   return count;
 }
 
+std::vector<std::pair<PieceNumber, PieceNumber>> NodeFile::pending_pieces() {
+  std::vector<std::pair<PieceNumber, PieceNumber>> transactions;
+  std::optional<PieceNumber> first;
+  Statement pieces(db_, "SELECT piece, last FROM __colony_outbox ORDER BY piece");
+  while (pieces.step()) {
+    const PieceNumber piece(loaded(pieces.integer(0)));
+    if (!first) first = piece;
+    if (pieces.integer(1) == 0) continue;
+    transactions.emplace_back(*first, piece);
+    first.reset();
+  }
+  return transactions;
+}
+
 void NodeFile::add_part(const std::string& origin, PieceNumber piece, std::string_view changeset) {
   add_part_.bind(1, origin).bind(2, stored(piece)).bind_blob(3, changeset).run();
 }
 
 void NodeFile::remove_parts(const std::string& origin) { remove_parts_.bind(1, origin).run(); }
 
-std::map<std::string, std::string> NodeFile::parts() {
-  std::map<std::string, std::string> parts;
-  while (parts_.step()) parts[std::string(parts_.text(0))] += parts_.blob(1);
-  parts_.reset();
+bool NodeFile::has_parts(const std::string& origin) {
+  const bool any = has_parts_.bind(1, origin).step();
+  has_parts_.reset();
+  return any;
+}
+
+Spill NodeFile::parts(const std::string& origin) {
+  Spill parts(db_.spill());
+  const ResetAtEnd reset(parts_);
+  parts_.bind(1, origin);
+  while (parts_.step()) parts.append(parts_.blob(0));
   return parts;
 }
 

@@ -9,10 +9,13 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "replicator/log/names.h"
 #include "replicator/store/sqlite.h"
+#include "sqlite_ext/changeset.h"
+#include "sqlite_ext/spill.h"
 
 namespace colony {
 
@@ -75,19 +78,27 @@ class NodeFile {
   std::optional<OutboxPiece> outbox_piece(PieceNumber piece);
   PieceNumber outbox_end();  // the last piece there is, absorbed() if none
   // The whole changeset of the transaction in the pieces [first, last].
-  std::string outbox_transaction(PieceNumber first, PieceNumber last);
-  // What a redo really changed; nothing if that is the changeset itself.
-  std::optional<std::string> effect(PieceNumber last);
-  void set_effect(PieceNumber last, const std::optional<std::string>& effect);
+  Spill outbox_transaction(PieceNumber first, PieceNumber last);
+  // What a redo of that transaction really changed; nothing if that is the
+  // changeset itself.
+  std::optional<Spill> effect(PieceNumber first, PieceNumber last);
+  void set_effect(PieceNumber first, PieceNumber last, ChangesetView effect);
+  void clear_effect(PieceNumber first, PieceNumber last);
   void remove_outbox(PieceNumber first, PieceNumber last);
   std::int64_t pending_transactions();
+  // The first and the last piece of each, in order.
+  std::vector<std::pair<PieceNumber, PieceNumber>> pending_pieces();
 
   void add_part(const std::string& origin, PieceNumber piece, std::string_view changeset);
   void remove_parts(const std::string& origin);
-  // Per origin, the parts of its unfinished transaction put together.
-  std::map<std::string, std::string> parts();
+  bool has_parts(const std::string& origin);
+  // Those of the origin's unfinished transaction, put together.
+  Spill parts(const std::string& origin);
 
   std::int64_t conflicts_max();
+
+  // See Database.
+  const SpillSettings& spill() const { return db_.spill(); }
 
  private:
   std::int64_t meta_integer(std::string_view key);
@@ -97,8 +108,8 @@ class NodeFile {
 
   Database& db_;
   Statement get_meta_, set_meta_;
-  Statement outbox_after_, outbox_end_, effect_, set_effect_, remove_outbox_, pending_;
-  Statement set_origin_, add_part_, remove_parts_, parts_;
+  Statement outbox_after_, outbox_end_, effect_, set_effect_, clear_effect_, remove_outbox_, pending_;
+  Statement set_origin_, add_part_, remove_parts_, has_parts_, parts_;
   Identity identity_;
 };
 

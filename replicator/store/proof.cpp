@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <unordered_map>
 
 #include "replicator/store/node_file.h"
 #include "replicator/store/replicated_schema.h"
@@ -18,11 +19,11 @@ struct TableSum {
   std::uint64_t hash = 0;
   std::uint64_t rows = 0;
 
-  void add(const std::string& row) {
+  void add(std::string_view row) {
     hash += XXH3_64bits(row.data(), row.size());
     ++rows;
   }
-  void remove(const std::string& row) {
+  void remove(std::string_view row) {
     hash -= XXH3_64bits(row.data(), row.size());
     --rows;
   }
@@ -68,52 +69,67 @@ std::string encoded_default(Database& db, const ReplicatedTable& table, std::siz
   return encoded({Value::null()});
 }
 
-// A row that pending transactions touch, now and without them; encoded, and
-// nothing where there is no row.
-struct TouchedRow {
-  std::optional<std::string> now;
-  std::optional<std::string> without;
-};
-
-// Takes pending changes back, the latest first, in memory.
+// Takes pending changes back, the latest first: not in the table, but in a scratch
+// database that has the rows that they touch as they would be. It is in memory
+// while it is small, and a temporary file of SQLite's beyond that.
 class Unpending {
  public:
   Unpending(Database& db, const ReplicatedTable& table)
-      : db_(db), statements_(db, table, table.columns.size()), table_(table) {}
+      : db_(db), statements_(db, table, table.columns.size()), table_(table), scratch_("", Database::Mode::kReadWrite) {
+    scratch_.execute("PRAGMA journal_mode = OFF; CREATE TABLE without(id INTEGER PRIMARY KEY, row); BEGIN");
+    get_ = Statement(scratch_, "SELECT row FROM without WHERE id = ?1");
+    set_ = Statement(scratch_, "INSERT OR REPLACE INTO without(id, row) VALUES(?1, ?2)");
+  }
 
   // `undoing`: a change of the inverse of what really happened.
   void take_back(const Change& undoing) {
     const std::vector<Value>& key_holder = undoing.op == Operation::kInsert ? undoing.after : undoing.before;
-    const auto [at, fresh] = rows_.try_emplace(row_mark(table_, key_holder));
-    TouchedRow& row = at->second;
-    if (fresh) {
-      std::vector<Value> values;
-      std::string storage;
-      if (statements_.select(key_holder, values, storage)) row.now = row.without = storage;
-    }
+    const auto next = static_cast<std::int64_t>(ids_.size()) + 1;
+    const auto [at, fresh] = ids_.try_emplace(row_mark(table_, key_holder), next);
+    std::optional<std::string> row = fresh ? present(key_holder) : kept(at->second);
     if (undoing.op == Operation::kDelete) {
-      row.without.reset();
+      row.reset();
     } else if (undoing.op == Operation::kInsert) {
-      row.without = padded(undoing.after);
-    } else if (row.without) {
+      row = padded(undoing.after);
+    } else if (row) {
       std::vector<Value> values;
-      std::string_view rest = *row.without;
+      std::string_view rest = *row;
       while (!rest.empty()) values.push_back(take_value(rest));
       for (std::size_t i = 0; i < undoing.after.size(); ++i) {
         if (undoing.after[i].defined()) values[i] = undoing.after[i];
       }
-      row.without = encoded(values);
+      row = encoded(values);
     }
+    keep(at->second, row);
   }
 
-  void apply(TableSum& sum) const {
-    for (const auto& [mark, row] : rows_) {
-      if (row.now) sum.remove(*row.now);
-      if (row.without) sum.add(*row.without);
-    }
+  void apply(TableSum& sum) {
+    Statement rows(scratch_, "SELECT row FROM without WHERE row IS NOT NULL");
+    while (rows.step()) difference_.add(rows.blob(0));
+    sum.hash += difference_.hash;
+    sum.rows += difference_.rows;
   }
 
  private:
+  // The row as the table has it: it is no longer to be counted.
+  std::optional<std::string> present(const std::vector<Value>& key) {
+    std::vector<Value> values;
+    std::string storage;
+    if (!statements_.select(key, values, storage)) return std::nullopt;
+    difference_.remove(storage);
+    return storage;
+  }
+  std::optional<std::string> kept(std::int64_t id) {
+    const ResetAtEnd reset(get_);
+    if (!get_.bind(1, id).step() || get_.is_null(0)) return std::nullopt;
+    return std::string(get_.blob(0));
+  }
+  void keep(std::int64_t id, const std::optional<std::string>& row) {
+    set_.bind(1, id);
+    row ? set_.bind_blob(2, *row) : set_.bind_null(2);
+    set_.run();
+  }
+
   // A changeset older than the table's latest columns lacks them.
   std::string padded(const std::vector<Value>& row) {
     std::string bytes = encoded(row);
@@ -128,8 +144,11 @@ class Unpending {
   Database& db_;
   TableStatements statements_;
   const ReplicatedTable& table_;
-  std::map<std::uint64_t, TouchedRow> rows_;
-  std::map<std::size_t, std::string> defaults_;  // by column
+  Database scratch_;
+  Statement get_, set_;
+  std::unordered_map<std::uint64_t, std::int64_t> ids_;  // in the scratch database, by the row's mark
+  TableSum difference_;                                  // of the table without them and as it is
+  std::map<std::size_t, std::string> defaults_;          // by column
 };
 
 }  // namespace
@@ -147,8 +166,9 @@ ProofEntry ProofSnapshot::compute() {
   schema.load(db_);
 
   std::map<std::string, Unpending> unpending;
-  const auto take_back = [&](std::string_view effect) {
-    const std::string undo = invert(effect);
+  const auto take_back = [&](Spill effect) {
+    Spill undo = invert(effect, db_.spill());
+    effect.clear();
     ChangesetReader reader(undo);
     Change change;
     while (reader.next(change)) {
@@ -157,19 +177,10 @@ ProofEntry ProofSnapshot::compute() {
       unpending.try_emplace(table->name, db_, *table).first->second.take_back(change);
     }
   };
-  std::vector<std::pair<PieceNumber, PieceNumber>> transactions;
-  std::optional<PieceNumber> first;
-  Statement pieces(db_, "SELECT piece, last FROM __colony_outbox ORDER BY piece");
-  while (pieces.step()) {
-    const PieceNumber piece(static_cast<std::uint64_t>(pieces.integer(0)));
-    if (!first) first = piece;
-    if (pieces.integer(1) == 0) continue;
-    transactions.emplace_back(*first, piece);
-    first.reset();
-  }
+  const std::vector<std::pair<PieceNumber, PieceNumber>> transactions = file.pending_pieces();
   for (auto it = transactions.rbegin(); it != transactions.rend(); ++it) {
-    const std::optional<std::string> effect = file.effect(it->second);
-    take_back(effect ? *effect : file.outbox_transaction(it->first, it->second));
+    std::optional<Spill> effect = file.effect(it->first, it->second);
+    take_back(effect ? std::move(*effect) : file.outbox_transaction(it->first, it->second));
   }
 
   ProofEntry proof;

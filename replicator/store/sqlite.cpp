@@ -35,6 +35,7 @@ Database::Database(const std::string& path, Mode mode) : path_(path) {
   if (rc != SQLITE_OK) throw SqliteError(rc, path + ": " + (db ? sqlite3_errmsg(db) : sqlite3_errstr(rc)));
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, kBusyTimeoutMs);
+  spill_ = spill_beside(sqlite3_db_filename(db, "main"));
 }
 
 void Database::execute(const std::string& sql) {
@@ -68,7 +69,9 @@ Statement::Statement(Database& db, std::string_view sql) {
 void Statement::fail(int rc) const {
   sqlite3* const db = sqlite3_db_handle(handle());
   const char* const file = sqlite3_db_filename(db, "main");
-  throw SqliteError(rc, std::string(file != nullptr ? file : "database") + ": " + sqlite3_errmsg(db));
+  const std::string what = std::string(file != nullptr ? file : "database") + ": " + sqlite3_errmsg(db);
+  sqlite3_reset(handle());  // or its next user could bind nothing to it
+  throw SqliteError(rc, what);
 }
 
 Statement& Statement::bind(int index, std::int64_t value) {
@@ -79,12 +82,13 @@ Statement& Statement::bind(int index, std::int64_t value) {
 Statement& Statement::bind(int index, std::string_view text) {
   // An empty view may have no address, and a null pointer would bind NULL.
   const char* const data = text.data() == nullptr ? "" : text.data();
-  sqlite3_bind_text64(handle(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  check_bound(sqlite3_bind_text64(handle(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8));
   return *this;
 }
 
 Statement& Statement::bind_blob(int index, std::string_view blob) {
-  sqlite3_bind_blob64(handle(), index, blob.data() == nullptr ? "" : blob.data(), blob.size(), SQLITE_STATIC);
+  check_bound(
+      sqlite3_bind_blob64(handle(), index, blob.data() == nullptr ? "" : blob.data(), blob.size(), SQLITE_STATIC));
   return *this;
 }
 

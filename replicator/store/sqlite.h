@@ -12,6 +12,7 @@
 
 #include "replicator/log/error.h"
 #include "sqlite_ext/changeset.h"
+#include "sqlite_ext/spill.h"
 #include "sqlite_ext/sqlite_host.h"
 
 namespace colony {
@@ -62,11 +63,27 @@ class Statement {
 
  private:
   [[noreturn]] void fail(int rc) const;
+  // What is longer than SQLite takes would else become a NULL.
+  void check_bound(int rc) const {
+    if (rc != SQLITE_OK) fail(rc);
+  }
 
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
   };
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+};
+
+// Resets a statement at the end of a scope that reads from it, however that ends.
+class ResetAtEnd {
+ public:
+  explicit ResetAtEnd(Statement& statement) : statement_(statement) {}
+  ~ResetAtEnd() { statement_.reset(); }
+  ResetAtEnd(const ResetAtEnd&) = delete;
+  ResetAtEnd& operator=(const ResetAtEnd&) = delete;
+
+ private:
+  Statement& statement_;
 };
 
 class Database {
@@ -89,6 +106,11 @@ class Database {
   // argument is how long the wait has lasted so far, in milliseconds.
   void wait_for_locks(std::function<bool(int waited_ms)> go_on);
 
+  // Where what is read from and written to this database waits meanwhile, when it
+  // is too much for memory: beside the file, unless set otherwise.
+  const SpillSettings& spill() const { return spill_; }
+  void set_spill(SpillSettings spill) { spill_ = std::move(spill); }
+
   bool in_transaction() const { return sqlite3_get_autocommit(handle()) == 0; }
 
  private:
@@ -96,6 +118,7 @@ class Database {
     void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
   };
   std::string path_;
+  SpillSettings spill_;
   std::unique_ptr<std::function<bool(int)>> go_on_;  // at one place, whatever moves
   std::unique_ptr<sqlite3, Close> handle_;
 };

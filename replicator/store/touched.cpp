@@ -84,7 +84,7 @@ std::uint64_t row_mark(const ReplicatedTable& table, const std::vector<Value>& r
   return hash(bytes);
 }
 
-void add_touched(const ReplicatedSchema& schema, std::string_view changeset, Touched& touched) {
+void add_touched(const ReplicatedSchema& schema, ChangesetView changeset, Touched& touched) {
   ChangesetReader reader(changeset);
   Change change;
   const ReplicatedTable* table = nullptr;

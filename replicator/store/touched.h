@@ -23,7 +23,7 @@ struct Touched {
 };
 
 // Adds what `changeset` touches. Tables that `schema` lacks are passed over.
-void add_touched(const ReplicatedSchema& schema, std::string_view changeset, Touched& touched);
+void add_touched(const ReplicatedSchema& schema, ChangesetView changeset, Touched& touched);
 
 // The mark of the row whose key is in `row`.
 std::uint64_t row_mark(const ReplicatedTable& table, const std::vector<Value>& row);

@@ -1,5 +1,7 @@
 #include "tests/sim/node.h"
 
+#include <filesystem>
+
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/capture.h"
 
@@ -41,9 +43,15 @@ Node::Node(NodeSettings settings, MemoryLog& log, Wire& wire)
 
 Node::~Node() = default;
 
+// A database in memory has no folder.
+SpillSettings Node::spill() const {
+  return {std::filesystem::temp_directory_path().string(), settings_.heap_bytes_max};
+}
+
 void Node::open_app() {
   app_ = open(settings_.path);
-  if (install_capture(app_->handle(), *SqliteHost::get()) != SQLITE_OK) throw Error("the capture cannot be installed");
+  if (install_capture(app_->handle(), *SqliteHost::get(), spill()) != SQLITE_OK)
+    throw Error("the capture cannot be installed");
   if (settings_.foreign_keys) app_->execute("PRAGMA foreign_keys = ON");
   if (settings_.recursive_triggers) app_->execute("PRAGMA recursive_triggers = ON");
 }
@@ -89,6 +97,7 @@ void Node::start(Applier::Options applier, Publisher::Options publisher) {
   status_ = std::make_unique<Status>();
   progress_ = std::make_unique<Progress>();
   applier.home = home();
+  applier.spill = spill();
   applier.go_on_waiting = [](int) { return false; };
   applier_ = std::make_unique<Applier>(settings_.path, link_, *progress_, *status_, std::move(applier));
   publisher.hello = hello();

@@ -28,6 +28,8 @@ struct NodeSettings {
   bool foreign_keys = false;
   bool recursive_triggers = false;
   std::int64_t conflicts_max = 0;  // 0: as by default
+  // Beyond so many bytes what a loop or the capture keeps goes to a file.
+  std::size_t heap_bytes_max = 200;
 };
 
 // What a statement of the app came to.
@@ -77,6 +79,7 @@ class Node {
 
  private:
   void open_app();
+  SpillSettings spill() const;
   void found();
 
   NodeSettings settings_;

@@ -46,7 +46,7 @@ std::size_t changes_or_refusal(std::string_view bytes) {
     ChangesetReader reader(exact.view());
     Change change;
     while (reader.next(change)) ++changes;
-    const std::string inverse = invert(exact.view());
+    const std::string inverse = unit::inverted(exact.view());
     ChangesetReader again(inverse);
     std::size_t inverted = 0;
     while (again.next(change)) ++inverted;
@@ -92,7 +92,7 @@ TEST(ChangesetDamage, fold_applies_it_or_refuses_it_and_the_file_stays_sound) {
   for (const std::string& sample : samples()) {
     for_each_damage(sample, [&](const std::string& damaged) {
       const Exact exact(damaged);
-      std::vector<Conflict> conflicts;
+      Conflicts conflicts;
       const WriteTransaction never_committed(fold.db());
       try {
         fold.fold().apply(exact.view(), conflicts);

@@ -162,8 +162,8 @@ TEST(ChangesetStock, capture_records_what_a_session_records) {
 
 TEST(ChangesetStock, stock_invert_and_ours_agree) {
   const std::string ours = our_changeset(kSchema, kBefore, kStatements);
-  EXPECT_EQ(sorted_changes(invert(ours)), sorted_changes(inverted_by_stock(ours)));
-  EXPECT_EQ(sorted_changes(inverted_by_stock(invert(ours))), sorted_changes(ours));
+  EXPECT_EQ(sorted_changes(unit::inverted(ours)), sorted_changes(inverted_by_stock(ours)));
+  EXPECT_EQ(sorted_changes(inverted_by_stock(unit::inverted(ours))), sorted_changes(ours));
 }
 
 TEST(ChangesetStock, stock_group_combines_our_transactions) {
@@ -177,7 +177,7 @@ TEST(ChangesetStock, stock_group_combines_our_transactions) {
 TEST(ChangesetStock, changeset_and_its_inverse_come_to_nothing) {
   const std::string ours = our_changeset(kSchema, kBefore, kStatements);
   EXPECT_EQ(sorted_changes(combined_by_stock({ours})), sorted_changes(ours));
-  EXPECT_EQ(sorted_changes(combined_by_stock({ours, invert(ours)})), std::vector<std::string>());
+  EXPECT_EQ(sorted_changes(combined_by_stock({ours, unit::inverted(ours)})), std::vector<std::string>());
 }
 
 class RandomChangesets : public testing::TestWithParam<std::string> {};
@@ -199,7 +199,7 @@ TEST_P(RandomChangesets, mean_what_a_session_means) {
     const std::string ours = our_changeset(schema, before, statements);
     const std::string theirs = stock_changeset(schema, before, statements);
     EXPECT_EQ(sorted_changes(ours), sorted_changes(theirs));
-    EXPECT_EQ(sorted_changes(invert(theirs)), sorted_changes(inverted_by_stock(theirs)));
+    EXPECT_EQ(sorted_changes(unit::inverted(theirs)), sorted_changes(inverted_by_stock(theirs)));
     const std::string expected = applied_by_fold(schema, before, ours);
     EXPECT_EQ(applied_by_fold(schema, before, theirs), expected);
     EXPECT_EQ(applied_by_stock(schema, before, theirs).value_or(expected), expected);

@@ -104,7 +104,7 @@ TEST(Changeset, empty_bytes_have_no_changes) {
   ChangesetReader reader("");
   Change change;
   EXPECT_FALSE(reader.next(change));
-  EXPECT_EQ(invert(""), "");
+  EXPECT_EQ(unit::inverted(""), "");
 }
 
 TEST(Changeset, key_value_is_found_in_every_operation) {
@@ -120,14 +120,14 @@ TEST(Changeset, invert_swaps_and_reorders_deletes_before_inserts) {
       kTable, {deleted({Value::of_integer(3), a, b}), Change{Operation::kUpdate, {k, a, none}, {none, b, none}},
                inserted({Value::of_integer(2), a, b})});
   EXPECT_EQ(shown_changes(changes), "t - 3 'a' 'b'\nt ~ 1 'a'>'b' .\nt + 2 'a' 'b'\n");
-  EXPECT_EQ(shown_changes(invert(changes)), "t - 2 'a' 'b'\nt ~ 1 'b'>'a' .\nt + 3 'a' 'b'\n");
-  EXPECT_EQ(invert(invert(changes)), changes);
+  EXPECT_EQ(shown_changes(unit::inverted(changes)), "t - 2 'a' 'b'\nt ~ 1 'b'>'a' .\nt + 3 'a' 'b'\n");
+  EXPECT_EQ(unit::inverted(unit::inverted(changes)), changes);
 }
 
 TEST(Changeset, invert_keeps_the_order_of_tables) {
   const Value one = Value::of_integer(1);
   const std::string changes = of_table({"z", {1}}, {inserted({one})}) + of_table({"a", {1}}, {deleted({one})});
-  EXPECT_EQ(shown_changes(invert(changes)), "z - 1\na + 1\n");
+  EXPECT_EQ(shown_changes(unit::inverted(changes)), "z - 1\na + 1\n");
 }
 
 void expect_refused(const std::string& bytes) {

@@ -13,20 +13,29 @@ using unit::MemoryNode;
 class ConflictJournalTest : public testing::Test {
  protected:
   void add(std::uint64_t sequence, const std::string& origin, std::uint64_t piece, int count = 1) {
-    std::vector<Conflict> conflicts;
+    Conflicts conflicts;
     for (int i = 0; i < count; ++i) {
-      conflicts.push_back({ConflictKind::kUpdateDiffers, "t", "{\"k\":" + std::to_string(i) + "}", "{}"});
+      conflicts.add({ConflictKind::kUpdateDiffers, "t", "{\"k\":" + std::to_string(i) + "}", "{}"});
     }
-    journal_.add(Sequence(sequence), origin, PieceNumber(piece), conflicts);
+    journal_.add(Sequence(sequence), origin, PieceNumber(piece), conflicts, rows_max_);
   }
   std::string kept() { return unit::rows(node_.db(), "(SELECT sequence, origin, piece, n FROM __colony_conflicts)"); }
 
   MemoryNode node_{"CREATE TABLE t(k INTEGER PRIMARY KEY)"};
   ConflictJournal journal_{node_.db()};
+  std::int64_t rows_max_ = 100;
 };
 
+TEST_F(ConflictJournalTest, of_more_conflicts_than_it_keeps_only_the_latest_are_written) {
+  rows_max_ = 2;
+  add(5, "b", 1, 4);
+  EXPECT_EQ(kept(), "5 'b' 1 2\n5 'b' 1 3\n");
+}
+
 TEST_F(ConflictJournalTest, conflicts_are_kept_with_what_they_are) {
-  journal_.add(Sequence(5), "b", PieceNumber(2), {{ConflictKind::kDisplaced, "t", "{\"k\":1}", "{\"k\":1,\"a\":2}"}});
+  Conflicts conflicts;
+  conflicts.add({ConflictKind::kDisplaced, "t", "{\"k\":1}", "{\"k\":1,\"a\":2}"});
+  journal_.add(Sequence(5), "b", PieceNumber(2), conflicts, rows_max_);
   EXPECT_EQ(node_.rows("__colony_conflicts"), "5 'b' 2 0 'displaced' 't' '{\"k\":1}' '{\"k\":1,\"a\":2}'\n");
 }
 

@@ -51,17 +51,17 @@ TEST_P(FoldProperty, effect_inverts_to_the_very_same_rows) {
 
     MemoryFold file(here.node().path());
     const std::string before = file.rows("t");
-    std::vector<Conflict> conflicts;
+    Conflicts conflicts;
     const std::string effect = file.effect_of(changeset, &conflicts);
     const std::string after = file.rows("t");
-    ASSERT_EQ(file.apply(invert(effect)), "");
+    ASSERT_EQ(file.apply(unit::inverted(effect)), "");
     ASSERT_EQ(file.rows("t"), before);
     // And the effect itself leads there again without a conflict.
     ASSERT_EQ(file.apply(effect), "");
     ASSERT_EQ(file.rows("t"), after);
     // Whether it is recorded or not makes no difference.
     MemoryFold other(here.node().path());
-    ASSERT_EQ(other.apply(invert(effect)), "");
+    ASSERT_EQ(other.apply(unit::inverted(effect)), "");
     ASSERT_EQ(other.apply(changeset), unit::shown_conflicts(conflicts));
     ASSERT_EQ(other.rows("t"), after);
     ASSERT_EQ(other.db().query_text("PRAGMA integrity_check"), "ok");
@@ -76,7 +76,7 @@ TEST_P(FoldProperty, transaction_onto_the_rows_it_was_made_of_has_no_conflict) {
     MemoryFold file(origin.node().path());
     const std::string after = file.rows("t");
     SCOPED_TRACE(origin.script());
-    ASSERT_EQ(file.apply(invert(changeset)), "");
+    ASSERT_EQ(file.apply(unit::inverted(changeset)), "");
     ASSERT_EQ(file.apply(changeset), "");
     ASSERT_EQ(file.rows("t"), after);
   }

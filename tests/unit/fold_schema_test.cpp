@@ -13,7 +13,7 @@ using unit::MemoryNode;
 
 std::string mismatch_of(MemoryFold& file, const std::string& changeset,
                         std::optional<std::uint64_t> shape = std::nullopt) {
-  std::vector<Conflict> conflicts;
+  Conflicts conflicts;
   const WriteTransaction undone(file.db());
   try {
     file.fold().apply(changeset, conflicts, shape);

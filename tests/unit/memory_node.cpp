@@ -108,13 +108,18 @@ std::string shown_changes(std::string_view changeset) {
   return out;
 }
 
-std::string shown_conflicts(const std::vector<Conflict>& conflicts) {
+std::string shown_conflicts(Conflicts& conflicts) {
   std::string out;
-  for (const Conflict& conflict : conflicts) {
+  conflicts.for_each([&](std::size_t, const Conflict& conflict) {
     out += std::string(to_string(conflict.kind)) + " " + conflict.table + " " + conflict.key + " " + conflict.lost;
     out += '\n';
-  }
+  });
   return out;
+}
+
+std::string inverted(std::string_view changeset) {
+  Spill inverse = invert(changeset, SpillSettings());
+  return std::string(inverse.view());
 }
 
 std::string error_of(Database& db, const std::string& sql) {
@@ -206,20 +211,20 @@ void MemoryFold::reload() {
 }
 
 std::string MemoryFold::apply(std::string_view changeset) {
-  std::vector<Conflict> conflicts;
+  Conflicts conflicts;
   WriteTransaction transaction(db_);
   fold_.apply(changeset, conflicts);
   transaction.commit();
   return shown_conflicts(conflicts);
 }
 
-std::string MemoryFold::effect_of(std::string_view changeset, std::vector<Conflict>* conflicts) {
-  std::vector<Conflict> met;
+std::string MemoryFold::effect_of(std::string_view changeset, Conflicts* conflicts) {
+  Conflicts met;
   WriteTransaction transaction(db_);
-  std::string effect = fold_.apply_recorded(changeset, met);
+  Spill effect = fold_.apply_recorded(changeset, met);
   transaction.commit();
   if (conflicts != nullptr) *conflicts = std::move(met);
-  return effect;
+  return std::string(effect.view());
 }
 
 std::string changeset_at_origin(const std::string& schema, const std::string& before, const std::string& sql) {

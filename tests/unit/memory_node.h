@@ -31,7 +31,10 @@ std::string rows(Database& db, const std::string& table);
 std::string shown_changes(std::string_view changeset);
 
 // One line a conflict: kind, table, key, what was lost.
-std::string shown_conflicts(const std::vector<Conflict>& conflicts);
+std::string shown_conflicts(Conflicts& conflicts);
+
+// The changeset that undoes it.
+std::string inverted(std::string_view changeset);
 
 // The error of `sql`; empty if it succeeds.
 std::string error_of(Database& db, const std::string& sql);
@@ -84,7 +87,7 @@ class MemoryFold {
   // Applies it in a transaction and tells the conflicts.
   std::string apply(std::string_view changeset);
   // The same, and gives what really changed.
-  std::string effect_of(std::string_view changeset, std::vector<Conflict>* conflicts = nullptr);
+  std::string effect_of(std::string_view changeset, Conflicts* conflicts = nullptr);
   void reload();
 
  private:

@@ -142,11 +142,9 @@ TEST(NetRows, many_rows_of_one_transaction_are_each_found_again) {
 
 TEST(NetRows, changes_that_cannot_follow_one_another_are_refused) {
   const ChangesetTable layout{"t", {1}};
-  std::string values;
-  append_value(values, Value::of_integer(1));
-  NetRows rows;
-  rows.add(0, layout, Operation::kInsert, values);
-  EXPECT_THROW(rows.add(0, layout, Operation::kInsert, values), ChangesetError);
+  ChangeLog log{SpillSettings()};
+  for (int i = 0; i < 2; ++i) log.append(0, Operation::kInsert, {}, {Value::of_integer(1)});
+  EXPECT_THROW(NetRows(log, [&](std::uint32_t) -> const ChangesetTable& { return layout; }), ChangesetError);
 }
 
 }  // namespace

@@ -95,20 +95,33 @@ TEST_F(NodeFileTest, end_of_the_outbox_is_what_was_absorbed_when_it_is_empty) {
 TEST_F(NodeFileTest, transaction_of_many_pieces_is_put_together) {
   node_.run("INSERT INTO t VALUES(1, 1); INSERT INTO t VALUES(2, zeroblob(200000)); INSERT INTO t VALUES(3, 3)");
   const PieceNumber end = file_.outbox_end();
-  EXPECT_EQ(file_.outbox_transaction(p(2), PieceNumber(end.value() - 1)), node_.outbox()[1]);
-  EXPECT_EQ(file_.outbox_transaction(p(1), p(1)), node_.outbox()[0]);
+  EXPECT_EQ(file_.outbox_transaction(p(2), PieceNumber(end.value() - 1)).view(), node_.outbox()[1]);
+  EXPECT_EQ(file_.outbox_transaction(p(1), p(1)).view(), node_.outbox()[0]);
   EXPECT_EQ(file_.pending_transactions(), 3);
 }
 
 TEST_F(NodeFileTest, effect_is_none_until_a_redo_has_one) {
   node_.run("INSERT INTO t VALUES(1, 1)");
-  EXPECT_FALSE(file_.effect(p(1)));
-  file_.set_effect(p(1), std::string("effect"));
-  EXPECT_EQ(file_.effect(p(1)), "effect");
-  file_.set_effect(p(1), std::string());  // it changed nothing: not the same as none
-  EXPECT_EQ(file_.effect(p(1)), "");
-  file_.set_effect(p(1), std::nullopt);
-  EXPECT_FALSE(file_.effect(p(1)));
+  EXPECT_FALSE(file_.effect(p(1), p(1)));
+  file_.set_effect(p(1), p(1), "effect");
+  EXPECT_EQ(file_.effect(p(1), p(1))->view(), "effect");
+  file_.set_effect(p(1), p(1), "");  // it changed nothing: not the same as none
+  EXPECT_EQ(file_.effect(p(1), p(1))->view(), "");
+  file_.clear_effect(p(1), p(1));
+  EXPECT_FALSE(file_.effect(p(1), p(1)));
+}
+
+TEST_F(NodeFileTest, effect_is_cut_over_the_pieces_of_its_transaction) {
+  node_.run("INSERT INTO t VALUES(1, zeroblob(130000)); INSERT INTO t VALUES(2, 2)");
+  for (const std::size_t size : {60'001u, 1'000'003u, 0u, 5u}) {
+    std::string effect(size, 'e');
+    if (size > 0) effect.front() = 'b', effect.back() = 'd';
+    file_.set_effect(p(1), p(3), effect);
+    EXPECT_EQ(file_.effect(p(1), p(3))->view(), effect) << size;
+    EXPECT_FALSE(file_.effect(p(4), p(4))) << size;
+  }
+  file_.clear_effect(p(1), p(3));
+  EXPECT_FALSE(file_.effect(p(1), p(3)));
 }
 
 TEST_F(NodeFileTest, parts_are_put_together_in_order_per_origin) {
@@ -116,9 +129,11 @@ TEST_F(NodeFileTest, parts_are_put_together_in_order_per_origin) {
   file_.add_part("b", p(9), "nine");
   file_.add_part("c", p(1), "one");
   file_.add_part("b", p(9), "NINE");
-  EXPECT_EQ(file_.parts(), (std::map<std::string, std::string>{{"b", "NINEten"}, {"c", "one"}}));
+  EXPECT_EQ(file_.parts("b").view(), "NINEten");
+  EXPECT_EQ(file_.parts("c").view(), "one");
   file_.remove_parts("b");
-  EXPECT_EQ(file_.parts(), (std::map<std::string, std::string>{{"c", "one"}}));
+  EXPECT_FALSE(file_.has_parts("b"));
+  EXPECT_TRUE(file_.has_parts("c"));
 }
 
 TEST_F(NodeFileTest, bound_of_the_conflict_journal_is_a_setting) {

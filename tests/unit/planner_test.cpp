@@ -34,7 +34,7 @@ class PlannerTest : public testing::Test {
     for (const PlannedTransaction& transaction : planned_.transactions) {
       out += transaction.own ? "own " : "apply ";
       out += std::to_string(transaction.last.value());
-      if (!transaction.own) out += " " + std::string(transaction.changeset);
+      if (!transaction.own) out += " " + std::string(transaction.changeset.bytes);
       if (transaction.has_parts) out += " with parts";
       out += '\n';
     }
@@ -170,8 +170,8 @@ TEST_F(PlannerTest, two_transactions_in_parts_within_one_entry_keep_their_bytes)
   const std::string large(100'000, 'l'), larger(200'000, 'm');
   send("b", 1, {{large, false}, {large}, {larger, false}, {larger}});
   ASSERT_EQ(planned_.transactions.size(), 2u);
-  EXPECT_EQ(planned_.transactions[0].changeset, large + large);
-  EXPECT_EQ(planned_.transactions[1].changeset, larger + larger);
+  EXPECT_EQ(planned_.transactions[0].changeset.bytes, large + large);
+  EXPECT_EQ(planned_.transactions[1].changeset.bytes, larger + larger);
 }
 
 TEST_F(PlannerTest, parts_of_two_origins_are_not_mixed) {

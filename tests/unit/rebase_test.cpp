@@ -77,7 +77,7 @@ TEST_F(RebaseTest, transaction_that_is_not_met_stays_where_it_is) {
   EXPECT_TRUE(met_by(other).empty());
   EXPECT_TRUE(rebase(other, {}));
   EXPECT_EQ(node_.rows("t"), "1 'x' 1\n2 'y' 2\n3 'z' 0\n");
-  EXPECT_FALSE(file_.effect(p(1)));
+  EXPECT_FALSE(file_.effect(p(1), p(1)));
 }
 
 TEST_F(RebaseTest, transaction_that_is_met_is_put_on_top) {
@@ -86,7 +86,7 @@ TEST_F(RebaseTest, transaction_that_is_met_is_put_on_top) {
   EXPECT_EQ(met_by(other), std::set<PieceNumber>{p(1)});
   EXPECT_TRUE(rebase(other, {p(1)}));
   EXPECT_EQ(node_.rows("t"), "1 'x' 1\n2 'y' 0\n3 'z' 0\n");
-  EXPECT_EQ(unit::shown_changes(*file_.effect(p(1))), "t ~ 1 . 2>1\n");
+  EXPECT_EQ(unit::shown_changes(file_.effect(p(1), p(1))->view()), "t ~ 1 . 2>1\n");
   EXPECT_EQ(conflicts(), "0 'a' 1 'update_differs' '{\"k\":1}'\n");
 }
 
@@ -94,7 +94,7 @@ TEST_F(RebaseTest, redo_that_finds_no_row_changes_nothing) {
   pending({"UPDATE t SET a = 1 WHERE k = 1"});
   EXPECT_TRUE(rebase(foreign("DELETE FROM t WHERE k = 1"), {p(1)}));
   EXPECT_EQ(node_.rows("t"), "2 'y' 0\n3 'z' 0\n");
-  EXPECT_EQ(file_.effect(p(1)), "");
+  EXPECT_EQ(file_.effect(p(1), p(1))->view(), "");
   EXPECT_EQ(conflicts(), "0 'a' 1 'update_missing' '{\"k\":1}'\n");
 }
 
@@ -109,11 +109,11 @@ TEST_F(RebaseTest, second_rebase_undoes_what_the_first_really_changed) {
 TEST_F(RebaseTest, redo_that_has_its_first_effect_again_needs_none_on_record) {
   pending({"UPDATE t SET a = 1 WHERE k = 1"});
   EXPECT_TRUE(rebase(foreign("UPDATE t SET a = 2 WHERE k = 1"), {p(1)}));
-  EXPECT_TRUE(file_.effect(p(1)));
+  EXPECT_TRUE(file_.effect(p(1), p(1)));
   MemoryNode origin(kSchema);
   origin.run("INSERT INTO t VALUES(1, 'x', 2)");
   EXPECT_TRUE(rebase(origin.changeset_of("UPDATE t SET a = 0"), {p(1)}));
-  EXPECT_FALSE(file_.effect(p(1)));
+  EXPECT_FALSE(file_.effect(p(1), p(1)));
   EXPECT_EQ(conflicts(), "");
 }
 
@@ -151,7 +151,7 @@ TEST_F(RebaseTest, own_transaction_that_was_undone_takes_its_place_in_the_log) {
   EXPECT_TRUE(rebase(foreign("UPDATE t SET a = 70 WHERE k = 1"), {p(1), p(2)}, {p(1)}));
   EXPECT_EQ(node_.rows("t"), "1 'x' 2\n2 'y' 0\n3 'z' 0\n");
   EXPECT_EQ(conflicts(), "6 'a' 1 'update_differs' '{\"k\":1}'\n");
-  EXPECT_FALSE(file_.effect(p(2)));  // what it met is what it knew
+  EXPECT_FALSE(file_.effect(p(2), p(2)));  // what it met is what it knew
 }
 
 TEST_F(RebaseTest, conflicts_of_a_redo_settle_when_it_is_absorbed) {

@@ -177,7 +177,7 @@ TEST_P(TouchedProperty, transactions_that_do_not_meet_give_the_same_in_either_or
     ++compared;
 
     // The order of the log: the pending transaction comes after.
-    std::vector<Conflict> conflicts;
+    Conflicts conflicts;
     MemoryNode again(GetParam());
     unit::RandomSql same(seed);
     for (const std::string& sql : same.statements(5)) unit::error_of(again.db(), sql);
