@@ -15,11 +15,12 @@ packages=(
   build-essential cmake ninja-build pkg-config
   libsqlite3-dev libnats-dev libboost-dev libspdlog-dev libcli11-dev
   libzstd-dev libxxhash-dev libgtest-dev libssl-dev nlohmann-json3-dev
+  libcurl4-openssl-dev libpugixml-dev
   ca-certificates nats-server python3 sqlite3
 )
 case ${1:-} in
   '') ;;
-  --test) packages+=(clang-format git procps) ;;
+  --test) packages+=(clang-format git openssh-client openssh-server procps) ;;
   *) fail "unknown option '$1'; the only one is --test" ;;
 esac
 

@@ -3,7 +3,10 @@
 #include "replicator/log/error.h"
 #include "replicator/snapshot/broker_store.h"
 #include "replicator/snapshot/directory_store.h"
+#include "replicator/snapshot/s3_store.h"
+#include "replicator/snapshot/sftp_store.h"
 #include "replicator/snapshot/store_url.h"
+#include "replicator/snapshot/webdav_store.h"
 
 namespace colony {
 
@@ -43,6 +46,11 @@ std::unique_ptr<SnapshotStore> open_snapshot_store(const std::string& url, const
   if (url.starts_with('/')) return std::make_unique<DirectoryStore>(folder_of(url));
   if (url.starts_with("file:///")) {
     return std::make_unique<DirectoryStore>(folder_of(percent_decoded(url.substr(kFile.size()))));
+  }
+  if (url.starts_with("s3://")) return std::make_unique<S3Store>(parse_store_url(url, {"endpoint", "region"}));
+  if (url.starts_with("sftp://")) return std::make_unique<SftpStore>(parse_store_url(url, {"key", "known_hosts"}));
+  if (url.starts_with("webdav://") || url.starts_with("webdavs://")) {
+    return std::make_unique<WebdavStore>(parse_store_url(url, {}));
   }
   throw Error("'" + without_password(url) + "' is not the URL of a snapshot store: write " + kKinds);
 }
