@@ -7,12 +7,11 @@
 #include <stdexcept>
 
 #include "tests/bench/rounds.h"
-#include "tests/bench/workload.h"
 
 namespace colony::bench {
 
-LoopbackColony::LoopbackColony(const Settings& settings)
-    : settings_(settings), directory_(settings.directory / "colony") {
+LoopbackColony::LoopbackColony(const Settings& settings, const TableKind& kind)
+    : settings_(settings), kind_(kind), directory_(settings.directory / (std::string("colony with ") + kind.name)) {
   std::filesystem::create_directories(directory_);
   make_files();
   start_broker();
@@ -27,7 +26,7 @@ std::string LoopbackColony::file(std::size_t node) const { return directory_ / (
 
 // Nodes start with equal rows: b, c and d are copies of a.
 void LoopbackColony::make_files() {
-  create_file(file(0), objects_table(), Workload(objects_table()).next(Verb::kInsert, kRowsAtStart));
+  create_file(file(0), kind_, Workload(kind_).next(Verb::kInsert, kRowsAtStart));
   for (std::size_t node = 0; node < kNodes; ++node) {
     if (node > 0) std::filesystem::copy_file(file(0), file(node));
     Program({settings_.program, "init", file(node), "--cluster", "bench", "--node", name(node)},

@@ -8,6 +8,7 @@
 
 #include "tests/bench/process.h"
 #include "tests/bench/settings.h"
+#include "tests/bench/workload.h"
 
 namespace colony::bench {
 
@@ -16,7 +17,7 @@ class LoopbackColony {
   static constexpr std::size_t kNodes = 4;
 
   // Returns when all sidecars are in step with the log.
-  explicit LoopbackColony(const Settings& settings);
+  explicit LoopbackColony(const Settings& settings, const TableKind& kind = objects_table());
 
   static std::string name(std::size_t node) { return std::string(1, static_cast<char>('a' + node)); }
   std::string file(std::size_t node) const;
@@ -32,6 +33,7 @@ class LoopbackColony {
   void start_broker();
 
   Settings settings_;
+  const TableKind& kind_;
   std::filesystem::path directory_;
   std::string url_;
   std::unique_ptr<Program> broker_;

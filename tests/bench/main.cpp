@@ -12,6 +12,7 @@
 #include "tests/bench/apply_bench.h"
 #include "tests/bench/capture_bench.h"
 #include "tests/bench/figures.h"
+#include "tests/bench/large_bench.h"
 #include "tests/bench/process.h"
 #include "tests/bench/settings.h"
 #include "tests/bench/visible_bench.h"
@@ -92,9 +93,9 @@ int run(int argc, char** argv) {
       ->required()
       ->check(CLI::ExistingDirectory);
   app.add_option("--nats-server", settings.nats_server, "The broker")->envname("NATS_SERVER")->required();
-  app.add_option("--only", only, "Of capture, apply, visible: only these")
+  app.add_option("--only", only, "Of capture, apply, visible, large: only these")
       ->delimiter(',')
-      ->check(CLI::IsMember({"capture", "apply", "visible"}));
+      ->check(CLI::IsMember({"capture", "apply", "visible", "large"}));
   app.add_flag("--quick", settings.quick, "Fewer and shorter rounds: to see that it works, not to be quoted");
   app.add_flag("--json", json, "One JSON document on stdout");
   try {
@@ -115,6 +116,7 @@ int run(int argc, char** argv) {
     measure_visible(settings, colony, figures);
     measure_idle(settings, colony, figures);
   }
+  if (wanted("large")) measure_large(settings, figures);
   std::cout << (json ? figures.json() + "\n" : figures.table());
   return 0;
 }

@@ -1,6 +1,7 @@
 #include "tests/bench/process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -173,6 +174,11 @@ void Fork::await_ready() {
   if (!read_all(pipe_, &ready, 1)) throw std::runtime_error("a process of the benchmark failed (its words are above)");
 }
 
+bool Fork::is_done() const {
+  pollfd numbers{pipe_, POLLIN, 0};
+  return poll(&numbers, 1, 0) != 0;
+}
+
 std::vector<std::int64_t> Fork::result() {
   std::size_t count = 0;
   std::vector<std::int64_t> numbers;
@@ -224,7 +230,8 @@ MachineTime machine_time() {
 Memory memory_of(pid_t pid) {
   const std::filesystem::path status = "/proc/" + std::to_string(pid) + "/status";
   return {static_cast<double>(number_in(status, "VmRSS")) / 1024,
-          static_cast<double>(number_in(status, "RssAnon")) / 1024};
+          static_cast<double>(number_in(status, "RssAnon")) / 1024,
+          static_cast<double>(number_in(status, "VmHWM")) / 1024};
 }
 
 }  // namespace colony::bench

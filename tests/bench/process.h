@@ -50,6 +50,8 @@ class Fork {
   ~Fork();
 
   void await_ready();
+  // Whether it has given its numbers, or failed.
+  bool is_done() const;
   // What the function gave. Throws std::runtime_error if it failed.
   std::vector<std::int64_t> result();
   pid_t pid() const { return pid_; }
@@ -73,6 +75,7 @@ MachineTime machine_time();
 struct Memory {
   double resident_mib = 0;
   double anonymous_mib = 0;  // its own, not files that others map too
+  double peak_resident_mib = 0;
 };
 Memory memory_of(pid_t pid);
 

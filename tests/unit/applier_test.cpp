@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "replicator/store/proof.h"
 #include "tests/unit/memory_sidecar.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace colony {
 namespace {
@@ -47,6 +50,25 @@ class ApplierTest : public testing::Test {
   MemoryStream stream_;
   MemorySidecar a_{stream_, kSchema, "a", 1}, b_{stream_, kSchema, "b", 2};
 };
+
+TEST_F(ApplierTest, disk_without_room_for_a_large_transaction_stops_it_until_there_is_some) {
+  const unit::TemporaryFolder folder;
+  b_.applier_options.spill = SpillSettings{folder / "later", 1000};
+  b_.restart();
+  a_.app().run("INSERT INTO t VALUES(1, zeroblob(200000), hex(zeroblob(1000)))");
+  stream_.entry_bytes_max = kEntryBytesMin;  // it comes in parts
+  a_.restart();
+  a_.absorb();
+  a_.settle();
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    EXPECT_THROW(b_.absorb(), SpillError);
+    EXPECT_EQ(b_.app().rows("t"), "");
+  }
+  std::filesystem::create_directory(folder / "later");
+  unit::settle({&a_, &b_});
+  EXPECT_NE(b_.app().rows("t"), "");
+  expect_same_rows();
+}
 
 TEST_F(ApplierTest, rows_reach_the_other_node) {
   a_.app().run("INSERT INTO t VALUES(1, 'a', 2.5)");

@@ -21,6 +21,20 @@ TEST(CaptureRefusal, connection_without_capture_cannot_write_but_reads) {
   EXPECT_EQ(unit::rows(plain, "t"), "1 'a'\n");
 }
 
+TEST(CaptureRefusal, transaction_for_which_neither_memory_nor_disk_has_room_is_rolled_back) {
+  MemoryNode node(kSchema);
+  Database db(node.path(), Database::Mode::kReadWrite);
+  ASSERT_EQ(install_capture(db.handle(), *SqliteHost::get(), SpillSettings{"/nowhere", 100}), SQLITE_OK);
+  db.execute("BEGIN; INSERT INTO t VALUES(1, hex(zeroblob(500)))");
+  const std::string error = unit::error_of(db, "COMMIT");
+  EXPECT_NE(error.find("colony: cannot make a temporary file in /nowhere"), std::string::npos) << error;
+  EXPECT_FALSE(db.in_transaction());
+  EXPECT_EQ(unit::rows(db, "t"), "");
+  EXPECT_EQ(node.outbox().size(), 0u);
+  db.execute("INSERT INTO t VALUES(2, 'b')");
+  EXPECT_EQ(node.outbox().size(), 1u);
+}
+
 TEST(CaptureRefusal, hook_that_the_app_took_away_makes_the_commit_fail) {
   MemoryNode node(kSchema);
   node.run("INSERT INTO t VALUES(1, 'a')");
