@@ -278,14 +278,14 @@ Applier::Absorbed Applier::absorb_once(std::size_t messages_max, bool undo_all) 
 void Applier::index_new_pending() {
   constexpr std::size_t kBytesAtOnce = 4u << 20;
   std::optional<PieceNumber> first;
-  std::string changeset;
+  Spill changeset(file_.spill());
   PieceNumber from = pending_.end();
   for (;;) {
     const std::vector<OutboxPiece> pieces = file_.outbox_after(from, kBytesAtOnce);
     if (pieces.empty()) return;
     for (const OutboxPiece& piece : pieces) {
       if (!first) first = piece.piece;
-      changeset += piece.changeset;
+      changeset.append(piece.changeset);
       if (!piece.last) continue;
       Touched touched;
       add_touched(schema_, changeset, touched);
