@@ -2,7 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <cmath>
 #include <memory>
+#include <optional>
 
 #include "replicator/cli/command.h"
 #include "replicator/node/enrollment.h"
@@ -66,6 +68,60 @@ std::uint64_t lag_of(const Report& report) {
   return head > report.position.value() ? head - report.position.value() : 0;
 }
 
+// What is being caught up with: entries of the log, or transactions of the outbox.
+struct Backlog {
+  std::uint64_t done = 0;
+  std::uint64_t left = 0;
+  double per_s = 0;
+
+  std::optional<std::int64_t> seconds_left() const {
+    if (per_s <= 0) return std::nullopt;
+    return static_cast<std::int64_t>(std::ceil(static_cast<double>(left) / per_s));
+  }
+};
+
+std::optional<Backlog> catching_up(const Report& report) {
+  if (report.sidecar.state != State::kCatchingUp) return std::nullopt;
+  const CatchingUp& pace = report.sidecar.catching_up;
+  const std::uint64_t done = report.position > pace.from ? report.position.value() - pace.from.value() : 0;
+  return Backlog{done, lag_of(report), pace.entries_per_s};
+}
+
+// An outbox that is as good as empty is the ordinary course of things.
+std::optional<Backlog> sending(const Report& report) {
+  constexpr std::int64_t kWorthTelling = 1000;
+  if (report.sidecar.state != State::kRunning || report.pending < kWorthTelling) return std::nullopt;
+  const Sending& pace = report.sidecar.sending;
+  return Backlog{pace.sent, static_cast<std::uint64_t>(report.pending), pace.transactions_per_s};
+}
+
+std::string json_backlog(const Backlog& backlog, const char* left, const char* per_s, const Report& report) {
+  JsonObject json;
+  json.add(left, backlog.left).add("done", backlog.done).add("pending", report.pending);
+  json.add_raw(per_s, fmt::format("{:.1f}", backlog.per_s));
+  if (const auto seconds = backlog.seconds_left()) {
+    json.add("seconds_left", *seconds);
+  } else {
+    json.add_null("seconds_left");
+  }
+  return json.text();
+}
+
+std::string with_commas(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+// `812,000 of 1,000,000 entries, about 12 s left`
+std::string text_of(const Backlog& backlog, const char* unit) {
+  std::string text = with_commas(backlog.done) + " of " + with_commas(backlog.done + backlog.left) + " " + unit;
+  const auto seconds = backlog.seconds_left();
+  if (!seconds) return text + ", time left not yet known";
+  if (*seconds < 120) return text + ", about " + std::to_string(*seconds) + " s left";
+  return text + ", about " + std::to_string((*seconds + 59) / 60) + " min left";
+}
+
 void print_json(const Report& report) {
   const bool runs = report.sidecar.state != State::kStopped;
   std::vector<std::string> tables, warnings;
@@ -79,6 +135,16 @@ void print_json(const Report& report) {
   } else {
     json.add_null("log_head").add_null("lag");
   }
+  const auto add_backlog = [&](const char* key, const std::optional<Backlog>& backlog, const char* left,
+                               const char* per_s) {
+    if (backlog) {
+      json.add_raw(key, json_backlog(*backlog, left, per_s, report));
+    } else {
+      json.add_null(key);
+    }
+  };
+  add_backlog("catching_up", catching_up(report), "behind", "entries_per_s");
+  add_backlog("sending", sending(report), "left", "transactions_per_s");
   json.add("pending", report.pending).add("conflicts", report.conflicts).add("capture", report.capture);
   if (report.sidecar.message.empty()) {
     json.add_null("error");
@@ -98,7 +164,7 @@ void print_json(const Report& report) {
 void print_text(const Report& report) {
   const StatusView& sidecar = report.sidecar;
   const bool runs = sidecar.state != State::kStopped;
-  const auto line = [](const char* name, const std::string& text) { fmt::print("{:<10} {}\n", name, text); };
+  const auto line = [](const char* name, const std::string& text) { fmt::print("{:<11} {}\n", name, text); };
   line("node", report.identity.node + " of colony " + report.identity.cluster);
   line("state", std::string(to_string(sidecar.state)) +
                     (runs ? " (process " + std::to_string(sidecar.pid) + ", " + sidecar.broker + ")" : ""));
@@ -109,6 +175,8 @@ void print_text(const Report& report) {
     if (lag_of(report) > 0) position += ", " + std::to_string(lag_of(report)) + " behind";
   }
   line("position", position);
+  if (const auto backlog = catching_up(report)) line("catching up", text_of(*backlog, "entries"));
+  if (const auto backlog = sending(report)) line("sending", text_of(*backlog, "transactions"));
   line("pending", std::to_string(report.pending) + (report.pending == 1 ? " transaction" : " transactions"));
   line("conflicts", std::to_string(report.conflicts) + (report.conflicts > 0 ? " (see colony conflicts)" : ""));
   line("capture", report.capture);
@@ -134,6 +202,8 @@ void add_status(CLI::App& app, int& exit_code) {
       "           running             all is well\n"
       "           halted              it stopped by itself: `error` says why and what to do\n"
       "position   the last entry of the log that this file has absorbed\n"
+      "catching up, sending   what is done of what was missed, or waits in the outbox, and the time left at\n"
+      "           the pace of the latest ten seconds\n"
       "pending    transactions of this node that the log has not yet handed back");
   command->callback([path, json, &exit_code] {
     const Report report = read_report(*path);

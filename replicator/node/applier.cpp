@@ -1,6 +1,7 @@
 #include "replicator/node/applier.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "replicator/node/publisher.h"
 
@@ -25,6 +26,28 @@ struct StoppedAt {
 // of it into it, as SQLite's .restore does. What is cached of it is void.
 struct PutBack {};
 
+// Too few pending transactions were undone; the round is rolled back.
+struct MissedSome {
+  std::set<PieceNumber> transactions;
+  std::size_t messages;
+};
+
+// The app has committed so much just before the lock was taken that it should not
+// be read under it.
+struct MuchToIndex {};
+
+constexpr std::size_t kIndexSliceBytes = 1u << 20;
+constexpr std::size_t kIndexUnderLockBytes = 256u << 10;
+constexpr int kIndexTriesMax = 8;
+// After so many rounds that have missed some, all are undone.
+constexpr int kMissedRoundsMax = 8;
+
+// What applying it takes, in changes of a row of ordinary size.
+std::size_t work_of(const PlannedMessage& plan, const Touched& touched) {
+  constexpr std::size_t kBytesLikeARow = 512;
+  return 1 + touched.asks.size() + plan.transactions.size() + plan.message->data.size() / kBytesLikeARow;
+}
+
 }  // namespace
 
 Applier::Applier(const std::string& path, Log& log, Progress& progress, Status& status, Options options)
@@ -32,6 +55,8 @@ Applier::Applier(const std::string& path, Log& log, Progress& progress, Status& 
       file_(db_),
       fold_(db_, schema_),
       journal_(db_),
+      index_(file_, schema_, pending_),
+      data_version_(db_, "PRAGMA data_version"),
       log_(log),
       progress_(progress),
       status_(status),
@@ -44,7 +69,8 @@ Applier::~Applier() = default;
 void Applier::load() {
   loaded_ = met_log_ = false;
   messages_.clear();
-  pending_.clear();
+  index_.clear();
+  missed_ = {};
   question_.reset();
   schema_.load(db_);
   fold_.schema_changed();
@@ -134,7 +160,13 @@ void Applier::answer_question() {
   if (question_ != open) {
     head_ = log_.info().last;
     question_ = open;
-    if (position_ < head_) status_.set_state(State::kCatchingUp);
+    if (position_ < head_ && status_.view().state != State::kCatchingUp) {
+      catching_up_from_ = position_;
+      pace_.reset();
+      pace_.note(Clock::now(), position_.value());
+      status_.set_state(State::kCatchingUp);
+      status_.set_catching_up({catching_up_from_, 0});
+    }
   }
   if (position_ < head_) return;
   status_.set_state(State::kRunning);
@@ -168,21 +200,42 @@ bool Applier::step(std::chrono::milliseconds wait) {
   }
 }
 
+// While one lives, the write lock is held.
+class Applier::Lock {
+ public:
+  explicit Lock(Applier& applier) : applier_(applier), others_wrote_(applier.others_wrote()), from_(Clock::now()) {}
+  ~Lock() { applier_.courtesy_.held(from_, Clock::now(), others_wrote_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  Applier& applier_;
+  bool others_wrote_;
+  Clock::time_point from_;
+};
+
 // Absorbs what one transaction has time for.
 void Applier::absorb() {
-  std::size_t messages_max = messages_.size();
-  bool undo_all = false;
+  std::size_t messages_max = std::min(messages_.size(), missed_.messages_max);
+  int index_tries = kIndexTriesMax;
   for (;;) {
     try {
-      Absorbed absorbed = absorb_once(messages_max, undo_all);
+      index_outbox();
+      Absorbed absorbed = absorb_once(messages_max, index_tries > 0);
+      missed_ = {};
       tell(absorbed);
       return;
     } catch (const PutBack&) {
       loaded_ = false;
       return;
-    } catch (const NeedsFullRebase&) {
-      COLONY_ASSERT(!undo_all);
-      undo_all = true;
+    } catch (const MuchToIndex&) {
+      --index_tries;
+    } catch (const MissedSome& missed) {
+      // The next step makes up for it, so that the app can come in between.
+      missed_.transactions.insert(missed.transactions.begin(), missed.transactions.end());
+      missed_.messages_max = missed.messages;
+      ++missed_.rounds;
+      return;
     } catch (const StoppedAt& stopped) {
       // What came before it must not wait for its cause to be mended.
       if (stopped.message == 0) throw Halt(stopped.why);
@@ -191,111 +244,136 @@ void Applier::absorb() {
   }
 }
 
-std::vector<PlannedMessage> Applier::plan(std::size_t messages_max) {
+// What one write transaction is to do.
+struct Applier::Round {
+  explicit Round(const PendingTransactions& pending) : met(pending) {}
+
   std::vector<PlannedMessage> plans;
+  std::vector<std::size_t> work;  // of each
+  std::size_t work_sum = 0;
+  MetTransactions met;
+};
+
+void Applier::plan(Round& round, std::size_t messages_max) {
+  undo_missed(round.met);
+  const Clock::duration time = round_time();
   Planner planner(file_, origins_);
   Sequence expected = position_.next();
   std::size_t unpacked = 0;
   for (std::size_t i = 0; i < messages_max && messages_[i].sequence == expected; ++i) {
+    if (!budget_.has_room(time, i, static_cast<double>(round.work_sum), static_cast<double>(round.met.work()))) break;
     try {
-      plans.push_back(planner.plan(messages_[i]));
+      round.plans.push_back(planner.plan(messages_[i]));
     } catch (const Halt& halt) {
       throw StoppedAt{i, halt.what()};
     }
-    if (plans.back().barrier() != nullptr) break;  // its position is to be seen
-    if (plans.back().entry) unpacked += plans.back().entry->storage.size();
+    const PlannedMessage& plan = round.plans.back();
+    if (!meet(round, plan)) break;
+    if (plan.barrier() != nullptr) break;  // its position is to be seen
+    if (plan.entry) unpacked += plan.entry->storage.size();
     if (unpacked > kUnpackedBytesMax) break;
     expected = expected.next();
   }
-  return plans;
 }
 
-// The pending transactions that the planned ones meet.
-std::set<PieceNumber> Applier::met_by(const std::vector<PlannedMessage>& plans) const {
-  if (pending_.empty()) return {};
+// Adds what the message touches and whom it meets. False if it cannot be told: the
+// fold will meet the damage too, and tell which entry it is in.
+bool Applier::meet(Round& round, const PlannedMessage& plan) const {
   Touched touched;
-  for (const PlannedMessage& plan : plans) {
+  try {
     for (const PlannedTransaction& transaction : plan.transactions) {
       if (!transaction.own) add_touched(schema_, transaction.changeset, touched);
     }
+  } catch (const ChangesetError&) {
+    round.work.push_back(1);
+    return false;
   }
-  return pending_.met_by(touched.asks);
+  round.work.push_back(work_of(plan, touched));
+  round.work_sum += round.work.back();
+  if (!pending_.empty()) round.met.ask(touched.asks);
+  return true;
 }
 
-Applier::Absorbed Applier::absorb_once(std::size_t messages_max, bool undo_all) {
+// Undoing more than is met is never wrong, only more work.
+void Applier::undo_missed(MetTransactions& met) const {
+  if (missed_.rounds >= kMissedRoundsMax) {
+    for (const PieceNumber last : pending_.all()) met.add(last);
+  }
+  for (const PieceNumber last : missed_.transactions) {
+    if (pending_.contains(last)) met.add(last);
+  }
+}
+
+Applier::Absorbed Applier::absorb_once(std::size_t messages_max, bool may_index_more) {
   WriteTransaction transaction(db_);
+  const Lock lock(*this);  // after it: others_wrote() looks from inside
   const Clock::time_point begin = Clock::now();
-  if (file_.position() != position_) throw PutBack();
-  if (schema_.refresh(db_)) fold_.schema_changed();
-  index_new_pending();
+  if (file_.position() != position_ || file_.outbox_end() < index_.end()) throw PutBack();
+  finish_index(may_index_more);
 
-  const std::vector<PlannedMessage> plans = plan(messages_max);
+  Round round(pending_);
+  plan(round, messages_max);
   Rebase rebase(file_, fold_, schema_, journal_, pending_);
-  std::set<PieceNumber> to_undo;
-  if (undo_all) {
-    const std::vector<PieceNumber> all = pending_.all();
-    to_undo = {all.begin(), all.end()};
-  } else {
-    try {
-      to_undo = met_by(plans);
-    } catch (const ChangesetError&) {
-      // The fold will meet it too, and tell which entry it is.
-    }
-  }
-  rebase.undo(std::move(to_undo));
-
-  // What was planned and undone, and is to be redone, must pay: so much is absorbed
-  // on top of it that all of the catching up takes time in proportion to it.
-  const Clock::time_point prepared = Clock::now();
-  const Clock::duration time_max = std::max<Clock::duration>(options_.transaction_ms, prepared - begin);
-  Absorbed absorbed;
-  absorbed.origins = origins_;
-  for (const PlannedMessage& plan : plans) {
-    try {
-      execute(plan, rebase, absorbed);
-    } catch (const SchemaMismatch& mismatch) {
-      throw StoppedAt{absorbed.messages, "entry " + number(plan.message->sequence) + " of node " +
-                                             plan.message->origin + " " + mismatch.what() +
-                                             ": make the same schema change here that was made there, run colony init "
-                                             "again, and this node goes on by itself"};
-    } catch (const ChangesetError& error) {
-      throw StoppedAt{absorbed.messages, "entry " + number(plan.message->sequence) + " of node " +
-                                             plan.message->origin + " cannot be applied: " + error.what()};
-    }
-    ++absorbed.messages;
-    if (Clock::now() - prepared >= time_max) break;
-  }
+  rebase.undo(round.met.transactions());
+  Absorbed absorbed = execute(round, rebase, begin);
   rebase.redo_rest();
+  if (!rebase.missed().empty()) throw MissedSome{rebase.missed(), absorbed.messages};
   if (rebase.journalled()) journal_.trim(file_.conflicts_max());
   write_progress(absorbed);
   transaction.commit();
   rebase.committed();
+  budget_.round_done(Clock::now() - begin, static_cast<double>(absorbed.work), static_cast<double>(round.met.work()));
   return absorbed;
 }
 
-// Takes in what the app has committed since the last look. The write lock is
-// held: nothing can come in between.
-void Applier::index_new_pending() {
-  constexpr std::size_t kBytesAtOnce = 4u << 20;
-  std::optional<PieceNumber> first;
-  Spill changeset(file_.spill());
-  PieceNumber from = pending_.end();
-  for (;;) {
-    const std::vector<OutboxPiece> pieces = file_.outbox_after(from, kBytesAtOnce);
-    if (pieces.empty()) return;
-    for (const OutboxPiece& piece : pieces) {
-      if (!first) first = piece.piece;
-      changeset.append(piece.changeset);
-      if (!piece.last) continue;
-      Touched touched;
-      add_touched(schema_, changeset, touched);
-      if (std::optional<Spill> effect = file_.effect(*first, piece.piece)) add_touched(schema_, *effect, touched);
-      pending_.add(*first, piece.piece, std::move(touched));
-      first.reset();
-      changeset.clear();
+// The messages of the round, or as many as there is time for: what they are was
+// foretold, how long they take was only guessed.
+Applier::Absorbed Applier::execute(const Round& round, Rebase& rebase, Clock::time_point begin) {
+  const Clock::time_point prepared = Clock::now();
+  const Clock::duration time_max = std::max(round_time(), prepared - begin);
+  Absorbed absorbed;
+  absorbed.origins = origins_;
+  for (const PlannedMessage& plan : round.plans) {
+    const std::string which = "entry " + number(plan.message->sequence) + " of node " + plan.message->origin;
+    try {
+      execute(plan, rebase, absorbed);
+    } catch (const SchemaMismatch& mismatch) {
+      throw StoppedAt{absorbed.messages, which + " " + mismatch.what() +
+                                             ": make the same schema change here that was made there, run colony init "
+                                             "again, and this node goes on by itself"};
+    } catch (const ChangesetError& error) {
+      throw StoppedAt{absorbed.messages, which + " cannot be applied: " + error.what()};
     }
-    from = pieces.back().piece;
+    absorbed.work += round.work[absorbed.messages++];
+    if (Clock::now() - prepared >= time_max) break;
   }
+  return absorbed;
+}
+
+// Before the write lock is taken: the app can go on meanwhile.
+void Applier::index_outbox() {
+  while (!index_.take(kIndexSliceBytes)) continue;
+}
+
+// Under the write lock, nothing can come in between.
+void Applier::finish_index(bool may_index_more) {
+  const bool knew_some = index_.end() != PieceNumber();
+  if (schema_.refresh(db_)) {
+    fold_.schema_changed();
+    index_.clear();  // what they touch may be more now
+    if (knew_some && may_index_more) throw MuchToIndex();
+  }
+  if (index_.take(kIndexUnderLockBytes)) return;
+  if (may_index_more) throw MuchToIndex();
+  while (!index_.take(kIndexSliceBytes)) continue;
+}
+
+// Whether somebody else has written to the file since this was last asked.
+bool Applier::others_wrote() {
+  data_version_.step();
+  const std::int64_t version = data_version_.integer(0);
+  data_version_.reset();
+  return std::exchange(known_data_version_, version) != version;
 }
 
 void Applier::execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& absorbed) {
@@ -321,6 +399,7 @@ void Applier::execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& abso
   for (const PlannedTransaction& transaction : plan.transactions) {
     if (transaction.own) {
       rebase.absorb_own(message.sequence, transaction.last);
+      ++absorbed.own;
       continue;
     }
     if (transaction.has_parts) file_.remove_parts(message.origin);
@@ -358,8 +437,28 @@ void Applier::tell(Absorbed& absorbed) {
   messages_.erase(messages_.begin(), messages_.begin() + static_cast<std::ptrdiff_t>(absorbed.messages));
   for (std::size_t i = 0; i < absorbed.not_entries; ++i) status_.count_passed_over();
   tell_accepted();
+  tell_pace(absorbed.own);
   if (absorbed.own_out_of_turn) progress_.need_resync();
   if (absorbed.barrier) options_.on_barrier(absorbed.barrier->first, absorbed.barrier->second);
+}
+
+Clock::duration Applier::round_time() const {
+  return courtesy_.app_writes(Clock::now()) ? options_.transaction_beside_app_ms : options_.transaction_ms;
+}
+
+// For people who wait: how fast it goes.
+void Applier::tell_pace(std::size_t own_absorbed) {
+  const Clock::time_point now = Clock::now();
+  pace_.note(now, position_.value());
+  status_.set_catching_up({catching_up_from_, pace_.per_s()});
+  if (pending_.empty()) {
+    own_absorbed_ = 0;
+    own_pace_.reset();
+  } else {
+    own_absorbed_ += own_absorbed;
+    own_pace_.note(now, own_absorbed_);
+  }
+  status_.set_sending({own_absorbed_, own_pace_.per_s()});
 }
 
 }  // namespace colony

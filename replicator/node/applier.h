@@ -3,9 +3,11 @@
 //   a node's rows = fold(the log up to position) + its pending transactions
 //
 // Each round is one SQLite transaction in which rows, position, high-water marks
-// and the trimmed outbox move together. It is short: it absorbs for about
-// Options::transaction_ms, so that an app that wants to write waits no longer; or
-// for as long as undoing pending transactions took, lest it did that for little.
+// and the trimmed outbox move together. It is short (RoundBudget): it takes in what
+// can be done in about Options::transaction_ms, or less beside an app that writes,
+// and more only where undoing pending transactions for little would repeat itself.
+// What has become pending since the last look is read before the write lock is
+// taken, in slices, however much it is.
 //
 // Threads: one, of its own (or the simulator's). It touches the file through one
 // connection of its own. Errors of step(): LogUnavailable (try again), Halt (stay
@@ -16,6 +18,7 @@
 
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,9 +27,13 @@
 
 #include "replicator/log/entry.h"
 #include "replicator/log/log.h"
+#include "replicator/node/courtesy.h"
+#include "replicator/node/outbox_index.h"
+#include "replicator/node/pace.h"
 #include "replicator/node/planner.h"
 #include "replicator/node/progress.h"
 #include "replicator/node/rebase.h"
+#include "replicator/node/round_budget.h"
 #include "replicator/node/status.h"
 
 namespace colony {
@@ -36,6 +43,7 @@ class Applier {
   struct Options {
     FetchLimits fetch;
     std::chrono::milliseconds transaction_ms{10};
+    std::chrono::milliseconds transaction_beside_app_ms{4};  // while an app writes too
     // For transactions that are too large for memory; beside the file if not given.
     std::optional<SpillSettings> spill;
     // Where this file lives, as its own hello tells the others.
@@ -58,13 +66,18 @@ class Applier {
   // it. True if the position moved.
   bool step(std::chrono::milliseconds wait);
 
+  // How long the caller should let pass before the next step, for the app's sake.
+  std::chrono::steady_clock::duration rest() const { return courtesy_.rest(std::chrono::steady_clock::now()); }
+
   Sequence position() const { return position_; }
 
  private:
   // What a transaction absorbed: told to the others once it is committed.
   struct Absorbed {
     std::size_t messages = 0;
+    std::size_t work = 0;
     std::size_t not_entries = 0;
+    std::size_t own = 0;  // transactions that have left the outbox
     bool own_out_of_turn = false;
     std::map<std::string, Origin> origins;
     std::optional<std::pair<BarrierEntry, Sequence>> barrier;
@@ -76,15 +89,23 @@ class Applier {
   void check_name();
   void check_next(const Message& message);
   void answer_question();
-  void index_new_pending();
+  struct Round;
+  class Lock;
+  void index_outbox();
+  void finish_index(bool may_index_more);
   void absorb();
-  Absorbed absorb_once(std::size_t messages_max, bool undo_all);
-  std::vector<PlannedMessage> plan(std::size_t messages_max);
-  std::set<PieceNumber> met_by(const std::vector<PlannedMessage>& plans) const;
+  Absorbed absorb_once(std::size_t messages_max, bool may_index_more);
+  void plan(Round& round, std::size_t messages_max);
+  bool meet(Round& round, const PlannedMessage& plan) const;
+  void undo_missed(MetTransactions& met) const;
+  Absorbed execute(const Round& round, Rebase& rebase, std::chrono::steady_clock::time_point begin);
   void execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& absorbed);
   void write_progress(const Absorbed& absorbed);
   void tell(Absorbed& absorbed);
   void tell_accepted();
+  void tell_pace(std::size_t own_absorbed);
+  bool others_wrote();
+  std::chrono::steady_clock::duration round_time() const;
 
   Database db_;
   NodeFile file_;
@@ -92,6 +113,8 @@ class Applier {
   Fold fold_;
   ConflictJournal journal_;
   PendingTransactions pending_;
+  OutboxIndex index_;
+  Statement data_version_;  // moves with commits of other connections
   Log& log_;
   Progress& progress_;
   Status& status_;
@@ -107,6 +130,23 @@ class Applier {
   Sequence head_;
   bool introduced_ = false;        // this node's hello from here was seen since the start
   std::vector<Message> messages_;  // fetched and not yet absorbed
+
+  RoundBudget budget_;
+  Courtesy courtesy_;
+  std::int64_t known_data_version_ = 0;
+
+  // What the rounds that were rolled back for it have missed, since the last that
+  // was not.
+  struct Missed {
+    std::set<PieceNumber> transactions;  // to be undone too
+    std::size_t messages_max = std::numeric_limits<std::size_t>::max();
+    int rounds = 0;
+  };
+  Missed missed_;
+
+  Sequence catching_up_from_;
+  Pace pace_, own_pace_;
+  std::uint64_t own_absorbed_ = 0;  // since the outbox was last empty
 };
 
 }  // namespace colony

@@ -10,8 +10,13 @@ Rebase::Rebase(NodeFile& file, Fold& fold, const ReplicatedSchema& schema, Confl
 
 Rebase::~Rebase() { fold_.on_displaced(nullptr); }
 
-void Rebase::check_known(std::uint64_t mark, PieceNumber after) const {
-  if (pending_.knows(mark, after, accounted_)) throw NeedsFullRebase();
+void Rebase::check_known(std::uint64_t mark, PieceNumber after) {
+  PieceNumber& checked_after = checked_after_.try_emplace(mark, kNoEnd).first->second;
+  if (checked_after <= after) return;
+  pending_.for_each_later(mark, after, checked_after, [this](PieceNumber last) {
+    if (!accounted_.contains(last)) missed_.insert(last);
+  });
+  checked_after = after;
 }
 
 void Rebase::on_displaced(const ReplicatedTable& table, const std::vector<Value>& row) {
@@ -77,8 +82,8 @@ void Rebase::redo_rest() {
     Spill effect = fold_.apply_recorded(changeset, conflicts);
     Touched touched;
     add_touched(schema_, effect, touched);
-    for (const std::uint64_t mark : touched.marks) check_known(mark, last);
-    pending_.add_marks(last, touched);
+    for (const std::uint64_t mark : touched.asks) check_known(mark, last);
+    if (missed_.empty()) pending_.add_marks(last, touched);
     if (effect.view() == changeset.view()) {
       file_.clear_effect(pending_.first_piece(last), last);
     } else {

@@ -5,13 +5,15 @@
 // absorb_own(), then redo_rest().
 //
 // Only those pending transactions are undone that the entries meet (touched.h).
-// When it turns out on the way that this was too few, because a row is displaced
-// that another pending transaction knows, NeedsFullRebase is thrown: the caller
-// rolls back and begins again with all of them.
+// It may turn out on the way that this was too few, because a row is displaced
+// that another pending transaction knows: missed() names these. The rows are then
+// worth nothing; the caller rolls back, and begins again with them undone as well.
+// It may go on before that to learn what else was missed.
 #pragma once
 
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "replicator/store/conflict.h"
@@ -20,8 +22,6 @@
 #include "replicator/store/pending.h"
 
 namespace colony {
-
-struct NeedsFullRebase {};
 
 class Rebase {
  public:
@@ -45,6 +45,9 @@ class Rebase {
   // Puts those back that are still pending.
   void redo_rest();
 
+  // Pending transactions that should have been undone; must be empty at the commit.
+  const std::set<PieceNumber>& missed() const { return missed_; }
+
   // Tells `pending` what has left the outbox. After the commit, and only then.
   void committed();
 
@@ -52,7 +55,7 @@ class Rebase {
 
  private:
   void on_displaced(const ReplicatedTable& table, const std::vector<Value>& row);
-  void check_known(std::uint64_t mark, PieceNumber after) const;
+  void check_known(std::uint64_t mark, PieceNumber after);
   Spill changeset_of(PieceNumber last);
   void journal(Sequence sequence, const std::string& origin, PieceNumber last, Conflicts& conflicts);
 
@@ -63,6 +66,9 @@ class Rebase {
   PendingTransactions& pending_;
   std::set<PieceNumber> undone_;     // and not yet put back
   std::set<PieceNumber> accounted_;  // undone at first, or absorbed: no need to undo them
+  std::set<PieceNumber> missed_;
+  // Per mark, from where on all that have it are accounted for, or missed.
+  std::unordered_map<std::uint64_t, PieceNumber> checked_after_;
   std::vector<PieceNumber> absorbed_;
   PieceNumber redoing_;  // what displaces rows just now: later transactions matter
   bool journalled_ = false;

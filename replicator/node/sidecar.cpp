@@ -31,6 +31,7 @@ constexpr auto kBrokerRetryMin = 100ms;
 constexpr auto kBrokerRetryMax = 2s;
 constexpr auto kHaltRetry = 3s;
 constexpr auto kStopWait = 1s;
+constexpr auto kReportEvery = 10s;
 constexpr int kSlowWriterMs = 5'000;
 
 // The identity, after making sure that this is not the copy of a file that
@@ -197,7 +198,8 @@ class Sidecar::Implementation {
   }
 
   // Waits, unless the sidecar is to stop.
-  void pause(std::chrono::milliseconds time) {
+  void pause(std::chrono::steady_clock::duration time) {
+    if (time <= time.zero()) return;
     std::unique_lock lock(pause_mutex_);
     pause_ended_.wait_for(lock, time, [this] { return stopping_.load(); });
   }
@@ -211,6 +213,26 @@ class Sidecar::Implementation {
                 why);
   }
 
+  // Every ten seconds, and in the end if it took that long.
+  void report_catching_up() {
+    const StatusView view = status_->view();
+    const auto now = std::chrono::steady_clock::now();
+    if (view.state != State::kCatchingUp) {
+      if (catching_up_reported_) {
+        spdlog::info("caught up position={} after_s={:.0f}", applier_.position().value(),
+                     std::chrono::duration<double>(now - *catching_up_since_).count());
+      }
+      catching_up_since_.reset();
+      catching_up_reported_.reset();
+      return;
+    }
+    if (!catching_up_since_) catching_up_since_ = now;
+    if (now - catching_up_reported_.value_or(*catching_up_since_) < kReportEvery) return;
+    catching_up_reported_ = now;
+    spdlog::info("catching up position={} of={} entries_per_s={:.0f}", applier_.position().value(),
+                 view.log_head.value(), view.catching_up.entries_per_s);
+  }
+
   void apply() {
     std::chrono::milliseconds broker_retry = kBrokerRetryMin;
     while (!stopping_) {
@@ -219,6 +241,8 @@ class Sidecar::Implementation {
           throw Halt(settings_.database + " was deleted or replaced under the sidecar: restart the sidecar");
         applier_.step(kFetchWait);
         broker_retry = kBrokerRetryMin;
+        report_catching_up();
+        pause(applier_.rest());
         if (!reported_.empty() && status_->view().state == State::kRunning) {
           reported_.clear();
           spdlog::info("state=running position={}", applier_.position().value());
@@ -280,7 +304,9 @@ class Sidecar::Implementation {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> file_gone_{false};
   std::atomic<bool> writer_reported_{false};
-  std::string reported_;  // of the applier's thread
+  // Of the applier's thread.
+  std::string reported_;
+  std::optional<std::chrono::steady_clock::time_point> catching_up_since_, catching_up_reported_;
   std::mutex pause_mutex_;
   std::condition_variable pause_ended_;
   int loops_ = 2;  // that run; guarded by pause_mutex_

@@ -49,6 +49,10 @@ struct Status::Page {
   char program[32];
   char broker[256];
   char message[1024];
+  std::uint64_t catching_up_from;
+  double entries_per_s;
+  std::uint64_t sent;
+  double transactions_per_s;
 
   void begin() { version.fetch_add(1, std::memory_order_acq_rel); }
   void end() { version.fetch_add(1, std::memory_order_acq_rel); }
@@ -65,6 +69,8 @@ struct Status::Page {
     view.pid = pid;
     view.log_head = Sequence(log_head);
     view.passed_over = passed_over;
+    view.catching_up = {Sequence(catching_up_from), entries_per_s};
+    view.sending = {sent, transactions_per_s};
     view.version = std::string(program, strnlen(program, sizeof program));
     return view;
   }
@@ -204,6 +210,22 @@ void Status::count_passed_over() {
   const std::lock_guard lock(mutex_);
   page_->begin();
   ++page_->passed_over;
+  page_->end();
+}
+
+void Status::set_catching_up(const CatchingUp& catching_up) {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  page_->catching_up_from = catching_up.from.value();
+  page_->entries_per_s = catching_up.entries_per_s;
+  page_->end();
+}
+
+void Status::set_sending(const Sending& sending) {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  page_->sent = sending.sent;
+  page_->transactions_per_s = sending.transactions_per_s;
   page_->end();
 }
 

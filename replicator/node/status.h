@@ -29,6 +29,18 @@ enum class State : std::uint32_t {
 
 const char* to_string(State state);
 
+// For how long it will still be catching up: from there, at that pace.
+struct CatchingUp {
+  Sequence from;             // the position where it began
+  double entries_per_s = 0;  // 0: not known yet
+};
+
+// Likewise for what waits in the outbox.
+struct Sending {
+  std::uint64_t sent = 0;  // transactions that the log has handed back since the outbox was last empty
+  double transactions_per_s = 0;
+};
+
 struct StatusView {
   State state = State::kStopped;
   std::string message;  // why it waits or has halted; else empty
@@ -37,6 +49,8 @@ struct StatusView {
   Sequence log_head;              // as far as is known
   std::uint64_t passed_over = 0;  // messages since the start that were no entries
   std::string version;
+  CatchingUp catching_up;  // of the latest time, if it is not kCatchingUp now
+  Sending sending;
 };
 
 class Status {
@@ -54,6 +68,8 @@ class Status {
   void set_broker(const std::string& broker);
   void set_log_head(Sequence head);
   void count_passed_over();
+  void set_catching_up(const CatchingUp& catching_up);
+  void set_sending(const Sending& sending);
   StatusView view() const;
 
  private:

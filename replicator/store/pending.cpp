@@ -1,13 +1,14 @@
 #include "replicator/store/pending.h"
 
 #include <algorithm>
-#include <limits>
-#include <unordered_map>
 
 namespace colony {
 namespace {
 
-constexpr PieceNumber kLastPiece{std::numeric_limits<std::uint64_t>::max()};
+void sort_once_each(std::vector<std::uint64_t>& numbers) {
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+}
 
 }  // namespace
 
@@ -17,22 +18,26 @@ void PendingTransactions::clear() {
   end_ = PieceNumber();
 }
 
-void PendingTransactions::add(PieceNumber first, PieceNumber last, Touched touched) {
-  auto& marks = touched.marks;
-  std::sort(marks.begin(), marks.end());
-  marks.erase(std::unique(marks.begin(), marks.end()), marks.end());
-  for (const std::uint64_t mark : marks) by_mark_.emplace(mark, last);
-  transactions_[last] = {first, std::move(touched)};
+void PendingTransactions::add(PieceNumber first, PieceNumber last, Touched touched, std::size_t work) {
+  sort_once_each(touched.marks);
+  sort_once_each(touched.asks);
+  if (touched.asks == touched.marks) touched.asks.clear();
+  touched.marks.shrink_to_fit();  // there may be a million of them
+  touched.asks.shrink_to_fit();
+  for (const std::uint64_t mark : touched.marks) by_mark_.emplace(mark, last);
+  transactions_[last] = {first, work, std::move(touched)};
   end_ = std::max(end_, last);
 }
 
 void PendingTransactions::add_marks(PieceNumber last, const Touched& touched) {
-  Touched all = transactions_.at(last).touched;
+  const Transaction& known = transactions_.at(last);
+  Touched all = {known.touched.marks, asks(last)};
   all.marks.insert(all.marks.end(), touched.marks.begin(), touched.marks.end());
   all.asks.insert(all.asks.end(), touched.asks.begin(), touched.asks.end());
-  const PieceNumber first = first_piece(last);
+  const PieceNumber first = known.first;
+  const std::size_t work = known.work;
   remove(last);
-  add(first, last, std::move(all));
+  add(first, last, std::move(all), work);
 }
 
 void PendingTransactions::remove(PieceNumber last) {
@@ -42,41 +47,53 @@ void PendingTransactions::remove(PieceNumber last) {
   transactions_.erase(found);
 }
 
+const std::vector<std::uint64_t>& PendingTransactions::asks(PieceNumber last) const {
+  const Touched& touched = transactions_.at(last).touched;
+  return touched.asks.empty() ? touched.marks : touched.asks;
+}
+
 std::vector<PieceNumber> PendingTransactions::all() const {
   std::vector<PieceNumber> lasts;
+  lasts.reserve(transactions_.size());
   for (const auto& [last, transaction] : transactions_) lasts.push_back(last);
   return lasts;
 }
 
-std::set<PieceNumber> PendingTransactions::met_by(const std::vector<std::uint64_t>& asks) const {
-  std::set<PieceNumber> met;
-  std::vector<PieceNumber> unexplored;
-  // Per mark, from where on all that have it are met already: each is looked at
-  // once, however many transactions touch the same row.
-  std::unordered_map<std::uint64_t, PieceNumber> met_after;
-  const auto ask = [&](std::uint64_t mark, PieceNumber after) {
-    const auto [known, fresh] = met_after.try_emplace(mark, after);
-    if (!fresh && known->second <= after) return;
-    const auto end = fresh ? by_mark_.upper_bound({mark, kLastPiece}) : by_mark_.upper_bound({mark, known->second});
-    for (auto it = by_mark_.upper_bound({mark, after}); it != end; ++it) {
-      if (met.insert(it->second).second) unexplored.push_back(it->second);
-    }
-    known->second = after;
-  };
-  for (const std::uint64_t mark : asks) ask(mark, PieceNumber());
-  while (!unexplored.empty()) {
-    const PieceNumber last = unexplored.back();
-    unexplored.pop_back();
-    for (const std::uint64_t mark : transactions_.at(last).touched.asks) ask(mark, last);
-  }
-  return met;
+void PendingTransactions::for_each_later(std::uint64_t mark, PieceNumber after, PieceNumber until,
+                                         const std::function<void(PieceNumber)>& call) const {
+  const auto end = by_mark_.upper_bound({mark, until});
+  for (auto it = by_mark_.upper_bound({mark, after}); it != end; ++it) call(it->second);
 }
 
-bool PendingTransactions::knows(std::uint64_t mark, PieceNumber after, const std::set<PieceNumber>& except) const {
-  for (auto it = by_mark_.upper_bound({mark, after}); it != by_mark_.end() && it->first == mark; ++it) {
-    if (!except.contains(it->second)) return true;
+void MetTransactions::ask(const std::vector<std::uint64_t>& asks) {
+  for (const std::uint64_t mark : asks) ask(mark, PieceNumber());
+  explore();
+}
+
+void MetTransactions::add(PieceNumber last) {
+  meet(last);
+  explore();
+}
+
+void MetTransactions::meet(PieceNumber last) {
+  if (!met_.insert(last).second) return;
+  work_ += pending_.work(last);
+  unexplored_.push_back(last);
+}
+
+void MetTransactions::ask(std::uint64_t mark, PieceNumber after) {
+  const auto known = met_after_.try_emplace(mark, kNoEnd).first;
+  if (known->second <= after) return;
+  pending_.for_each_later(mark, after, known->second, [this](PieceNumber last) { meet(last); });
+  known->second = after;
+}
+
+void MetTransactions::explore() {
+  while (!unexplored_.empty()) {
+    const PieceNumber last = unexplored_.back();
+    unexplored_.pop_back();
+    for (const std::uint64_t mark : pending_.asks(last)) ask(mark, last);
   }
-  return false;
 }
 
 }  // namespace colony

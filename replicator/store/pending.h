@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,32 +22,66 @@ class PendingTransactions {
  public:
   void clear();
 
-  // `last` is the last piece of the transaction, and its name here.
-  void add(PieceNumber first, PieceNumber last, Touched touched);
+  // `last` is the last piece of the transaction, and its name here; `work` is what
+  // undoing or redoing it takes, in changes of a row.
+  void add(PieceNumber first, PieceNumber last, Touched touched, std::size_t work = 1);
   // A redo changed other rows than the transaction first did.
   void add_marks(PieceNumber last, const Touched& touched);
   void remove(PieceNumber last);
 
   bool empty() const { return transactions_.empty(); }
+  std::size_t size() const { return transactions_.size(); }
   PieceNumber end() const { return end_; }  // the last piece of the latest that was ever added
+  bool contains(PieceNumber last) const { return transactions_.contains(last); }
   PieceNumber first_piece(PieceNumber last) const { return transactions_.at(last).first; }
+  std::size_t work(PieceNumber last) const { return transactions_.at(last).work; }
+  const std::vector<std::uint64_t>& asks(PieceNumber last) const;
   std::vector<PieceNumber> all() const;
 
-  // Those that must be undone before something that asks `asks` may be applied:
-  // the transactions that it meets, and the later ones that meet these. In order.
-  std::set<PieceNumber> met_by(const std::vector<std::uint64_t>& asks) const;
-
-  // Whether one that is later than `after` and not in `except` has this mark.
-  bool knows(std::uint64_t mark, PieceNumber after, const std::set<PieceNumber>& except) const;
+  // Calls with each that has this mark and is later than `after`, up to `until`.
+  void for_each_later(std::uint64_t mark, PieceNumber after, PieceNumber until,
+                      const std::function<void(PieceNumber last)>& call) const;
 
  private:
   struct Transaction {
     PieceNumber first;
-    Touched touched;
+    std::size_t work = 0;
+    Touched touched;  // sorted; `asks` is empty when it equals `marks`, as it mostly does
   };
   std::map<PieceNumber, Transaction> transactions_;
   std::set<std::pair<std::uint64_t, PieceNumber>> by_mark_;
   PieceNumber end_;
+};
+
+inline constexpr PieceNumber kNoEnd{~std::uint64_t{0}};  // later than any
+
+// Those that must be undone before something may be applied: the transactions that
+// it meets, and the later ones that meet these. Grows as more is asked; each
+// transaction and each mark of one is looked at once.
+class MetTransactions {
+ public:
+  // `pending` must outlive it, and stay as it is.
+  explicit MetTransactions(const PendingTransactions& pending) : pending_(pending) {}
+
+  // What meets `asks`.
+  void ask(const std::vector<std::uint64_t>& asks);
+  // This one, whether or not anything meets it.
+  void add(PieceNumber last);
+
+  const std::set<PieceNumber>& transactions() const { return met_; }
+  std::size_t work() const { return work_; }  // of undoing all of them
+
+ private:
+  void ask(std::uint64_t mark, PieceNumber after);
+  void meet(PieceNumber last);
+  void explore();
+
+  const PendingTransactions& pending_;
+  std::set<PieceNumber> met_;
+  std::vector<PieceNumber> unexplored_;
+  std::size_t work_ = 0;
+  // Per mark, from where on all that have it are met already.
+  std::unordered_map<std::uint64_t, PieceNumber> met_after_;
 };
 
 }  // namespace colony

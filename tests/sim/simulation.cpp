@@ -223,7 +223,9 @@ void Simulation::start(std::size_t at) {
   if (node.app_in_transaction()) return;
   say(at, "the replicator starts");
   Applier::Options applier;
-  applier.transaction_ms = std::chrono::hours(1);
+  applier.transaction_ms =
+      random_.pick<std::chrono::milliseconds>({std::chrono::hours(1), std::chrono::milliseconds(0)});
+  applier.transaction_beside_app_ms = applier.transaction_ms;
   applier.fetch.messages = random_.pick<std::size_t>({1, 2, 5, 1024});
   applier.on_barrier = [this, at](const BarrierEntry& barrier, Sequence sequence) {
     say(at, "is at barrier " + std::to_string(barrier.id));

@@ -54,7 +54,7 @@ std::string SmallColony::try_sql(const std::string& name, const std::string& sql
 
 void SmallColony::start(const std::string& name) {
   Applier::Options applier;
-  applier.transaction_ms = std::chrono::hours(1);
+  applier.transaction_ms = applier.transaction_beside_app_ms = std::chrono::hours(1);
   Publisher::Options publisher;
   publisher.now = [this] { return now_; };
   node(name).start(std::move(applier), std::move(publisher));

@@ -332,7 +332,7 @@ TEST_F(ApplierTest, app_that_does_not_let_go_is_an_error_that_passes) {
 }
 
 TEST_F(ApplierTest, each_step_absorbs_something_however_short_the_time) {
-  b_.applier_options.transaction_ms = std::chrono::milliseconds(0);
+  b_.applier_options.transaction_ms = b_.applier_options.transaction_beside_app_ms = std::chrono::milliseconds(0);
   b_.restart();
   for (int k = 1; k <= 5; ++k) {
     a_.app().run("INSERT INTO t VALUES(" + std::to_string(k) + ", 1, 1)");

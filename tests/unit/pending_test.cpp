@@ -15,13 +15,19 @@ std::vector<std::uint64_t> numbers(const std::set<PieceNumber>& pieces) {
   return out;
 }
 
+std::set<PieceNumber> met_by(const PendingTransactions& pending, const std::vector<std::uint64_t>& asks) {
+  MetTransactions met(pending);
+  met.ask(asks);
+  return met.transactions();
+}
+
 using Numbers = std::vector<std::uint64_t>;
 
 TEST(Pending, nothing_is_met_where_nothing_waits) {
   PendingTransactions pending;
   EXPECT_TRUE(pending.empty());
   EXPECT_EQ(pending.end(), p(0));
-  EXPECT_EQ(numbers(pending.met_by({1, 2, 3})), Numbers());
+  EXPECT_EQ(numbers(met_by(pending, {1, 2, 3})), Numbers());
 }
 
 TEST(Pending, those_that_touch_the_same_are_met_and_no_others) {
@@ -29,9 +35,9 @@ TEST(Pending, those_that_touch_the_same_are_met_and_no_others) {
   pending.add(p(1), p(1), touching({10}));
   pending.add(p(2), p(2), touching({20}));
   pending.add(p(3), p(3), touching({10, 30}));
-  EXPECT_EQ(numbers(pending.met_by({10})), (Numbers{1, 3}));
-  EXPECT_EQ(numbers(pending.met_by({30})), (Numbers{3}));
-  EXPECT_EQ(numbers(pending.met_by({99})), Numbers());
+  EXPECT_EQ(numbers(met_by(pending, {10})), (Numbers{1, 3}));
+  EXPECT_EQ(numbers(met_by(pending, {30})), (Numbers{3}));
+  EXPECT_EQ(numbers(met_by(pending, {99})), Numbers());
 }
 
 TEST(Pending, later_ones_that_build_on_a_met_one_are_met_too) {
@@ -40,7 +46,7 @@ TEST(Pending, later_ones_that_build_on_a_met_one_are_met_too) {
   pending.add(p(2), p(2), touching({20, 30}));
   pending.add(p(3), p(3), touching({30, 40}));
   pending.add(p(4), p(4), touching({50}));
-  EXPECT_EQ(numbers(pending.met_by({10})), (Numbers{1, 2, 3}));
+  EXPECT_EQ(numbers(met_by(pending, {10})), (Numbers{1, 2, 3}));
 }
 
 TEST(Pending, earlier_ones_that_a_met_one_builds_on_are_not_met) {
@@ -48,7 +54,7 @@ TEST(Pending, earlier_ones_that_a_met_one_builds_on_are_not_met) {
   pending.add(p(1), p(1), touching({10}));
   pending.add(p(2), p(2), touching({10, 20}));
   pending.add(p(3), p(3), touching({20}));
-  EXPECT_EQ(numbers(pending.met_by({20})), (Numbers{2, 3}));
+  EXPECT_EQ(numbers(met_by(pending, {20})), (Numbers{2, 3}));
 }
 
 // Found first through a late transaction, then through an earlier one.
@@ -58,8 +64,8 @@ TEST(Pending, mark_that_was_looked_at_late_is_looked_at_again_earlier) {
   pending.add(p(2), p(2), touching({7}));
   pending.add(p(3), p(3), touching({11, 7}));
   pending.add(p(4), p(4), touching({7}));
-  EXPECT_EQ(numbers(pending.met_by({11})), (Numbers{3, 4}));
-  EXPECT_EQ(numbers(pending.met_by({11, 10})), (Numbers{1, 2, 3, 4}));
+  EXPECT_EQ(numbers(met_by(pending, {11})), (Numbers{3, 4}));
+  EXPECT_EQ(numbers(met_by(pending, {11, 10})), (Numbers{1, 2, 3, 4}));
 }
 
 TEST(Pending, asking_and_being_asked_are_two_things) {
@@ -67,15 +73,15 @@ TEST(Pending, asking_and_being_asked_are_two_things) {
   pending.add(p(1), p(1), {.marks = {1}, .asks = {2}});
   pending.add(p(2), p(2), {.marks = {2}, .asks = {3}});
   pending.add(p(3), p(3), {.marks = {2}, .asks = {2}});
-  EXPECT_EQ(numbers(pending.met_by({3})), Numbers());
-  EXPECT_EQ(numbers(pending.met_by({1})), (Numbers{1, 2, 3}));
+  EXPECT_EQ(numbers(met_by(pending, {3})), Numbers());
+  EXPECT_EQ(numbers(met_by(pending, {1})), (Numbers{1, 2, 3}));
 }
 
 TEST(Pending, thousands_that_touch_one_row_are_all_met) {
   PendingTransactions pending;
   for (std::uint64_t i = 1; i <= 5000; ++i) pending.add(p(i), p(i), touching({1, 1000 + i}));
-  EXPECT_EQ(pending.met_by({1}).size(), 5000u);
-  EXPECT_EQ(pending.met_by({3500}).size(), 2501u);
+  EXPECT_EQ(met_by(pending, {1}).size(), 5000u);
+  EXPECT_EQ(met_by(pending, {3500}).size(), 2501u);
 }
 
 TEST(Pending, absorbed_ones_are_met_no_more) {
@@ -84,33 +90,49 @@ TEST(Pending, absorbed_ones_are_met_no_more) {
   pending.add(p(2), p(3), touching({10}));
   EXPECT_EQ(pending.first_piece(p(3)), p(2));
   pending.remove(p(1));
-  EXPECT_EQ(numbers(pending.met_by({10})), (Numbers{3}));
+  EXPECT_EQ(numbers(met_by(pending, {10})), (Numbers{3}));
   pending.remove(p(3));
   pending.remove(p(3));
   EXPECT_TRUE(pending.empty());
   EXPECT_EQ(pending.end(), p(3));  // those that come are later
-  EXPECT_EQ(numbers(pending.met_by({10})), Numbers());
+  EXPECT_EQ(numbers(met_by(pending, {10})), Numbers());
 }
 
 TEST(Pending, marks_of_a_redo_come_on_top) {
   PendingTransactions pending;
   pending.add(p(1), p(2), touching({10}));
   pending.add_marks(p(2), touching({20}));
-  EXPECT_EQ(numbers(pending.met_by({10})), (Numbers{2}));
-  EXPECT_EQ(numbers(pending.met_by({20})), (Numbers{2}));
+  EXPECT_EQ(numbers(met_by(pending, {10})), (Numbers{2}));
+  EXPECT_EQ(numbers(met_by(pending, {20})), (Numbers{2}));
   EXPECT_EQ(pending.first_piece(p(2)), p(1));
 }
 
-TEST(Pending, knows_looks_at_later_ones_that_are_not_excepted) {
+TEST(Pending, later_ones_with_a_mark_are_found_within_bounds) {
   PendingTransactions pending;
-  pending.add(p(1), p(1), touching({10}));
-  pending.add(p(2), p(2), touching({10}));
-  EXPECT_TRUE(pending.knows(10, p(0), {}));
-  EXPECT_TRUE(pending.knows(10, p(1), {}));
-  EXPECT_FALSE(pending.knows(10, p(2), {}));
-  EXPECT_FALSE(pending.knows(10, p(0), {p(1), p(2)}));
-  EXPECT_TRUE(pending.knows(10, p(0), {p(1)}));
-  EXPECT_FALSE(pending.knows(11, p(0), {}));
+  for (std::uint64_t i = 1; i <= 4; ++i) pending.add(p(i), p(i), touching({10, 20 + i}));
+  const auto found = [&](std::uint64_t mark, PieceNumber after, PieceNumber until) {
+    Numbers out;
+    pending.for_each_later(mark, after, until, [&](PieceNumber last) { out.push_back(last.value()); });
+    return out;
+  };
+  EXPECT_EQ(found(10, p(0), kNoEnd), (Numbers{1, 2, 3, 4}));
+  EXPECT_EQ(found(10, p(1), p(3)), (Numbers{2, 3}));
+  EXPECT_EQ(found(10, p(4), kNoEnd), Numbers());
+  EXPECT_EQ(found(11, p(0), kNoEnd), Numbers());
+}
+
+TEST(Pending, what_is_added_by_hand_brings_those_that_meet_it) {
+  PendingTransactions pending;
+  pending.add(p(1), p(1), touching({10}), 5);
+  pending.add(p(2), p(2), touching({10, 20}), 7);
+  pending.add(p(3), p(3), touching({20}), 11);
+  MetTransactions met(pending);
+  met.add(p(2));
+  EXPECT_EQ(numbers(met.transactions()), (Numbers{2, 3}));
+  EXPECT_EQ(met.work(), 18u);
+  met.ask({10});
+  EXPECT_EQ(numbers(met.transactions()), (Numbers{1, 2, 3}));
+  EXPECT_EQ(met.work(), 23u);
 }
 
 TEST(Pending, clear_forgets_all) {
@@ -120,7 +142,6 @@ TEST(Pending, clear_forgets_all) {
   pending.clear();
   EXPECT_TRUE(pending.empty());
   EXPECT_EQ(pending.end(), p(0));
-  EXPECT_FALSE(pending.knows(10, p(0), {}));
 }
 
 }  // namespace

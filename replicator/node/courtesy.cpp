@@ -1,0 +1,39 @@
+#include "replicator/node/courtesy.h"
+
+#include <algorithm>
+
+namespace colony {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kAppWritesFor = 2s;  // after it was last seen to
+constexpr auto kHeldAtOnce = 5ms;
+constexpr int kFreePerHeldBesideApp = 3;
+constexpr int kFreePerHeldQuiet = 1;
+
+}  // namespace
+
+bool Courtesy::app_writes(Clock::time_point now) const {
+  return others_wrote_ != Clock::time_point::min() && now - others_wrote_ < kAppWritesFor;
+}
+
+int Courtesy::free_per_held(Clock::time_point now) const {
+  return app_writes(now) ? kFreePerHeldBesideApp : kFreePerHeldQuiet;
+}
+
+Courtesy::Clock::duration Courtesy::owed(Clock::time_point now) const {
+  return std::max(Clock::duration(0), owed_ - (now - until_) / free_per_held(now));
+}
+
+void Courtesy::held(Clock::time_point from, Clock::time_point until, bool others_wrote) {
+  if (others_wrote) others_wrote_ = from;
+  owed_ = owed(from) + (until - from);
+  until_ = until;
+}
+
+Courtesy::Clock::duration Courtesy::rest(Clock::time_point now) const {
+  return std::max(Clock::duration(0), owed(now) - kHeldAtOnce) * free_per_held(now);
+}
+
+}  // namespace colony

@@ -1,0 +1,47 @@
+// Takes what the app has committed into PendingTransactions, so that the applier
+// knows what is pending without reading it again.
+//
+// A million transactions may wait when a sidecar starts. Reading them takes
+// seconds, and must not keep the app from writing: the index is brought up to date
+// slice by slice, each in a read transaction of the caller's or in none, and only
+// what came after the last slice is taken in under the write lock.
+//
+// Threads: the applier's. Throws ChangesetError for an outbox that cannot be read,
+// and SqliteError.
+#pragma once
+
+#include <optional>
+
+#include "replicator/store/node_file.h"
+#include "replicator/store/pending.h"
+#include "replicator/store/replicated_schema.h"
+#include "sqlite_ext/spill.h"
+
+namespace colony {
+
+class OutboxIndex {
+ public:
+  // All must outlive it.
+  OutboxIndex(NodeFile& file, const ReplicatedSchema& schema, PendingTransactions& pending);
+
+  // Forgets all that is pending: the file or the schema is another one.
+  void clear();
+
+  // Reads on from where it was, by about that many bytes. True if it has come to
+  // the end of the outbox.
+  bool take(std::size_t bytes_max);
+
+  // The last piece that was read: at most the outbox's last one, unless an earlier
+  // state of the file was written into it.
+  PieceNumber end() const { return end_; }
+
+ private:
+  NodeFile& file_;
+  const ReplicatedSchema& schema_;
+  PendingTransactions& pending_;
+  PieceNumber end_;
+  std::optional<PieceNumber> first_;  // of a transaction that was read in part
+  Spill changeset_;                   // of it
+};
+
+}  // namespace colony
