@@ -10,16 +10,23 @@
 
 namespace colony::bench {
 
-LoopbackColony::LoopbackColony(const Settings& settings, const TableKind& kind)
-    : settings_(settings), kind_(kind), directory_(settings.directory / (std::string("colony with ") + kind.name)) {
+LoopbackColony::LoopbackColony(const Settings& settings, const TableKind& kind, std::size_t nodes)
+    : settings_(settings),
+      kind_(kind),
+      nodes_(nodes),
+      directory_(settings.directory / (std::string("colony with ") + kind.name)) {
   std::filesystem::create_directories(directory_);
   make_files();
   start_broker();
-  for (std::size_t node = 0; node < kNodes; ++node) {
-    sidecars_.emplace_back(std::vector<std::string>{settings_.program, "run", file(node), "--nats", url_},
-                           directory_ / (name(node) + ".log"));
-  }
+  sidecars_.resize(nodes_);
+  for (std::size_t node = 0; node < nodes_; ++node) start_sidecar(node);
   await_step();
+}
+
+void LoopbackColony::start_sidecar(std::size_t node) {
+  sidecars_[node] =
+      std::make_unique<Program>(std::vector<std::string>{settings_.program, "run", file(node), "--nats", url_},
+                                directory_ / (name(node) + ".log"));
 }
 
 std::string LoopbackColony::file(std::size_t node) const { return directory_ / (name(node) + ".db"); }
@@ -27,7 +34,7 @@ std::string LoopbackColony::file(std::size_t node) const { return directory_ / (
 // Nodes start with equal rows: b, c and d are copies of a.
 void LoopbackColony::make_files() {
   create_file(file(0), kind_, Workload(kind_).next(Verb::kInsert, kRowsAtStart));
-  for (std::size_t node = 0; node < kNodes; ++node) {
+  for (std::size_t node = 0; node < nodes_; ++node) {
     if (node > 0) std::filesystem::copy_file(file(0), file(node));
     Program({settings_.program, "init", file(node), "--cluster", "bench", "--node", name(node)},
             directory_ / "init.log")
@@ -59,14 +66,17 @@ void LoopbackColony::start_broker() {
   }
 }
 
-void LoopbackColony::await_step() {
-  for (std::size_t node = 0; node < kNodes; ++node) {
-    try {
-      Program({settings_.program, "wait", file(node), "--nats", url_, "--timeout", "60"}, directory_ / "wait.log")
-          .finish();
-    } catch (const std::exception& error) {
-      throw std::runtime_error(std::string(error.what()) + "node " + name(node) + " says: " + sidecars_[node].output());
-    }
+void LoopbackColony::await_step(int seconds) {
+  for (std::size_t node = 0; node < nodes_; ++node) await_step_of(node, seconds);
+}
+
+void LoopbackColony::await_step_of(std::size_t node, int seconds) {
+  try {
+    Program({settings_.program, "wait", file(node), "--nats", url_, "--timeout", std::to_string(seconds)},
+            directory_ / "wait.log")
+        .finish();
+  } catch (const std::exception& error) {
+    throw std::runtime_error(std::string(error.what()) + "node " + name(node) + " says: " + sidecars_[node]->output());
   }
 }
 

@@ -18,6 +18,7 @@ struct Settings {
   double round_seconds() const { return quick ? 0.1 : 0.25; }  // of the fastest variant
   double visible_seconds() const { return quick ? 2 : 12; }
   double idle_seconds() const { return quick ? 2 : 10; }
+  std::int64_t offline_rows() const { return quick ? 100'000 : 1'000'000; }  // of each of two nodes
   std::int64_t large_rows() const { return quick ? 100'000 : 1'000'000; }  // in one commit
 };
 
