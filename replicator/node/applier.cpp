@@ -62,6 +62,16 @@ Applier::Applier(const std::string& path, Log& log, Progress& progress, Status& 
       status_(status),
       options_(std::move(options)) {
   db_.wait_for_locks(options_.go_on_waiting);
+  // Instead of SQLite's own, which checkpoints before it says that the lock is free.
+  sqlite3_wal_hook(
+      db_.handle(),
+      [](void* context, sqlite3*, const char*, int pages) {
+        auto* const applier = static_cast<Applier*>(context);
+        applier->released_ = Clock::now();
+        applier->wal_pages_ = pages;
+        return SQLITE_OK;
+      },
+      this);
 }
 
 Applier::~Applier() = default;
@@ -204,7 +214,10 @@ bool Applier::step(std::chrono::milliseconds wait) {
 class Applier::Lock {
  public:
   explicit Lock(Applier& applier) : applier_(applier), others_wrote_(applier.others_wrote()), from_(Clock::now()) {}
-  ~Lock() { applier_.courtesy_.held(from_, Clock::now(), others_wrote_); }
+  ~Lock() {
+    const Clock::time_point until = applier_.released_ > from_ ? applier_.released_ : Clock::now();
+    applier_.courtesy_.held(from_, until, others_wrote_);
+  }
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
@@ -223,6 +236,7 @@ void Applier::absorb() {
       index_outbox();
       Absorbed absorbed = absorb_once(messages_max, index_tries > 0);
       missed_ = {};
+      checkpoint();
       tell(absorbed);
       return;
     } catch (const PutBack&) {
@@ -440,6 +454,16 @@ void Applier::tell(Absorbed& absorbed) {
   tell_pace(absorbed.own);
   if (absorbed.own_out_of_turn) progress_.need_resync();
   if (absorbed.barrier) options_.on_barrier(absorbed.barrier->first, absorbed.barrier->second);
+}
+
+// Keeps the write-ahead log short, so that no app's commit has to do it. In nobody's
+// way: it copies what no reader needs any more, and writers can go on. What it
+// could not do, the next one does.
+void Applier::checkpoint() {
+  constexpr int kPagesMax = 1000;
+  if (wal_pages_ < kPagesMax) return;
+  wal_pages_ = 0;
+  sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
 }
 
 Clock::duration Applier::round_time() const {

@@ -105,6 +105,7 @@ class Applier {
   void tell_accepted();
   void tell_pace(std::size_t own_absorbed);
   bool others_wrote();
+  void checkpoint();
   std::chrono::steady_clock::duration round_time() const;
 
   Database db_;
@@ -134,6 +135,8 @@ class Applier {
   RoundBudget budget_;
   Courtesy courtesy_;
   std::int64_t known_data_version_ = 0;
+  std::chrono::steady_clock::time_point released_;  // when the latest commit let go of the lock
+  int wal_pages_ = 0;                               // after it
 
   // What the rounds that were rolled back for it have missed, since the last that
   // was not.
