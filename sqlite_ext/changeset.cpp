@@ -243,7 +243,7 @@ Spill invert(ChangesetView changeset, const SpillSettings& spill) {
   auto& [deletes, updates, inserts] = sections;
   const auto flush = [&] {
     for (Spill& section : sections) {
-      out.append(section.view());
+      out.append(section);
       section.clear();
     }
   };

@@ -11,6 +11,11 @@
 #include <cstring>
 
 namespace colony {
+namespace {
+
+constexpr std::size_t kCopiedAtOnce = 256u << 10;
+
+}  // namespace
 
 SpillSettings spill_beside(const char* database_path) {
   SpillSettings settings;
@@ -73,6 +78,33 @@ void Spill::write_out() {
   }
   file_bytes_ += tail_.size();
   tail_.clear();
+}
+
+// Piece by piece, or all of it would be in memory once.
+void Spill::append(std::string_view bytes) {
+  for (std::size_t at = 0; at < bytes.size(); at += kCopiedAtOnce) {
+    tail_.append(bytes.substr(at, kCopiedAtOnce));
+    settle();
+  }
+}
+
+void Spill::append(Spill& other) {
+  const std::string_view bytes = other.view();
+  for (std::size_t at = 0; at < bytes.size(); at += kCopiedAtOnce) {
+    append(bytes.substr(at, kCopiedAtOnce));
+    other.passed(at);
+  }
+}
+
+bool Spill::equal(Spill& a, Spill& b) {
+  const std::string_view here = a.view(), there = b.view();
+  bool same = here.size() == there.size();
+  for (std::size_t at = 0; same && at < here.size(); at += kCopiedAtOnce) {
+    same = here.substr(at, kCopiedAtOnce) == there.substr(at, kCopiedAtOnce);
+    a.passed(at);
+    b.passed(at);
+  }
+  return same;
 }
 
 void Spill::truncate(std::size_t size) {

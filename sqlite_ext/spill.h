@@ -45,10 +45,9 @@ class Spill {
   std::size_t size() const { return file_bytes_ + tail_.size(); }
   bool empty() const { return size() == 0; }
 
-  void append(std::string_view bytes) {
-    tail_.append(bytes);
-    settle();
-  }
+  void append(std::string_view bytes);
+  // The same, and reads `other` through.
+  void append(Spill& other);
   // For who writes in place: what is appended here is taken by settle(), all of
   // it or nothing, so that it can be read in one piece at at().
   std::string& tail() { return tail_; }
@@ -62,6 +61,9 @@ class Spill {
     release();
     tail_.clear();
   }
+
+  // Whether both have the same bytes.
+  static bool equal(Spill& a, Spill& b);
 
   // Where what was appended at `offset` begins.
   const char* at(std::size_t offset) const {

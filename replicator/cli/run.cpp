@@ -1,3 +1,5 @@
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include "replicator/cli/command.h"
@@ -32,6 +34,13 @@ void read_config(CLI::App& command, const std::string& path) {
   }
 }
 
+// SQLite's own temporary files: where the database has room there is room for them,
+// and /tmp may be memory. SQLite asks once, when it is first used.
+void keep_temporary_files_beside(const std::string& database) {
+  const std::string folder = std::filesystem::absolute(database).parent_path();
+  setenv("SQLITE_TMPDIR", folder.c_str(), 0);
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, int& exit_code) {
@@ -56,6 +65,7 @@ void add_run(CLI::App& app, int& exit_code) {
       "Logs go to stderr; how it is doing tells colony status.");
   command->callback([settings, config, command, &exit_code] {
     if (!config->empty()) read_config(*command, *config);
+    keep_temporary_files_beside(settings->database);
     Sidecar(*settings).run();
     exit_code = kDone;
   });

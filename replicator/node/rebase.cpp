@@ -84,7 +84,7 @@ void Rebase::redo_rest() {
     add_touched(schema_, effect, touched);
     for (const std::uint64_t mark : touched.asks) check_known(mark, last);
     if (missed_.empty()) pending_.add_marks(last, touched);
-    if (effect.view() == changeset.view()) {
+    if (Spill::equal(effect, changeset)) {
       file_.clear_effect(pending_.first_piece(last), last);
     } else {
       file_.set_effect(pending_.first_piece(last), last, effect);

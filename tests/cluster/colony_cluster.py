@@ -5,6 +5,7 @@ chose, so that runs side by side do not meet.
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -263,6 +264,13 @@ class ColonyTest(unittest.TestCase):
     def cannot_run_here(self, why):
         print(f"SKIP {why}")
         self.skipTest(why)
+
+    def in_a_mount_namespace(self):
+        """What this process mounts from here on ends with it, and nobody else sees it."""
+        if os.getuid() != 0 or ctypes.CDLL(None).unshare(0x20000) != 0:  # CLONE_NEWNS
+            self.cannot_run_here("it takes the right to mount")
+        if run("mount", "--make-rprivate", "/").returncode != 0:
+            self.cannot_run_here("what is mounted here might show elsewhere")
 
     def halt_and_say(self, nodes, *words):
         """All halt and say why; their apps go on, and nothing of theirs is shipped."""

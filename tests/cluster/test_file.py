@@ -1,7 +1,6 @@
 """The file under a sidecar: copied, moved, put back, deleted, on a full disk; and who it is."""
 
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
@@ -179,13 +178,6 @@ class File(ColonyTest):
         b.sql("INSERT INTO entries VALUES('b', 1, 'x')")
         b.wait()
         self.assertEqual(a.status()["position"], position)
-
-    def in_a_mount_namespace(self):
-        """What this process mounts from here on ends with it, and nobody else sees it."""
-        if os.getuid() != 0 or ctypes.CDLL(None).unshare(0x20000) != 0:  # CLONE_NEWNS
-            self.cannot_run_here("it takes the right to mount")
-        if run("mount", "--make-rprivate", "/").returncode != 0:
-            self.cannot_run_here("what is mounted here might show elsewhere")
 
     def test_disk_full(self):
         self.in_a_mount_namespace()

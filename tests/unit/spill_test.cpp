@@ -52,6 +52,32 @@ TEST(Spill, many_bytes_read_as_they_were_written) {
   EXPECT_EQ(moved.view(), all);
 }
 
+TEST(Spill, one_is_appended_to_another) {
+  const TemporaryFolder folder;
+  for (const std::size_t size : {0u, 10u, 100'000u, 3'000'000u}) {
+    Spill from({folder / "", 1000}), to({folder / "", 1000});
+    to.append("first ");
+    from.append(text(size));
+    to.append(from);
+    EXPECT_EQ(to.view(), "first " + text(size));
+    EXPECT_EQ(from.view(), text(size));
+  }
+}
+
+TEST(Spill, bytes_are_compared_wherever_they_are) {
+  const TemporaryFolder folder;
+  for (const std::size_t size : {0u, 10u, 100'000u, 3'000'000u}) {
+    Spill file({folder / "", 1000}), memory;
+    file.append(text(size));
+    memory.append(text(size));
+    EXPECT_TRUE(Spill::equal(file, memory));
+    memory.append("x");
+    EXPECT_FALSE(Spill::equal(file, memory));
+    file.append("y");
+    EXPECT_FALSE(Spill::equal(file, memory));
+  }
+}
+
 TEST(Spill, file_has_no_name) {
   const TemporaryFolder folder;
   Spill spill({folder / "", 1000});
