@@ -46,6 +46,9 @@ int main(int argc, char** argv) {
   cli::add_wait(app, exit_code);
   cli::add_verify(app, exit_code);
   cli::add_conflicts(app, exit_code);
+  cli::add_snapshot(app, exit_code);
+  cli::add_snapshots(app, exit_code);
+  cli::add_restore(app, exit_code);
   cli::add_detach(app, exit_code);
   try {
     // CLI11 would only say that a command is missing.

@@ -24,6 +24,9 @@ void add_status(CLI::App& app, int& exit_code);
 void add_wait(CLI::App& app, int& exit_code);
 void add_verify(CLI::App& app, int& exit_code);
 void add_conflicts(CLI::App& app, int& exit_code);
+void add_snapshot(CLI::App& app, int& exit_code);
+void add_snapshots(CLI::App& app, int& exit_code);
+void add_restore(CLI::App& app, int& exit_code);
 void add_detach(CLI::App& app, int& exit_code);
 
 // The `DB` argument.

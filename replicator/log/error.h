@@ -20,6 +20,12 @@ class LogUnavailable : public Error {
   using Error::Error;
 };
 
+// The broker has no log of this colony, and this caller may not create one.
+class NoSuchLog : public Error {
+ public:
+  using Error::Error;
+};
+
 // The node must not go on by itself: a gap, a log that lost its past, an entry
 // that cannot be read or applied, an identity that is somebody else's.
 class Halt : public Error {

@@ -84,7 +84,13 @@ std::optional<Message> JetStreamLog::read(Sequence sequence) {
   }
   const std::string_view subject = natsMsg_GetSubject(raw);
   return Message{sequence, std::string(subject.substr(subject.rfind('.') + 1)),
-                 std::string(natsMsg_GetData(raw), static_cast<std::size_t>(natsMsg_GetDataLength(raw)))};
+                 std::string(natsMsg_GetData(raw), static_cast<std::size_t>(natsMsg_GetDataLength(raw))),
+                 natsMsg_GetTime(raw)};
+}
+
+void JetStreamLog::cut_before(Sequence first) {
+  throw_if_interrupted();
+  cut_log_stream(validated_connection()->jetstream(), settings_.cluster, first);
 }
 
 std::vector<Message> JetStreamLog::fetch(Sequence from, FetchLimits limits, std::chrono::milliseconds wait) {

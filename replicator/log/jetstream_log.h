@@ -65,6 +65,10 @@ class JetStreamLog final : public Log {
   // from info(), this waits in vain or is LogUnavailable, as the broker likes.
   std::vector<Message> fetch(Sequence from, FetchLimits limits, std::chrono::milliseconds wait) override;
 
+  // Removes the entries before `first`, for good. For housekeeping, on a
+  // JetStreamLog of its own. Throws LogUnavailable.
+  void cut_before(Sequence first);
+
   // The publisher's thread. Throws LogUnavailable also while a connection has
   // not yet passed info(), Error when the entry is larger than entry_bytes_max.
   // Blocks only when thousands of entries, or tens of megabytes, are

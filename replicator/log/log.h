@@ -26,12 +26,16 @@ struct LogInfo {
   Sequence first;                   // the oldest message still there; last + 1 when empty
   Sequence last;                    // 0 when there never was any
   std::size_t entry_bytes_max = 0;  // the largest entry that can be published
+  std::uint64_t entries = 0;        // that are there
+  std::uint64_t bytes = 0;          // that they take at the broker
+  std::int64_t oldest_ns = 0;       // when the first of them was taken, since 1970
 };
 
 struct Message {
   Sequence sequence;
-  std::string origin;  // the last token of the subject: who the broker says it is from
-  std::string data;    // not yet decoded; may be anything
+  std::string origin;        // the last token of the subject: who the broker says it is from
+  std::string data;          // not yet decoded; may be anything
+  std::int64_t time_ns = 0;  // when the broker took it, since 1970; decides nothing
 };
 
 struct FetchLimits {

@@ -130,6 +130,7 @@ LogConsumer::Taken LogConsumer::take(Message& message, Clock::time_point until) 
 
     const std::string_view subject = natsMsg_GetSubject(raw);
     message.sequence = Sequence(delivery->sequence);
+    message.time_ns = static_cast<std::int64_t>(delivery->time_ns);
     message.origin = subject.substr(subject.rfind('.') + 1);
     message.data.assign(natsMsg_GetData(raw), static_cast<std::size_t>(natsMsg_GetDataLength(raw)));
     return Taken::kMessage;

@@ -141,7 +141,7 @@ LogInfo open_log_stream(jsCtx* jetstream, const JetStreamSettings& settings) {
                  " any more. Give it its store back");
     }
     if (settings.read_only) {
-      throw Error("the log of colony " + settings.cluster + " does not exist yet: start a node with colony run");
+      throw NoSuchLog("the log of colony " + settings.cluster + " does not exist yet: start a node with colony run");
     }
     create_stream(jetstream, settings);
     // What counts is what the broker keeps, whoever asked for it.
@@ -155,8 +155,21 @@ LogInfo open_log_stream(jsCtx* jetstream, const JetStreamSettings& settings) {
   info.created_ns = stream->Created;
   info.last = Sequence(stream->State.LastSeq);
   info.first = stream->State.Msgs == 0 ? info.last.next() : Sequence(stream->State.FirstSeq);
+  info.entries = stream->State.Msgs;
+  info.bytes = stream->State.Bytes;
+  info.oldest_ns = stream->State.FirstTime;
   if (stream->Config->MaxMsgSize > 0) info.entry_bytes_max = static_cast<std::size_t>(stream->Config->MaxMsgSize);
   return info;
+}
+
+void cut_log_stream(jsCtx* jetstream, const std::string& cluster, Sequence first) {
+  jsOptions options;
+  require_nats(jsOptions_Init(&options), "a purge cannot be described");
+  options.Stream.Purge.Sequence = first.value();
+  jsErrCode code = static_cast<jsErrCode>(0);
+  const std::string name = stream_name(cluster);
+  const natsStatus status = js_PurgeStream(jetstream, name.c_str(), &options, &code);
+  if (status != NATS_OK) throw_unavailable("stream " + name + " cannot be cut", status, code);
 }
 
 }  // namespace colony

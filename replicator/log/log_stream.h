@@ -17,4 +17,7 @@ std::string node_subject(const std::string& cluster, const std::string& node);
 // the stream's limit only, and 0 when it has none.
 LogInfo open_log_stream(jsCtx* jetstream, const JetStreamSettings& settings);
 
+// Removes what stands before `first`. Throws LogUnavailable.
+void cut_log_stream(jsCtx* jetstream, const std::string& cluster, Sequence first);
+
 }  // namespace colony

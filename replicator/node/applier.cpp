@@ -85,6 +85,7 @@ void Applier::load() {
   schema_.load(db_);
   fold_.schema_changed();
   position_ = file_.position();
+  log_bytes_ = file_.log_bytes();
   origins_ = file_.origins();
   loaded_ = true;
 }
@@ -112,11 +113,8 @@ void Applier::meet_log() {
                number(position_) + ". Give the broker its newer store back");
   }
   if (position_.next() < info.first) {
-    throw Halt(
-        "the log no longer has entries " + number(position_.next()) + " to " +
-        number(Sequence(info.first.value() - 1)) +
-        ", which this file has not absorbed. Replace the file by a copy of another node's, and name it anew with "
-        "colony init");
+    throw LogCut("the log no longer has entries " + number(position_.next()) + " to " +
+                 number(Sequence(info.first.value() - 1)) + ", which this file has not absorbed");
   }
   if (position_ >= info.first && position_ != Sequence()) {
     const std::optional<Message> message = log_.read(position_);
@@ -156,10 +154,8 @@ void Applier::check_name() {
 void Applier::check_next(const Message& message) {
   if (message.sequence == position_.next()) return;
   if (log_.read(position_.next())) throw LogUnavailable("the broker skipped entries that it has");
-  throw Halt(
-      "the log has a gap: after " + number(position_) + " comes " + number(message.sequence) +
-      "; what was between was removed from the log. Replace this file by a copy of a node's that has absorbed it, "
-      "and name it anew with colony init");
+  throw LogCut("the log has a gap: after " + number(position_) + " comes " + number(message.sequence) +
+               "; what was between was removed from the log before this file has absorbed it");
 }
 
 // The publisher may send once this file has absorbed an end of the log that was
@@ -358,6 +354,7 @@ Applier::Absorbed Applier::execute(const Round& round, Rebase& rebase, Clock::ti
     } catch (const ChangesetError& error) {
       throw StoppedAt{absorbed.messages, which + " cannot be applied: " + error.what()};
     }
+    absorbed.bytes += plan.message->data.size();
     absorbed.work += round.work[absorbed.messages++];
     if (Clock::now() - prepared >= time_max) break;
   }
@@ -429,7 +426,7 @@ void Applier::execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& abso
 void Applier::write_progress(const Absorbed& absorbed) {
   COLONY_ASSERT(absorbed.messages > 0);
   const Message& last = messages_[absorbed.messages - 1];
-  file_.set_position(last.sequence, message_hash(last.data));
+  file_.set_position(last.sequence, message_hash(last.data), log_bytes_ + absorbed.bytes);
   for (const auto& [node, origin] : absorbed.origins) {
     const auto before = origins_.find(node);
     if (before != origins_.end() && before->second == origin) continue;
@@ -447,6 +444,7 @@ void Applier::tell_accepted() {
 
 void Applier::tell(Absorbed& absorbed) {
   position_ = messages_[absorbed.messages - 1].sequence;
+  log_bytes_ += absorbed.bytes;
   origins_ = std::move(absorbed.origins);
   messages_.erase(messages_.begin(), messages_.begin() + static_cast<std::ptrdiff_t>(absorbed.messages));
   for (std::size_t i = 0; i < absorbed.not_entries; ++i) status_.count_passed_over();

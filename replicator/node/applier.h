@@ -38,6 +38,12 @@
 
 namespace colony {
 
+// The log no longer has what this file has not absorbed: a snapshot must help.
+class LogCut : public Halt {
+ public:
+  using Halt::Halt;
+};
+
 class Applier {
  public:
   struct Options {
@@ -66,6 +72,13 @@ class Applier {
   // it. True if the position moved.
   bool step(std::chrono::milliseconds wait);
 
+  // Takes the SQLite file of a snapshot as the new base: the rows become those of
+  // the snapshot and, on top of them, the transactions of this node that it does
+  // not have. One SQLite transaction; it holds the write lock in proportion to what
+  // differs. Nothing happens if the snapshot is not ahead of this file. Throws Halt
+  // if it is another log's, or if it would replace rows that were never shared.
+  void adopt(const std::string& snapshot_file);
+
   // How long the caller should let pass before the next step, for the app's sake.
   std::chrono::steady_clock::duration rest() const { return courtesy_.rest(std::chrono::steady_clock::now()); }
 
@@ -75,6 +88,7 @@ class Applier {
   // What a transaction absorbed: told to the others once it is committed.
   struct Absorbed {
     std::size_t messages = 0;
+    std::uint64_t bytes = 0;  // of the messages
     std::size_t work = 0;
     std::size_t not_entries = 0;
     std::size_t own = 0;  // transactions that have left the outbox
@@ -87,6 +101,8 @@ class Applier {
   void meet_log();
   const Origin* self() const;
   void check_name();
+  void adopt_once(Database& base_db, NodeFile& base);
+  void take_base(NodeFile& base, Rebase& rebase);
   void check_next(const Message& message);
   void answer_question();
   struct Round;
@@ -124,6 +140,7 @@ class Applier {
   // Copies of what the file says; void when !loaded_.
   bool loaded_ = false;
   Sequence position_;
+  std::uint64_t log_bytes_ = 0;  // up to position_
   std::map<std::string, Origin> origins_;
 
   bool met_log_ = false;                   // and found that it is the one that the file remembers

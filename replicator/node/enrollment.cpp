@@ -27,13 +27,6 @@ void check_name(const std::string& what, const std::string& name) {
   throw Error("'" + name + "' cannot be the name of a " + what + ": use 1 to 32 of A-Z a-z 0-9 _ and -");
 }
 
-Incarnation new_incarnation() {
-  std::random_device random;
-  std::uint64_t value = 0;
-  while (value == 0) value = (static_cast<std::uint64_t>(random()) << 32 | random()) >> 1;  // fits SQLite's integers
-  return Incarnation(value);
-}
-
 void set_meta(Database& db, const std::string& key, const std::string& value) {
   Statement(db, "INSERT OR REPLACE INTO __colony_meta(key, value) VALUES(?1, ?2)").bind(1, key).bind(2, value).run();
 }
@@ -46,13 +39,6 @@ std::string meta(Database& db, const std::string& key) {
   Statement select(db, "SELECT value FROM __colony_meta WHERE key = ?1");
   select.bind(1, key);
   return select.step() ? std::string(select.text(0)) : std::string();
-}
-
-void add_capture(Database& db) {
-  const SqliteHost* const host = SqliteHost::get();
-  if (host == nullptr)
-    throw Error("the SQLite library of this machine lacks the preupdate hook: install Debian's libsqlite3-0");
-  install_capture(db.handle(), *host);
 }
 
 std::string set_wal(Database& db) {
@@ -69,23 +55,6 @@ std::string set_wal(Database& db) {
                 " cannot be put into WAL mode, which Colony needs: close the programs that use it, and try again");
   }
   return before;
-}
-
-// Takes the other node's pending transactions out of a copy: that node will send
-// them, and they come back by the log.
-void undo_pending(Database& db, NodeFile& file) {
-  ReplicatedSchema schema;
-  schema.load(db);
-  Fold fold(db, schema);
-  ConflictJournal journal(db);
-  PendingTransactions pending;
-  std::set<PieceNumber> all;
-  for (const auto& [first, last] : file.pending_pieces()) {
-    pending.add(first, last, {});
-    all.insert(last);
-  }
-  Rebase(file, fold, schema, journal, pending).undo(all);
-  db.execute("DELETE FROM __colony_outbox");
 }
 
 // Makes the pending transactions those of a new node, whose numbers begin at 1.
@@ -108,7 +77,8 @@ void rename_copy(Database& db, const EnrollRequest& request) {
   if (request.keep_pending) {
     renumber_pending(db, request.node);
   } else {
-    undo_pending(db, file);
+    // The node that this is a copy of will send them: they come back by the log.
+    take_out_pending(db, file);
   }
   set_meta(db, "node", request.node);
   set_meta(db, "incarnation", static_cast<std::int64_t>(new_incarnation().value()));
@@ -174,6 +144,13 @@ std::optional<std::vector<std::string>> choice_of(Database& db, const EnrollRequ
 
 }  // namespace
 
+Incarnation new_incarnation() {
+  std::random_device random;
+  std::uint64_t value = 0;
+  while (value == 0) value = (static_cast<std::uint64_t>(random()) << 32 | random()) >> 1;  // fits SQLite's integers
+  return Incarnation(value);
+}
+
 Home home_of(const std::string& path) {
   char* const resolved = realpath(path.c_str(), nullptr);
   if (resolved == nullptr) throw Error(path + ": " + std::strerror(errno));
@@ -215,7 +192,7 @@ EnrollReport enroll(const EnrollRequest& request) {
   { const Database check = open_database(request.path, Database::Mode::kReadWrite); }
   Database db = open_for_fold(request.path);
   sqlite3_busy_timeout(db.handle(), kLockWaitMs);
-  add_capture(db);
+  install_capture(db.handle(), linked_host());
   EnrollReport report;
 
   // What would be refused is refused before the file is put into WAL mode.
@@ -255,7 +232,7 @@ DetachReport detach(const std::string& path) {
   if (const auto sidecar = Status::of(path)) {
     throw Error("a sidecar runs on " + path + " (process " + std::to_string(sidecar->pid) + "): stop it first");
   }
-  add_capture(db);
+  install_capture(db.handle(), linked_host());
   DetachReport report;
   std::string before;
   {

@@ -51,6 +51,9 @@ struct DetachReport {
 
 DetachReport detach(const std::string& path);
 
+// A random one.
+Incarnation new_incarnation();
+
 // Where a file lives now. Throws Error if there is none.
 Home home_of(const std::string& path);
 

@@ -74,6 +74,12 @@ void Rebase::absorb_own(Sequence sequence, PieceNumber last) {
   accounted_.insert(last);
 }
 
+void Rebase::forget_own(PieceNumber last) {
+  COLONY_ASSERT(undone_.erase(last) == 1);
+  file_.remove_outbox(pending_.first_piece(last), last);
+  absorbed_.push_back(last);
+}
+
 void Rebase::redo_rest() {
   for (const PieceNumber last : undone_) {
     Conflicts conflicts(file_.spill());
@@ -96,6 +102,21 @@ void Rebase::redo_rest() {
 
 void Rebase::committed() {
   for (const PieceNumber last : absorbed_) pending_.remove(last);
+}
+
+void take_out_pending(Database& db, NodeFile& file) {
+  ReplicatedSchema schema;
+  schema.load(db);
+  Fold fold(db, schema);
+  ConflictJournal journal(db);
+  PendingTransactions pending;
+  std::set<PieceNumber> all;
+  for (const auto& [first, last] : file.pending_pieces()) {
+    pending.add(first, last, {});
+    all.insert(last);
+  }
+  Rebase(file, fold, schema, journal, pending).undo(all);
+  db.execute("DELETE FROM __colony_outbox");
 }
 
 }  // namespace colony

@@ -42,6 +42,10 @@ class Rebase {
   // there and leaves the outbox.
   void absorb_own(Sequence sequence, PieceNumber last);
 
+  // A transaction of this node is in the rows already, as a snapshot brought it:
+  // it leaves the outbox. Not after apply_foreign().
+  void forget_own(PieceNumber last);
+
   // Puts those back that are still pending.
   void redo_rest();
 
@@ -73,5 +77,9 @@ class Rebase {
   PieceNumber redoing_;  // what displaces rows just now: later transactions matter
   bool journalled_ = false;
 };
+
+// Takes every pending transaction out of the rows and out of the outbox, for good.
+// Within the caller's write transaction on a connection made by open_for_fold().
+void take_out_pending(Database& db, NodeFile& file);
 
 }  // namespace colony

@@ -9,15 +9,19 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "replicator/log/jetstream_log.h"
 #include "replicator/node/applier.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/node/file_watch.h"
+#include "replicator/node/housekeeper.h"
 #include "replicator/node/proof_worker.h"
 #include "replicator/node/publisher.h"
 #include "replicator/node/status.h"
+#include "replicator/node/unfinished_file.h"
+#include "replicator/snapshot/snapshot_shelf.h"
 #include "replicator/store/file_layout.h"
 
 namespace colony {
@@ -146,9 +150,12 @@ class Sidecar::Implementation {
     signals_.async_wait([this](const boost::system::error_code& error, int) {
       if (!error) stop();
     });
+    std::optional<Housekeeper> housekeeper;
+    if (!settings_.snapshot_url.empty()) housekeeper.emplace(housekeeping());
     std::thread applying([this] { apply(), ended(); });
     std::thread publishing([this] { publish(), ended(); });
     loop_.run();
+    std::thread closing([&] { housekeeper.reset(), ended(); });
     if (!await_ends()) {
       // The library is still trying to reach a server, which cannot be cut short.
       // A sidecar may be killed at any instant, so it may also leave.
@@ -156,6 +163,7 @@ class Sidecar::Implementation {
       spdlog::shutdown();
       std::_Exit(EXIT_SUCCESS);
     }
+    closing.join();
     applying.join();
     publishing.join();
     spdlog::info("node={} stopped", identity_.node);
@@ -174,6 +182,17 @@ class Sidecar::Implementation {
     };
     options.on_barrier = [this](const BarrierEntry& barrier, Sequence position) { proofs_.answer(barrier, position); };
     return options;
+  }
+
+  HousekeepingSettings housekeeping() const {
+    return {.database = settings_.database,
+            .cluster = identity_.cluster,
+            .node = identity_.node,
+            .broker_urls = settings_.broker_urls,
+            .replicas = settings_.replicas,
+            .snapshot_url = settings_.snapshot_url,
+            .retention = settings_.retention,
+            .gone_after_s = settings_.gone_after_s};
   }
 
   void stop() {
@@ -233,13 +252,46 @@ class Sidecar::Implementation {
                  view.log_head.value(), view.catching_up.entries_per_s);
   }
 
+  void apply_or_take_new_base() {
+    try {
+      applier_.step(kFetchWait);
+    } catch (const LogCut& cut) {
+      take_new_base(cut);
+    }
+  }
+
+  // The log was cut while this node was away: it goes on from a snapshot.
+  void take_new_base(const LogCut& cut) {
+    if (settings_.snapshot_url.empty()) throw Halt(std::string(cut.what()) + ", and --snapshots is none");
+    SnapshotShelf shelf(open_snapshot_store(settings_.snapshot_url, identity_.cluster, settings_.broker_urls, 1),
+                        identity_.cluster);
+    report(State::kCatchingUp, std::string(cut.what()) + ": taking a snapshot from " + shelf.url());
+    const LogInfo info = log_.info();
+    const UnfinishedFile base(settings_.database + "-colony-base", mode_of(settings_.database));
+    const Sequence reaches_log(info.first.value() - 1);
+    const auto name = shelf.fetch(
+        {info.epoch, std::max(applier_.position().next(), reaches_log), info.last}, base.path(),
+        [this](std::uint64_t, std::uint64_t) { return !stopping_; },
+        [](const SnapshotName& rejected, const std::string& why) {
+          spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
+        });
+    if (!name) {
+      throw Halt(
+          std::string(cut.what()) + ", and " + shelf.url() +
+          " has no snapshot that goes beyond them: wait until a node has made one, or run colony snapshot there");
+    }
+    applier_.adopt(base.path());
+    spdlog::info("took a snapshot as the new base position={} made={} by={}", name->position.value(),
+                 utc_text(name->made_s), name->node);
+  }
+
   void apply() {
     std::chrono::milliseconds broker_retry = kBrokerRetryMin;
     while (!stopping_) {
       try {
         if (file_gone_)
           throw Halt(settings_.database + " was deleted or replaced under the sidecar: restart the sidecar");
-        applier_.step(kFetchWait);
+        apply_or_take_new_base();
         broker_retry = kBrokerRetryMin;
         report_catching_up();
         pause(applier_.rest());
@@ -309,7 +361,7 @@ class Sidecar::Implementation {
   std::optional<std::chrono::steady_clock::time_point> catching_up_since_, catching_up_reported_;
   std::mutex pause_mutex_;
   std::condition_variable pause_ended_;
-  int loops_ = 2;  // that run; guarded by pause_mutex_
+  int loops_ = 3;  // that run; guarded by pause_mutex_
   JetStreamLog log_;
   Publisher publisher_;
   ProofWorker proofs_;

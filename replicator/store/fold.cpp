@@ -9,12 +9,6 @@
 namespace colony {
 namespace {
 
-const SqliteHost& linked_host() {
-  const SqliteHost* const host = SqliteHost::get();
-  if (host == nullptr) throw Error("the SQLite library of this machine lacks the preupdate hook");
-  return *host;
-}
-
 Conflict conflict_of(ConflictKind kind, const ReplicatedTable& table, const std::vector<Value>& key_holder,
                      const std::vector<Value>& lost) {
   std::vector<Value> key(key_holder.size());

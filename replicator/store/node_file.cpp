@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "replicator/store/file_layout.h"
+#include "sqlite_ext/captured_table.h"
 
 namespace colony {
 namespace {
@@ -74,9 +75,12 @@ void NodeFile::set_meta(std::string_view key, std::string_view value) { set_meta
 Sequence NodeFile::position() { return Sequence(loaded(meta_integer("position"))); }
 std::uint64_t NodeFile::position_hash() { return loaded(meta_integer("position_hash")); }
 
-void NodeFile::set_position(Sequence position, std::uint64_t hash) {
+std::uint64_t NodeFile::log_bytes() { return loaded(meta_integer("log_bytes")); }
+
+void NodeFile::set_position(Sequence position, std::uint64_t hash, std::uint64_t log_bytes) {
   set_meta("position", stored(position));
   set_meta("position_hash", static_cast<std::int64_t>(hash));
+  set_meta("log_bytes", static_cast<std::int64_t>(log_bytes));
 }
 
 std::string NodeFile::epoch() { return meta_text("epoch"); }
@@ -87,6 +91,23 @@ Home NodeFile::home() { return {meta_text("home_host"), meta_text("home_path")};
 void NodeFile::set_home(const Home& home) {
   set_meta("home_host", home.host);
   set_meta("home_path", home.path);
+}
+
+void NodeFile::forget_identity() {
+  db_.execute(
+      "DELETE FROM __colony_meta WHERE key IN ('node', 'incarnation', 'home_host', 'home_path', 'absorbed', "
+      "'journal_mode_before')");
+  identity_.node.clear();
+  identity_.incarnation = Incarnation();
+}
+
+void NodeFile::set_identity(const std::string& node, Incarnation incarnation, const Home& home) {
+  set_meta("node", node);
+  set_meta("incarnation", stored(incarnation));
+  set_home(home);
+  set_absorbed(PieceNumber());
+  identity_.node = node;
+  identity_.incarnation = incarnation;
 }
 
 PieceNumber NodeFile::absorbed() { return PieceNumber(loaded(meta_integer("absorbed"))); }
@@ -218,6 +239,24 @@ Spill NodeFile::parts(const std::string& origin) {
   parts_.bind(1, origin);
   while (parts_.step()) parts.append(parts_.blob(0));
   return parts;
+}
+
+void NodeFile::copy_log_state(NodeFile& other) {
+  db_.execute(
+      "DELETE FROM __colony_origins; DELETE FROM __colony_parts; DELETE FROM __colony_conflicts WHERE sequence > 0");
+  for (const char* const table : {"__colony_origins", "__colony_parts", "__colony_conflicts"}) {
+    Statement from(other.db_, std::string("SELECT * FROM ") + table);
+    std::string names, parameters;
+    for (int i = 0; i < from.columns(); ++i) {
+      names += (i > 0 ? "," : "") + quoted(sqlite3_column_name(from.handle(), i));
+      parameters += i > 0 ? ",?" : "?";
+    }
+    Statement to(db_, std::string("INSERT INTO ") + table + "(" + names + ") VALUES(" + parameters + ")");
+    while (from.step()) {
+      for (int i = 0; i < from.columns(); ++i) to.bind(i + 1, from.value(i));
+      to.run();
+    }
+  }
 }
 
 std::int64_t NodeFile::conflicts_max() {

@@ -57,13 +57,19 @@ class NodeFile {
 
   Sequence position();
   std::uint64_t position_hash();  // of the message at position()
-  void set_position(Sequence position, std::uint64_t hash);
+  std::uint64_t log_bytes();      // of all messages up to position(), since the log began
+  void set_position(Sequence position, std::uint64_t hash, std::uint64_t log_bytes);
 
   std::string epoch();  // empty before the first contact with a log
   void set_epoch(const std::string& epoch);
 
   Home home();
   void set_home(const Home& home);
+
+  // Makes the file nobody's: what is left is what the log says, and which colony's.
+  void forget_identity();
+  // Makes it a node's again.
+  void set_identity(const std::string& node, Incarnation incarnation, const Home& home);
 
   // The last of this node's pieces that have come back; the outbox begins after.
   PieceNumber absorbed();
@@ -94,6 +100,10 @@ class NodeFile {
   bool has_parts(const std::string& origin);
   // Those of the origin's unfinished transaction, put together.
   Spill parts(const std::string& origin);
+
+  // Replaces what is a function of the log alone (the other nodes, their unfinished
+  // transactions, the settled conflicts) by what `other` has of it.
+  void copy_log_state(NodeFile& other);
 
   std::int64_t conflicts_max();
 

@@ -26,6 +26,14 @@ int on_busy(void* context, int tries) {
 
 }  // namespace
 
+const SqliteHost& linked_host() {
+  const SqliteHost* const host = SqliteHost::get();
+  if (host == nullptr) {
+    throw Error("the SQLite library of this machine lacks the preupdate hook: install Debian's libsqlite3-0");
+  }
+  return *host;
+}
+
 Database::Database(const std::string& path, Mode mode) : path_(path) {
   sqlite3* db = nullptr;
   const int flags =

@@ -27,6 +27,9 @@ class SqliteError : public Error {
   int code_;
 };
 
+// The SQLite library of this program. Throws Error if it cannot capture.
+const SqliteHost& linked_host();
+
 class Database;
 
 class Statement {

@@ -41,12 +41,13 @@ TEST_F(NodeFileTest, is_refused_when_it_is_no_colonys_or_newer) {
 TEST_F(NodeFileTest, position_epoch_home_and_absorbed_come_back) {
   EXPECT_EQ(file_.position(), Sequence(0));
   EXPECT_EQ(file_.epoch(), "");
-  file_.set_position(Sequence(12), 0xffffffffffffffff);
+  file_.set_position(Sequence(12), 0xffffffffffffffff, 345);
   file_.set_epoch("e1");
   file_.set_home({"host", "/a b"});
   file_.set_absorbed(p(5));
   EXPECT_EQ(file_.position(), Sequence(12));
   EXPECT_EQ(file_.position_hash(), 0xffffffffffffffff);
+  EXPECT_EQ(file_.log_bytes(), 345u);
   EXPECT_EQ(file_.epoch(), "e1");
   EXPECT_EQ(file_.home(), (Home{"host", "/a b"}));
   EXPECT_EQ(file_.absorbed(), p(5));

@@ -1,0 +1,107 @@
+#include "replicator/node/restore.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <ctime>
+#include <memory>
+#include <set>
+
+#include "replicator/cli/command.h"
+#include "replicator/cli/progress_line.h"
+#include "replicator/log/error.h"
+#include "replicator/log/jetstream_log.h"
+
+namespace colony::cli {
+namespace {
+
+struct Arguments {
+  std::string to, from, cluster, broker, at;
+};
+
+std::optional<std::int64_t> parse_time(const std::string& text) {
+  for (const char* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"}) {
+    std::tm parts{};
+    const char* const end = strptime(text.c_str(), format, &parts);
+    if (end != nullptr && *end == '\0') return timegm(&parts);
+  }
+  return std::nullopt;
+}
+
+void parse_at(const std::string& at, RestoreRequest& request) {
+  if (at.empty()) return;
+  if (at.find_first_not_of("0123456789") == at.npos && at.size() < 20) {
+    request.at = Sequence(std::stoull(at));
+  } else if (const auto time = parse_time(at)) {
+    request.at_time_s = time;
+  } else {
+    throw Error("'" + at + "' is neither a position nor a time in UTC like 2026-11-21T04:00:00Z");
+  }
+}
+
+// The one colony whose snapshots the store has.
+std::string only_cluster(const Arguments& arguments) {
+  if (!arguments.cluster.empty()) return arguments.cluster;
+  if (arguments.from.starts_with("nats:"))
+    throw Error("give --cluster: a broker can have the logs of several colonies");
+  std::set<std::string> clusters;
+  for (const StoredObject& object : open_snapshot_store(arguments.from, "", arguments.broker, 1)->list()) {
+    if (const auto name = parse_snapshot_name(object.name)) clusters.insert(name->cluster);
+  }
+  if (clusters.size() == 1) return *clusters.begin();
+  if (clusters.empty()) throw Error(arguments.from + " has no snapshots");
+  std::string names;
+  for (const std::string& name : clusters) names += (names.empty() ? "" : ", ") + name;
+  throw Error("give --cluster: the store has snapshots of " + names);
+}
+
+int run(const Arguments& arguments) {
+  RestoreRequest request;
+  request.to = arguments.to;
+  parse_at(arguments.at, request);
+  const std::string cluster = only_cluster(arguments);
+  SnapshotShelf shelf(open_snapshot_store(arguments.from, cluster, arguments.broker, 1), cluster);
+  std::unique_ptr<JetStreamLog> log;
+  if (arguments.broker != "none") {
+    log = std::make_unique<JetStreamLog>(JetStreamSettings{
+        .urls = arguments.broker, .cluster = cluster, .read_only = true, .client_name = "colony restore"});
+  }
+  ProgressLine line("restoring " + arguments.to);
+  const Sequence position = restore(request, log.get(), shelf, [&](std::uint64_t done, std::uint64_t total) {
+    line.bytes(done, total);
+    return true;
+  });
+  fmt::print("{}: an ordinary SQLite file with the rows of colony {} at position {}\n", arguments.to, cluster,
+             position.value());
+  return kDone;
+}
+
+}  // namespace
+
+void add_restore(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const command =
+      app.add_subcommand("restore", "Make a plain SQLite file of the colony's rows as of any position still covered");
+  command->add_option("OUT", arguments->to, "The new file")->required();
+  command->add_option("--from", arguments->from, "The store of the snapshots, as for colony run --snapshots")
+      ->envname("COLONY_SNAPSHOTS")
+      ->default_val("nats:")
+      ->type_name("URL");
+  command->add_option("--at", arguments->at, "A position of the log, or a time in UTC; if not given, the log's end")
+      ->type_name("SEQ|TIME");
+  command->add_option("--cluster", arguments->cluster, "The colony, where the store does not tell")
+      ->envname("COLONY_CLUSTER")
+      ->type_name("NAME");
+  command
+      ->add_option("--nats", arguments->broker,
+                   "Where the log is; none: take a snapshot as it is, without what the log has after it")
+      ->envname("COLONY_NATS")
+      ->default_val(kDefaultBroker)
+      ->type_name("URL");
+  command->footer(
+      "  colony restore --cluster shop yesterday.db --at 2026-11-20T18:00:00Z\n"
+      "  colony restore --from /backups --nats none newest.db\n\n"
+      "colony snapshots DB tells what is covered. The result belongs to no colony: any program can read and write it.");
+  command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
+}
+
+}  // namespace colony::cli

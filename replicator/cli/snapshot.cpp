@@ -1,0 +1,71 @@
+#include <spdlog/fmt/fmt.h>
+#include <sys/stat.h>
+
+#include <memory>
+
+#include "replicator/cli/command.h"
+#include "replicator/cli/progress_line.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/node/snapshot_maker.h"
+
+namespace colony::cli {
+namespace {
+
+struct Arguments {
+  std::string path, to, broker;
+};
+
+// A directory or a URL is a store; anything else is the name of a file to be.
+bool is_store(const std::string& to) {
+  struct stat file {};
+  if (to.find(':') != std::string::npos) return true;
+  return stat(to.c_str(), &file) == 0 && S_ISDIR(file.st_mode);
+}
+
+int run(const Arguments& arguments) {
+  Identity self;
+  {
+    Database db = open_database(arguments.path, Database::Mode::kReadOnly);
+    self = NodeFile(db).identity();
+  }
+  ProgressLine line("snapshot of " + arguments.path);
+  const auto go_on = [&](std::uint64_t done, std::uint64_t total) {
+    line.bytes(done, total);
+    return true;
+  };
+  if (!is_store(arguments.to)) {
+    back_up(arguments.path, arguments.to, go_on);
+    fmt::print("{}: an ordinary SQLite file with the rows of {}\n", arguments.to, arguments.path);
+    return kDone;
+  }
+  SnapshotShelf shelf(open_snapshot_store(arguments.to, self.cluster, broker_of(arguments.path, arguments.broker), 1),
+                      self.cluster);
+  const ShelvedSnapshot made = shelve_snapshot(arguments.path, shelf, go_on);
+  fmt::print("position {}, {} bytes: {} in {}\n", made.name.position.value(), made.bytes, made.name.text(),
+             shelf.url());
+  return kDone;
+}
+
+}  // namespace
+
+void add_snapshot(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const command =
+      app.add_subcommand("snapshot", "Make a snapshot of the colony now, or a backup of this file");
+  add_database(*command, arguments->path);
+  command
+      ->add_option("--to", arguments->to,
+                   "A store: nats: (in the colony's broker), a directory, s3://, sftp://, webdav:// or webdavs://; or "
+                   "the name of a new file: then an ordinary SQLite file, a backup")
+      ->envname("COLONY_SNAPSHOTS")
+      ->default_val("nats:")
+      ->type_name("URL|FILE");
+  add_broker(*command, arguments->broker);
+  command->footer(
+      "A snapshot has the rows as of the file's position in the log, without what is pending here: any node can begin\n"
+      "from it. A backup has the rows as programs see them now, and nothing of Colony's. App and sidecar go on\n"
+      "meanwhile; beside the file there must be room for a copy of it.");
+  command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
+}
+
+}  // namespace colony::cli

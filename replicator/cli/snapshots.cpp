@@ -1,0 +1,97 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <memory>
+
+#include "replicator/cli/command.h"
+#include "replicator/log/jetstream_log.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/snapshot/snapshot_shelf.h"
+#include "replicator/store/json.h"
+
+namespace colony::cli {
+namespace {
+
+struct Arguments {
+  std::string path, from, broker;
+  bool json = false;
+};
+
+std::optional<LogInfo> log_of(const Identity& self, const std::string& broker) {
+  try {
+    return JetStreamLog({.urls = broker, .cluster = self.cluster, .read_only = true, .client_name = "colony snapshots"})
+        .info();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// Whether the log goes on from there.
+bool leads_on(const SnapshotName& name, const LogInfo& log) {
+  return name.epoch == log.epoch && name.position.next() >= log.first;
+}
+
+void print_json(const std::vector<ShelvedSnapshot>& snapshots, const std::optional<LogInfo>& log,
+                const std::string& url) {
+  std::vector<std::string> lines;
+  for (const auto& [name, bytes] : snapshots) {
+    JsonObject object;
+    object.add("position", name.position.value()).add("made", utc_text(name.made_s)).add("node", name.node);
+    object.add("bytes", bytes).add("epoch", name.epoch).add("name", name.text());
+    if (log) {
+      object.add("log_leads_on", leads_on(name, *log));
+    } else {
+      object.add_null("log_leads_on");
+    }
+    lines.push_back(object.text());
+  }
+  fmt::print("{}\n", JsonObject().add("store", url).add_raw("snapshots", json_array(lines)).text());
+}
+
+void print_text(const std::vector<ShelvedSnapshot>& snapshots, const std::optional<LogInfo>& log,
+                const std::string& url) {
+  fmt::print("{} in {}\n", snapshots.size() == 1 ? "1 snapshot" : fmt::format("{} snapshots", snapshots.size()), url);
+  if (snapshots.empty()) return;
+  fmt::print("{:>12}  {:<20}  {:<12}  {:>14}  {}\n", "position", "made", "by node", "bytes", "restores");
+  for (const auto& [name, bytes] : snapshots) {
+    const char* const reach = !log                   ? "that position; no broker answers"
+                              : leads_on(name, *log) ? "any position from there on"
+                                                     : "that position only";
+    fmt::print("{:>12}  {:<20}  {:<12}  {:>14}  {}\n", name.position.value(), utc_text(name.made_s), name.node, bytes,
+               reach);
+  }
+}
+
+int run(const Arguments& arguments) {
+  Identity self;
+  {
+    Database db = open_database(arguments.path, Database::Mode::kReadOnly);
+    self = NodeFile(db).identity();
+  }
+  const std::string broker = broker_of(arguments.path, arguments.broker);
+  SnapshotShelf shelf(open_snapshot_store(arguments.from, self.cluster, broker, 1), self.cluster);
+  const std::vector<ShelvedSnapshot> snapshots = shelf.list();
+  const std::optional<LogInfo> log = log_of(self, broker);
+  if (arguments.json) {
+    print_json(snapshots, log, shelf.url());
+  } else {
+    print_text(snapshots, log, shelf.url());
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_snapshots(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const command = app.add_subcommand("snapshots", "List the snapshots of the colony");
+  add_database(*command, arguments->path);
+  command->add_option("--from", arguments->from, "Their store")
+      ->envname("COLONY_SNAPSHOTS")
+      ->default_val("nats:")
+      ->type_name("URL");
+  command->add_flag("--json", arguments->json, "Print one JSON document");
+  add_broker(*command, arguments->broker);
+  command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
+}
+
+}  // namespace colony::cli

@@ -1,0 +1,94 @@
+// The part of the applier that takes a snapshot as the file's new base.
+
+#include "replicator/node/applier.h"
+#include "replicator/store/file_layout.h"
+#include "replicator/store/row_replacement.h"
+
+namespace colony {
+namespace {
+
+Database open_base(const std::string& path) {
+  Database db(path, Database::Mode::kReadOnly);
+  if (!has_layout(db)) throw Halt(path + " is no snapshot of a colony");
+  return db;
+}
+
+}  // namespace
+
+void Applier::adopt(const std::string& snapshot_file) {
+  Database base_db = open_base(snapshot_file);
+  NodeFile base(base_db);
+  loaded_ = false;
+  load();
+  try {
+    if (base.identity().cluster != file_.identity().cluster ||
+        (!file_.epoch().empty() && base.epoch() != file_.epoch())) {
+      throw Halt("the snapshot is of colony " + base.identity().cluster + " (epoch " + base.epoch() +
+                 "), and this file of " + file_.identity().cluster + " (epoch " + file_.epoch() + ")");
+    }
+    if (base.position() > position_) adopt_once(base_db, base);
+  } catch (const SchemaMismatch& mismatch) {
+    loaded_ = false;
+    throw Halt(std::string("the snapshot ") + mismatch.what() +
+               ": make the same schema change here that was made there, run colony init again, and this node goes on "
+               "by itself");
+  } catch (...) {
+    loaded_ = false;
+    throw;
+  }
+  loaded_ = false;
+}
+
+void Applier::adopt_once(Database& base_db, NodeFile& base) {
+  RowReplacement replacement(db_, schema_, base_db);
+  replacement.compare([this] {
+    if (!options_.go_on_waiting(0)) throw Interrupted();
+  });
+
+  index_outbox();
+  WriteTransaction transaction(db_);
+  if (file_.position() != position_ || file_.outbox_end() < index_.end() || schema_.refresh(db_)) {
+    throw LogUnavailable("the file has changed while a snapshot was compared with it");  // again
+  }
+  finish_index(false);
+  // The pending transactions were in the rows when they were compared, or came since.
+  for (const PieceNumber last : pending_.all()) {
+    const PieceNumber first = pending_.first_piece(last);
+    Spill changeset = file_.outbox_transaction(first, last);
+    replacement.note(changeset);
+    if (std::optional<Spill> effect = file_.effect(first, last)) replacement.note(*effect);
+  }
+  Rebase rebase(file_, fold_, schema_, journal_, pending_);
+  const std::vector<PieceNumber> all = pending_.all();
+  rebase.undo({all.begin(), all.end()});
+  if (replacement.apply() > 0 && position_ == Sequence()) {
+    throw Halt(
+        "this file has rows from before it joined that the colony does not have, and the colony's log no longer "
+        "reaches back to its beginning: start with no file instead, and insert these rows as the colony's");
+  }
+  take_base(base, rebase);
+  rebase.redo_rest();
+  COLONY_ASSERT(rebase.missed().empty());  // all were undone
+  if (rebase.journalled()) journal_.trim(file_.conflicts_max());
+  transaction.commit();
+}
+
+// What the log says of everybody, as the snapshot has it.
+void Applier::take_base(NodeFile& base, Rebase& rebase) {
+  const std::string& node = file_.identity().node;
+  const std::map<std::string, Origin> origins = base.origins();
+  PieceNumber accepted;
+  if (const auto self = origins.find(node); self != origins.end()) {
+    if (self->second.incarnation == file_.identity().incarnation) accepted = self->second.piece;
+  }
+  for (const PieceNumber last : pending_.all()) {
+    if (last <= accepted) rebase.forget_own(last);
+  }
+  file_.copy_log_state(base);
+  file_.remove_parts(node);  // they are in the outbox
+  file_.set_absorbed(accepted);
+  if (file_.epoch().empty()) file_.set_epoch(base.epoch());
+  file_.set_position(base.position(), base.position_hash(), base.log_bytes());
+}
+
+}  // namespace colony

@@ -1,0 +1,207 @@
+#include "replicator/node/housekeeper.h"
+
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "replicator/log/board.h"
+#include "replicator/log/jetstream_log.h"
+#include "replicator/node/beat.h"
+#include "replicator/node/snapshot_maker.h"
+#include "replicator/store/node_file.h"
+
+namespace colony {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kLook = 1s;        // whether a snapshot is due, which costs nothing
+constexpr auto kLookAtLog = 60s;  // whether the log can be cut
+constexpr auto kRetry = 10s;      // when the lease is somebody else's, or something failed
+constexpr auto kLease = 60s;      // renewed while the work goes on
+constexpr auto kRenewLease = 20s;
+constexpr const char* kChore = "snapshot";
+
+std::int64_t now_s() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
+  return text;
+}
+
+}  // namespace
+
+class Housekeeper::Implementation {
+ public:
+  explicit Implementation(HousekeepingSettings settings)
+      : settings_(std::move(settings)),
+        shelf_(
+            open_snapshot_store(settings_.snapshot_url, settings_.cluster, settings_.broker_urls, settings_.replicas),
+            settings_.cluster),
+        log_({.urls = settings_.broker_urls,
+              .cluster = settings_.cluster,
+              .read_only = true,
+              .client_name = "colony " + settings_.node + " housekeeping"}),
+        board_({.urls = settings_.broker_urls,
+                .cluster = settings_.cluster,
+                .replicas = settings_.replicas,
+                .client_name = "colony " + settings_.node + " housekeeping"}),
+        thread_([this] { work(); }) {}
+
+  ~Implementation() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      changed_.notify_all();
+    }
+    log_.interrupt();
+    board_.interrupt();
+    thread_.join();
+  }
+
+ private:
+  void work() {
+    remove_unfinished_snapshots(settings_.database);
+    while (!stopping_) {
+      auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(kLook);
+      try {
+        if (!step()) wait = kRetry;
+        reported_.clear();
+      } catch (const Interrupted&) {
+        if (stopping_) return;
+        wait = kRetry;  // the lease was lost
+      } catch (const LogUnavailable&) {
+        wait = kRetry;  // the applier reports it
+      } catch (const std::exception& error) {
+        wait = kRetry;
+        if (reported_ != error.what()) spdlog::warn("no snapshot can be made error=\"{}\"", error.what());
+        reported_ = error.what();
+      }
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, wait, [this] { return stopping_.load(); });
+    }
+  }
+
+  // False if there is something to do and it is not for us just now.
+  bool step() {
+    const LogPlace here = place();
+    const bool looks_at_log = looked_at_log_ + kLookAtLog <= Clock::now();
+    if (!is_snapshot_due(settings_.retention, newest_, here, now_s()) && !looks_at_log) return true;
+    if (here.position == Sequence() || epoch_.empty()) return true;
+    if (!board_.take(kChore, settings_.node, kLease)) return false;
+    renewed_ = Clock::now();
+    std::vector<SnapshotName> snapshots = list();
+    if (is_snapshot_due(settings_.retention, newest_, place(), now_s())) {
+      make();
+      snapshots = list();
+    }
+    cut(snapshots);
+    looked_at_log_ = Clock::now();
+    board_.release(kChore, settings_.node);
+    return true;
+  }
+
+  // How far this node has come.
+  LogPlace place() {
+    Database db(settings_.database, Database::Mode::kReadOnly);
+    NodeFile file(db);
+    epoch_ = file.epoch();
+    db.execute("BEGIN");
+    return {file.position(), file.log_bytes()};
+  }
+
+  // Where the members stand, by their own word. Who has never given one is held to
+  // be gone: a snapshot brings them back.
+  std::map<std::string, MemberPlace> members() {
+    const Beats beats = read_beats(board_);
+    const auto now = std::chrono::system_clock::now();
+    Database db(settings_.database, Database::Mode::kReadOnly);
+    std::map<std::string, MemberPlace> members;
+    for (const auto& [node, origin] : NodeFile(db).origins()) {
+      const Beat* const beat = beats.of(node, origin.incarnation);
+      const bool gone =
+          beat == nullptr || age(beat->written_ns, beats.newest_ns, now) > std::chrono::seconds(settings_.gone_after_s);
+      members[node] = {beat == nullptr ? origin.sequence : beat->position, gone};
+    }
+    return members;
+  }
+
+  // The snapshots of this log, by position.
+  std::vector<SnapshotName> list() {
+    std::vector<SnapshotName> snapshots;
+    for (const ShelvedSnapshot& snapshot : shelf_.list()) {
+      if (snapshot.name.epoch == epoch_) snapshots.push_back(snapshot.name);
+    }
+    newest_ = snapshots.empty() ? std::nullopt : std::optional(snapshots.back());
+    return snapshots;
+  }
+
+  void make() {
+    const Clock::time_point begin = Clock::now();
+    const ShelvedSnapshot made =
+        shelve_snapshot(settings_.database, shelf_, [this](std::uint64_t, std::uint64_t) { return go_on(); });
+    const std::chrono::duration<double> seconds = Clock::now() - begin;
+    spdlog::info("made a snapshot position={} bytes={} seconds={:.1f} store={}", made.name.position.value(), made.bytes,
+                 seconds.count(), shelf_.url());
+  }
+
+  bool go_on() {
+    if (stopping_) return false;
+    if (Clock::now() - renewed_ < kRenewLease) return true;
+    renewed_ = Clock::now();
+    return board_.renew(kChore, settings_.node, kLease);
+  }
+
+  void cut(const std::vector<SnapshotName>& snapshots) {
+    const LogInfo info = log_.info();
+    const RetentionPlan plan =
+        plan_retention(settings_.retention, {info.entries, info.bytes, info.oldest_ns / 1'000'000'000}, snapshots,
+                       place(), members(), now_s());
+    if (plan.held_by != held_by_ && !plan.held_by.empty()) {
+      spdlog::warn("the log is kept for nodes that have not yet read it nodes={}", joined(plan.held_by));
+    }
+    held_by_ = plan.held_by;
+    if (plan.cut_to.next() > info.first && plan.cut_to != Sequence()) {
+      if (plan.left_behind != left_behind_ && !plan.left_behind.empty()) {
+        spdlog::warn("the log is cut past nodes that were not seen for long; a snapshot will bring them back nodes={}",
+                     joined(plan.left_behind));
+      }
+      left_behind_ = plan.left_behind;
+      log_.cut_before(plan.cut_to.next());
+      spdlog::info("cut the log first={} entries_removed={}", plan.cut_to.next().value(),
+                   plan.cut_to.next().value() - info.first.value());
+    }
+    // Only now: until then they were the base of what was cut.
+    for (const SnapshotName& name : plan.surplus) shelf_.remove(name);
+  }
+
+  const HousekeepingSettings settings_;
+  SnapshotShelf shelf_;
+  JetStreamLog log_;
+  Board board_;
+  std::string epoch_;                   // of the log
+  std::optional<SnapshotName> newest_;  // as far as is known
+  Clock::time_point looked_at_log_ = Clock::now();
+  Clock::time_point renewed_;
+  std::vector<std::string> held_by_, left_behind_;  // as was reported
+  std::string reported_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+Housekeeper::Housekeeper(HousekeepingSettings settings)
+    : implementation_(std::make_unique<Implementation>(std::move(settings))) {}
+Housekeeper::~Housekeeper() = default;
+
+}  // namespace colony

@@ -1,0 +1,40 @@
+// Keeps the log from growing for ever: makes snapshots when they are due, and cuts
+// off what they cover. Each node's sidecar has one; a lease on the colony's board
+// says whose turn it is, and if two should believe that at once, nothing is lost:
+// there is one snapshot more.
+//
+// Threads: one of its own, and connections of its own; neither the applier nor the
+// publisher ever waits for it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "replicator/node/retention.h"
+
+namespace colony {
+
+struct HousekeepingSettings {
+  std::string database;
+  std::string cluster;
+  std::string node;
+  std::string broker_urls;
+  int replicas = 1;
+  std::string snapshot_url = "nats:";  // empty: neither snapshots nor cuts
+  RetentionSettings retention;
+  std::int64_t gone_after_s = 7 * 24 * 3600;
+};
+
+class Housekeeper {
+ public:
+  // Starts the thread. Throws Error on a malformed URL.
+  explicit Housekeeper(HousekeepingSettings settings);
+  // Gives up what it is at.
+  ~Housekeeper();
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace colony

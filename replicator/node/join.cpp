@@ -1,0 +1,121 @@
+#include "replicator/node/join.h"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "replicator/node/enrollment.h"
+#include "replicator/node/unfinished_file.h"
+#include "replicator/store/file_layout.h"
+#include "replicator/store/fold.h"
+
+namespace colony {
+namespace {
+
+constexpr std::chrono::milliseconds kAskAgain{500};
+constexpr std::chrono::milliseconds kLookAtStop{50};
+
+class Joining {
+ public:
+  Joining(const JoinRequest& request, Log& log, SnapshotShelf& shelf,
+          const std::function<bool(const JoinProgress&)>& on_progress)
+      : request_(request),
+        log_(log),
+        shelf_(shelf),
+        on_progress_(on_progress),
+        unfinished_(request.path + "-colony-join", 0600) {}
+
+  void run() {
+    while (!fetch()) pause();
+    make_member();
+  }
+
+ private:
+  void tell(const JoinProgress& progress) const {
+    if (!on_progress_(progress)) throw Interrupted();
+  }
+
+  void pause() const {
+    for (auto waited = kLookAtStop; waited <= kAskAgain; waited += kLookAtStop) {
+      std::this_thread::sleep_for(kLookAtStop);
+      tell(waiting_);
+    }
+  }
+
+  // False if it cannot be done yet.
+  bool fetch() {
+    try {
+      const LogInfo info = log_.info();
+      const Sequence from(info.first.value() > 0 ? info.first.value() - 1 : 0);
+      const auto name = shelf_.fetch(
+          {info.epoch, from, info.last}, unfinished_.path(),
+          [this](std::uint64_t done, std::uint64_t total) {
+            tell({"", done, total});
+            return true;
+          },
+          [](const SnapshotName& rejected, const std::string& why) {
+            spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
+          });
+      if (name) {
+        spdlog::info("took a snapshot position={} made={} by={} store={}", name->position.value(),
+                     utc_text(name->made_s), name->node, shelf_.url());
+        return true;
+      }
+      waiting_.waiting_for = "a snapshot of colony " + request_.cluster + " in " + shelf_.url() +
+                             ": one of its nodes must run, and will make one";
+    } catch (const LogUnavailable& error) {
+      waiting_.waiting_for = error.what();
+    } catch (const NoSuchLog&) {
+      waiting_.waiting_for = "colony " + request_.cluster +
+                             " to begin: this broker has no log of it yet. Its first "
+                             "node is made with colony init";
+    }
+    return false;
+  }
+
+  void check_name_is_free(NodeFile& file) const {
+    const auto origins = file.origins();
+    const auto holder = origins.find(request_.node);
+    if (holder == origins.end()) return;
+    throw Error("the name " + request_.node + " in colony " + request_.cluster + " belongs to " + holder->second.host +
+                ":" + holder->second.path + " already: choose another one");
+  }
+
+  void make_member() const {
+    {
+      Database db = open_for_fold(unfinished_.path());
+      NodeFile file(db);
+      check_name_is_free(file);
+      Home home = home_of(unfinished_.path());
+      home.path =
+          (std::filesystem::path(home.path).parent_path() / std::filesystem::path(request_.path).filename()).string();
+      if (db.query_text("PRAGMA journal_mode = WAL") != "wal")
+        throw Error(unfinished_.path() + " cannot be put into WAL mode");
+      WriteTransaction transaction(db);
+      file.set_identity(request_.node, new_incarnation(), home);
+      transaction.commit();
+    }
+    unfinished_.finish_as(request_.path);
+  }
+
+  const JoinRequest& request_;
+  Log& log_;
+  SnapshotShelf& shelf_;
+  const std::function<bool(const JoinProgress&)>& on_progress_;
+  const UnfinishedFile unfinished_;
+  JoinProgress waiting_;
+};
+
+}  // namespace
+
+void join(const JoinRequest& request, Log& log, SnapshotShelf& shelf,
+          const std::function<bool(const JoinProgress&)>& on_progress) {
+  if (!is_valid_name(request.cluster) || !is_valid_name(request.node)) {
+    throw Error("the names of colonies and nodes are 1 to 32 of A-Z a-z 0-9 _ and -");
+  }
+  Joining(request, log, shelf, on_progress).run();
+}
+
+}  // namespace colony

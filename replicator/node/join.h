@@ -1,0 +1,34 @@
+// Joining a colony without a file: the newest good snapshot becomes the new node's.
+//
+// The file appears under its name when it is complete, and not before: whatever
+// ends the joining early, it begins again. It is then an enrolled node's like any
+// other, and the sidecar replays the log from there.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "replicator/log/log.h"
+#include "replicator/snapshot/snapshot_shelf.h"
+
+namespace colony {
+
+struct JoinRequest {
+  std::string path;  // nothing is there yet
+  std::string cluster;
+  std::string node;
+};
+
+// What a person who watches sees.
+struct JoinProgress {
+  std::string waiting_for;            // else empty
+  std::uint64_t done = 0, total = 0;  // bytes
+};
+
+// Waits for the broker, the colony and its first snapshot, for ever. `on_progress`
+// is called often, and ends it by returning false: Interrupted. Throws Error if it
+// will never do: the name is somebody's, a bad name, no room. One thread.
+void join(const JoinRequest& request, Log& log, SnapshotShelf& shelf,
+          const std::function<bool(const JoinProgress&)>& on_progress);
+
+}  // namespace colony

@@ -1,0 +1,168 @@
+#include "replicator/node/restore.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "replicator/node/applier.h"
+#include "replicator/node/unfinished_file.h"
+
+namespace colony {
+namespace {
+
+constexpr std::chrono::milliseconds kFetchWait{500};
+
+std::string number(Sequence sequence) { return std::to_string(sequence.value()); }
+
+// The log as it was when it ended at `last`.
+class LogUntil final : public Log {
+ public:
+  LogUntil(Log& log, Sequence last) : log_(log), last_(last) {}
+
+  LogInfo info() override {
+    LogInfo info = log_.info();
+    info.last = std::min(info.last, last_);
+    return info;
+  }
+  std::optional<Message> read(Sequence sequence) override { return log_.read(sequence); }
+  std::vector<Message> fetch(Sequence from, FetchLimits limits, std::chrono::milliseconds wait) override {
+    std::vector<Message> messages = log_.fetch(from, limits, wait);
+    std::erase_if(messages, [&](const Message& message) { return message.sequence > last_; });
+    return messages;
+  }
+  void publish(std::string_view) override { throw Error("what is restored writes nothing into the log"); }
+  std::uint64_t publish_failures() const override { return 0; }
+  std::string publish_failure() const override { return {}; }
+  Sequence last_known() const override { return std::min(log_.last_known(), last_); }
+  void interrupt() override { log_.interrupt(); }
+
+ private:
+  Log& log_;
+  const Sequence last_;
+};
+
+// The last entry that the log took by then; before the first if it took all later.
+Sequence last_taken_by(Log& log, const LogInfo& info, std::int64_t time_s) {
+  std::uint64_t low = info.first.value() - 1, high = info.last.value();
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low + 1) / 2;
+    const std::optional<Message> message = log.read(Sequence(middle));
+    if (message && message->time_ns / 1'000'000'000 > time_s) {
+      high = middle - 1;
+    } else {
+      low = middle;
+    }
+  }
+  return Sequence(low);
+}
+
+class Restoration {
+ public:
+  Restoration(const RestoreRequest& request, Log* log, SnapshotShelf& shelf, const GoOn& go_on)
+      : request_(request), log_(log), shelf_(shelf), go_on_(go_on), unfinished_(request.to + ".unfinished", 0600) {}
+
+  Sequence run() {
+    snapshots_ = shelf_.list();
+    if (log_ != nullptr) info_ = log_->info();
+    const Sequence target = find_target();
+    fetch(target);
+    replay(target);
+    make_plain(unfinished_.path());
+    unfinished_.finish_as(request_.to);
+    return target;
+  }
+
+ private:
+  Sequence find_target() const {
+    if (!info_) return target_without_log();
+    if (request_.at) {
+      if (*request_.at > info_->last) {
+        throw Error("the log ends at " + number(info_->last) + ", before " + number(*request_.at));
+      }
+      return *request_.at;
+    }
+    if (!request_.at_time_s) return info_->last;
+    const Sequence last = last_taken_by(*log_, *info_, *request_.at_time_s);
+    if (last >= info_->first) return last;
+    return newest_made_by(*request_.at_time_s);
+  }
+
+  Sequence target_without_log() const {
+    if (request_.at) return *request_.at;
+    if (request_.at_time_s) return newest_made_by(*request_.at_time_s);
+    if (snapshots_.empty()) throw Error(shelf_.url() + " has no snapshot of this colony");
+    return snapshots_.back().name.position;
+  }
+
+  Sequence newest_made_by(std::int64_t time_s) const {
+    std::optional<Sequence> position;
+    for (const ShelvedSnapshot& snapshot : snapshots_) {
+      if (is_of_log(snapshot.name) && snapshot.name.made_s <= time_s) position = snapshot.name.position;
+    }
+    if (!position) throw Error("neither the log nor a snapshot in " + shelf_.url() + " reaches back to then");
+    return *position;
+  }
+
+  bool is_of_log(const SnapshotName& name) const {
+    return name.epoch == (info_ ? info_->epoch : snapshots_.back().name.epoch);
+  }
+
+  // Every snapshot from which the log leads to `target`, the newest first.
+  void fetch(Sequence target) {
+    if (snapshots_.empty()) throw Error(shelf_.url() + " has no snapshot of this colony");
+    Sequence from = target;
+    if (info_ && info_->first.value() - 1 <= target.value()) from = Sequence(info_->first.value() - 1);
+    const std::string epoch = info_ ? info_->epoch : snapshots_.back().name.epoch;
+    const auto name = shelf_.fetch(
+        {epoch, from, target}, unfinished_.path(), go_on_, [](const SnapshotName& rejected, const std::string& why) {
+          spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
+        });
+    if (!name) throw Error("position " + number(target) + " is not covered: " + what_is_covered());
+  }
+
+  std::string what_is_covered() const {
+    std::string text = "snapshots in " + shelf_.url() + " are at";
+    for (const ShelvedSnapshot& snapshot : snapshots_) {
+      if (is_of_log(snapshot.name)) text += " " + number(snapshot.name.position);
+    }
+    if (!info_) return text + "; with the broker (--nats), positions after them can be restored, too";
+    return text + ", and the log goes from " + number(info_->first) + " to " + number(info_->last);
+  }
+
+  void replay(Sequence target) {
+    {
+      Database db(unfinished_.path(), Database::Mode::kReadWrite);
+      if (NodeFile(db).position() == target) return;
+    }
+    LogUntil log(*log_, target);
+    Progress progress;
+    Status status;
+    Applier applier(unfinished_.path(), log, progress, status, {});
+    try {
+      while (applier.position() < target) {
+        applier.step(kFetchWait);
+        if (!go_on_(applier.position().value(), target.value())) throw Interrupted();
+      }
+    } catch (const Halt& halt) {
+      throw Error("restored as far as position " + number(applier.position()) + ", and no further: " + halt.what());
+    }
+  }
+
+  const RestoreRequest& request_;
+  Log* const log_;
+  SnapshotShelf& shelf_;
+  const GoOn& go_on_;
+  const UnfinishedFile unfinished_;
+  std::vector<ShelvedSnapshot> snapshots_;
+  std::optional<LogInfo> info_;
+};
+
+}  // namespace
+
+Sequence restore(const RestoreRequest& request, Log* log, SnapshotShelf& shelf, const GoOn& go_on) {
+  if (access(request.to.c_str(), F_OK) == 0) throw Error(request.to + " exists already: choose another name");
+  return Restoration(request, log, shelf, go_on).run();
+}
+
+}  // namespace colony

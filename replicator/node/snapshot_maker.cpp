@@ -1,0 +1,136 @@
+#include "replicator/node/snapshot_maker.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+
+#include "replicator/node/rebase.h"
+#include "replicator/node/unfinished_file.h"
+#include "replicator/snapshot/snapshot_file.h"
+#include "replicator/store/file_layout.h"
+#include "sqlite_ext/capture.h"
+
+namespace colony {
+namespace {
+
+constexpr int kPagesAtOnce = 1024;
+constexpr const char* kSnapshotSuffix = "-colony-snapshot-";  // and the process's number
+
+// All pages as of one moment: those of the read transaction that is open meanwhile.
+void copy_pages(const std::string& from, const std::string& to, const GoOn& go_on) {
+  Database source(from, Database::Mode::kReadOnly);
+  source.execute("BEGIN");
+  const auto page_bytes = static_cast<std::uint64_t>(source.query_integer("PRAGMA page_size"));
+  source.query_integer("SELECT count(*) FROM sqlite_schema");
+  Database copy(to, Database::Mode::kReadWrite);
+  copy.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
+  sqlite3_backup* const backup = sqlite3_backup_init(copy.handle(), "main", source.handle(), "main");
+  if (backup == nullptr) throw SqliteError(sqlite3_extended_errcode(copy.handle()), sqlite3_errmsg(copy.handle()));
+  int rc = SQLITE_OK;
+  bool stopped = false;
+  while (rc == SQLITE_OK && !stopped) {
+    rc = sqlite3_backup_step(backup, kPagesAtOnce);
+    const auto pages = static_cast<std::uint64_t>(sqlite3_backup_pagecount(backup));
+    const auto left = static_cast<std::uint64_t>(sqlite3_backup_remaining(backup));
+    stopped = !go_on((pages - left) * page_bytes, pages * page_bytes);
+  }
+  sqlite3_backup_finish(backup);
+  if (stopped) throw Interrupted();
+  if (rc != SQLITE_DONE) throw SqliteError(rc, "cannot copy " + from + " to " + to + ": " + sqlite3_errstr(rc));
+}
+
+void leave_write_ahead_log(Database& db) {
+  if (db.query_text("PRAGMA journal_mode = DELETE") != "delete") {
+    throw Error(db.path() + " cannot be taken out of WAL mode: somebody has it open");
+  }
+}
+
+// What came back of an own transaction whose end is yet to come stands in the
+// outbox here; for everybody else they are parts.
+void keep_own_parts(Database& db, NodeFile& file) {
+  Statement insert(db,
+                   "INSERT INTO __colony_parts(origin, piece, changeset) SELECT ?1, piece, changeset "
+                   "FROM __colony_outbox WHERE piece <= ?2");
+  insert.bind(1, file.identity().node).bind(2, static_cast<std::int64_t>(file.absorbed().value())).run();
+}
+
+// Makes the copy of a node's file what any node can begin from.
+SnapshotName take_out_node(const std::string& path) {
+  Database db = open_for_fold(path);
+  // What is deleted is not shipped, and zeroes compress well.
+  db.execute("PRAGMA secure_delete = ON; PRAGMA synchronous = OFF");
+  leave_write_ahead_log(db);
+  NodeFile file(db);
+  SnapshotName name;
+  name.cluster = file.identity().cluster;
+  name.node = file.identity().node;
+  name.position = file.position();
+  name.log_bytes = file.log_bytes();
+  name.epoch = file.epoch();
+  name.made_s =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  if (name.position == Sequence()) {
+    throw Error("node " + name.node + " has not yet met its colony: start colony run first");
+  }
+  WriteTransaction transaction(db);
+  keep_own_parts(db, file);
+  take_out_pending(db, file);
+  file.forget_identity();
+  transaction.commit();
+  return name;
+}
+
+}  // namespace
+
+SnapshotName make_snapshot(const std::string& database, const std::string& to, const GoOn& go_on) {
+  const UnfinishedFile copy(to + ".content", mode_of(database));
+  copy_pages(database, copy.path(), go_on);
+  SnapshotName name = take_out_node(copy.path());
+  write_snapshot_file({name.cluster, name.epoch, name.position}, copy.path(), to, go_on);
+  return name;
+}
+
+ShelvedSnapshot shelve_snapshot(const std::string& database, SnapshotShelf& shelf, const GoOn& go_on) {
+  const UnfinishedFile file(database + kSnapshotSuffix + std::to_string(getpid()), mode_of(database));
+  const SnapshotName name = make_snapshot(database, file.path(), go_on);
+  shelf.put(name, file.path(), go_on);
+  return {name, std::filesystem::file_size(file.path())};
+}
+
+void remove_unfinished_snapshots(const std::string& database) {
+  const std::filesystem::path path(database);
+  const std::string prefix = path.filename().string() + kSnapshotSuffix;
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    const pid_t owner = std::atoi(name.c_str() + prefix.size());
+    if (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH) std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
+void back_up(const std::string& database, const std::string& to, const GoOn& go_on) {
+  if (access(to.c_str(), F_OK) == 0) throw Error(to + " exists already: choose another name");
+  const UnfinishedFile copy(to + ".unfinished", mode_of(database));
+  copy_pages(database, copy.path(), go_on);
+  make_plain(copy.path());
+  copy.finish_as(to);
+}
+
+void make_plain(const std::string& path) {
+  Database db(path, Database::Mode::kReadWrite);
+  install_capture(db.handle(), linked_host());
+  {
+    WriteTransaction transaction(db);
+    drop_layout(db);
+    transaction.commit();
+  }
+  leave_write_ahead_log(db);
+}
+
+}  // namespace colony

@@ -1,0 +1,41 @@
+// Copies of a node's file, made while its app and its sidecar go on working.
+//
+// Each begins as a copy of the pages as of one read transaction: until it is made,
+// the write-ahead log cannot be reset. Beside `to` there must be room for the whole
+// file meanwhile. Threads: any, on connections of their own. Errors: Error,
+// Interrupted when `go_on` says so; no unfinished file is left behind.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "replicator/snapshot/snapshot_shelf.h"
+
+namespace colony {
+
+// How much of how much is done; false to give up.
+using GoOn = std::function<bool(std::uint64_t done, std::uint64_t total)>;
+
+// Writes a snapshot file (snapshot_file.h) of the database to `to`: its rows as of
+// its position, without its pending transactions, and without its identity, so
+// that any node can begin from it. Says how it is to be called. Throws Error if the
+// file has not met its colony yet.
+SnapshotName make_snapshot(const std::string& database, const std::string& to, const GoOn& go_on);
+
+// Makes a snapshot and puts it onto the shelf; the temporary files stand beside the
+// database meanwhile.
+ShelvedSnapshot shelve_snapshot(const std::string& database, SnapshotShelf& shelf, const GoOn& go_on);
+
+// Removes what processes that are no more have left beside the database.
+void remove_unfinished_snapshots(const std::string& database);
+
+// Writes an ordinary SQLite file: the rows as programs see them, pending
+// transactions included, and nothing of Colony's. Throws Error if `to` exists.
+void back_up(const std::string& database, const std::string& to, const GoOn& go_on);
+
+// Takes all that is Colony's out of the file, which nobody else may have open, and
+// makes it a single file, out of WAL mode.
+void make_plain(const std::string& path);
+
+}  // namespace colony

@@ -1,0 +1,70 @@
+#include "replicator/snapshot/snapshot_shelf.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "replicator/snapshot/snapshot_file.h"
+
+namespace colony {
+
+SnapshotShelf::SnapshotShelf(std::unique_ptr<SnapshotStore> store, std::string cluster)
+    : store_(std::move(store)), cluster_(std::move(cluster)) {}
+
+std::vector<ShelvedSnapshot> SnapshotShelf::list() {
+  std::vector<ShelvedSnapshot> snapshots;
+  for (const StoredObject& object : store_->list()) {
+    std::optional<SnapshotName> name = parse_snapshot_name(object.name);
+    if (name && name->cluster == cluster_) snapshots.push_back({std::move(*name), object.bytes});
+  }
+  std::sort(snapshots.begin(), snapshots.end(), [](const ShelvedSnapshot& a, const ShelvedSnapshot& b) {
+    return std::tie(a.name.position, a.name.made_s) < std::tie(b.name.position, b.name.made_s);
+  });
+  return snapshots;
+}
+
+void SnapshotShelf::unpack(const SnapshotName& name, const std::string& to, const SnapshotStore::GoOn& go_on) {
+  SnapshotUnpacker unpacker(to, [&](const SnapshotHeader& header) {
+    if (header.cluster != name.cluster || header.epoch != name.epoch || header.position != name.position) {
+      throw SnapshotDamaged("it is another one than its name says");
+    }
+  });
+  store_->get(
+      name.text(), [&](std::string_view bytes) { unpacker.write(bytes); }, go_on);
+  unpacker.finish();
+}
+
+void SnapshotShelf::put(const SnapshotName& name, const std::string& path, const SnapshotStore::GoOn& go_on) {
+  store_->put(name.text(), path, go_on);
+  try {
+    unpack(name, "", go_on);
+  } catch (const SnapshotDamaged& damage) {
+    store_->remove(name.text());
+    throw Error("a snapshot did not come back from " + store_->url() + " as it was stored: " + damage.what());
+  }
+}
+
+std::optional<SnapshotName> SnapshotShelf::fetch(const Wanted& wanted, const std::string& to,
+                                                 const SnapshotStore::GoOn& go_on, const OnRejected& on_rejected) {
+  std::vector<ShelvedSnapshot> snapshots = list();
+  for (auto snapshot = snapshots.rbegin(); snapshot != snapshots.rend(); ++snapshot) {
+    const SnapshotName& name = snapshot->name;
+    if (name.epoch != wanted.epoch || name.position < wanted.from || name.position > wanted.to) continue;
+    try {
+      unpack(name, to, go_on);
+      return name;
+    } catch (const LogUnavailable&) {
+      unlink(to.c_str());
+      throw;
+    } catch (const Interrupted&) {
+      unlink(to.c_str());
+      throw;
+    } catch (const SnapshotDamaged& damage) {
+      unlink(to.c_str());
+      on_rejected(name, damage.what());
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace colony

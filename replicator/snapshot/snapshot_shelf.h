@@ -1,0 +1,58 @@
+// The snapshots of one colony in one store: listed, fetched and proven.
+//
+// Threads: one at a time. Errors: those of the store.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replicator/snapshot/snapshot_name.h"
+#include "replicator/snapshot/snapshot_store.h"
+
+namespace colony {
+
+struct ShelvedSnapshot {
+  SnapshotName name;
+  std::uint64_t bytes = 0;  // in the store
+};
+
+class SnapshotShelf {
+ public:
+  // Which snapshots will do.
+  struct Wanted {
+    std::string epoch;  // of the log
+    Sequence from;      // positions in this range
+    Sequence to = Sequence(~0ull);
+  };
+  // A snapshot was passed over, and why.
+  using OnRejected = std::function<void(const SnapshotName& name, const std::string& why)>;
+
+  SnapshotShelf(std::unique_ptr<SnapshotStore> store, std::string cluster);
+
+  std::string url() const { return store_->url(); }
+
+  // Those of this colony, whatever their log, by position.
+  std::vector<ShelvedSnapshot> list();
+
+  // Stores the snapshot file at `path`, reads it back, and throws Error if it is
+  // not what was stored.
+  void put(const SnapshotName& name, const std::string& path, const SnapshotStore::GoOn& go_on);
+
+  // Writes the SQLite file of the newest snapshot that will do and is undamaged to
+  // `to`. Nothing if there is none.
+  std::optional<SnapshotName> fetch(const Wanted& wanted, const std::string& to, const SnapshotStore::GoOn& go_on,
+                                    const OnRejected& on_rejected);
+
+  void remove(const SnapshotName& name) { store_->remove(name.text()); }
+
+ private:
+  void unpack(const SnapshotName& name, const std::string& to, const SnapshotStore::GoOn& go_on);
+
+  std::unique_ptr<SnapshotStore> store_;
+  std::string cluster_;
+};
+
+}  // namespace colony

@@ -1,0 +1,54 @@
+// Makes the rows of the replicated tables those of another file: how a node that
+// was away for too long takes a snapshot as its new base.
+//
+// The long part, finding out what differs, needs no lock: compare() notes keys
+// while programs go on writing. What they write meanwhile the caller knows, as it
+// is in the outbox, and adds with note(); apply() then looks at the noted rows
+// alone, within the caller's write transaction. Rows are compared byte by byte.
+//
+// Memory grows with the number of rows that differ, by their keys. Threads: those
+// of the two connections. `db` must come from open_for_fold().
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "replicator/store/replicated_schema.h"
+#include "replicator/store/table_statements.h"
+
+namespace colony {
+
+class RowReplacement {
+ public:
+  // `schema` is that of `db`, and all must outlive this object. Throws
+  // SchemaMismatch if `db` lacks a table of `other` or has other columns there.
+  RowReplacement(Database& db, const ReplicatedSchema& schema, Database& other);
+  ~RowReplacement();
+
+  // In a read transaction of its own. `go_on` is asked now and then, and may throw.
+  void compare(const std::function<void()>& go_on);
+
+  // Compares the rows of these changes again.
+  void note(ChangesetView changeset);
+
+  // How many rows of `db` were changed or removed.
+  std::uint64_t apply();
+
+ private:
+  struct Table;
+
+  void note_differing(Table& table, const std::function<void()>& go_on);
+  void note_surplus(Table& table, const std::function<void()>& go_on);
+
+  Database& db_;
+  Database& other_;
+  ReplicatedSchema other_schema_;
+  std::map<std::string, std::unique_ptr<Table>> tables_;
+};
+
+}  // namespace colony
