@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "replicator/node/enrollment.h"
@@ -28,8 +29,11 @@ class Joining {
         unfinished_(request.path + "-colony-join", 0600) {}
 
   void run() {
-    while (!fetch()) pause();
+    std::optional<SnapshotName> name;
+    while (!(name = fetch())) pause();
     make_member();
+    spdlog::info("joined from a snapshot position={} made={} by={} store={}", name->position.value(),
+                 utc_text(name->made_s), name->node, shelf_.url());
   }
 
  private:
@@ -44,8 +48,8 @@ class Joining {
     }
   }
 
-  // False if it cannot be done yet.
-  bool fetch() {
+  // Nothing if it cannot be done yet.
+  std::optional<SnapshotName> fetch() {
     try {
       const LogInfo info = log_.info();
       const Sequence from(info.first.value() > 0 ? info.first.value() - 1 : 0);
@@ -58,11 +62,7 @@ class Joining {
           [](const SnapshotName& rejected, const std::string& why) {
             spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
           });
-      if (name) {
-        spdlog::info("took a snapshot position={} made={} by={} store={}", name->position.value(),
-                     utc_text(name->made_s), name->node, shelf_.url());
-        return true;
-      }
+      if (name) return name;
       waiting_.waiting_for = "a snapshot of colony " + request_.cluster + " in " + shelf_.url() +
                              ": one of its nodes must run, and will make one";
     } catch (const LogUnavailable& error) {
@@ -72,7 +72,7 @@ class Joining {
                              " to begin: this broker has no log of it yet. Its first "
                              "node is made with colony init";
     }
-    return false;
+    return std::nullopt;
   }
 
   void check_name_is_free(NodeFile& file) const {
