@@ -32,7 +32,7 @@ class Publisher {
 
   struct Options {
     HelloEntry hello;
-    std::size_t entry_bytes_max = 256u << 10;  // of an entry; small enough to be applied in one go
+    std::size_t entry_bytes_max = 96u << 10;  // of an entry: applied in one go, while an app may wait
     std::size_t in_flight_bytes_max = 8u << 20;
     std::chrono::milliseconds unanswered_max{10'000};  // after that, ask the log what it has
     std::function<Clock::time_point()> now = [] { return Clock::now(); };
