@@ -156,7 +156,7 @@ broker_answers() {
 }
 
 start_sidecar() { # NODE
-  (cd "$dir" && exec setsid "$colony" run "$(database "$1")" --nats "$url" \
+  (cd "$dir" && exec setsid "$colony" run "$(database "$1")" --cluster demo --node "$1" --nats "$url" \
     </dev/null >>"$dir/$1-sidecar.log" 2>&1 {stderr}>&-) &
   sidecars[$1]=$!
 }
@@ -262,17 +262,15 @@ rm "$dir/build.log"
 tell "$("$colony" --version) is ready ($((SECONDS - begin)) s)"
 
 begin=$SECONDS
-say 'Starting one NATS server and four nodes'
+say 'Starting one NATS server and four nodes: a with a database, the others with nothing'
 start_broker -1
 port=${url##*:}
 sqlite3 -batch -init /dev/null "$(database a)" <"$top/deploy/demo/schema.sql" || fail 'the schema cannot be made'
-for node in b c d; do cp "$(database a)" "$(database "$node")"; done
-for node in "${nodes[@]}"; do
-  "$colony" init "$(database "$node")" --cluster demo --node "$node" >"$dir/init.log" || fail "colony init of $node"
-  start_sidecar "$node"
-done
-tell "$(tail -n 1 "$dir/init.log"), on $(printf '%s.db ' "${nodes[@]}")by $url"
+"$colony" init "$(database a)" --cluster demo --node a >"$dir/init.log" || fail 'colony init of a'
+for node in "${nodes[@]}"; do start_sidecar "$node"; done
+tell "$(tail -n 1 "$dir/init.log"), by $url"
 await "${nodes[@]}"
+tell "b, c and d have joined from a snapshot that a has made"
 
 say 'Writing on all four at the same time, each through its own sqlite3 shell'
 for node in "${nodes[@]}"; do
