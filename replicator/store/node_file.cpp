@@ -94,9 +94,7 @@ void NodeFile::set_home(const Home& home) {
 }
 
 void NodeFile::forget_identity() {
-  db_.execute(
-      "DELETE FROM __colony_meta WHERE key IN ('node', 'incarnation', 'home_host', 'home_path', 'absorbed', "
-      "'journal_mode_before')");
+  db_.execute("DELETE FROM __colony_meta WHERE key IN ('node', 'incarnation', 'home_host', 'home_path', 'absorbed')");
   identity_.node.clear();
   identity_.incarnation = Incarnation();
 }
