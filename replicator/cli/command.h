@@ -27,6 +27,8 @@ void add_conflicts(CLI::App& app, int& exit_code);
 void add_snapshot(CLI::App& app, int& exit_code);
 void add_snapshots(CLI::App& app, int& exit_code);
 void add_restore(CLI::App& app, int& exit_code);
+void add_nodes(CLI::App& app, int& exit_code);
+void add_leave(CLI::App& app, int& exit_code);
 void add_detach(CLI::App& app, int& exit_code);
 
 // The `DB` argument.

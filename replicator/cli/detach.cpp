@@ -14,12 +14,19 @@ void add_detach(CLI::App& app, int& exit_code) {
   command->footer(
       "Removes Colony's tables and triggers and sets the former journal mode. Rows stay as they are, and any program "
       "can\n"
-      "write them again. Stop the sidecar first.");
+      "write them again. Run colony leave before, or the other nodes go on waiting for this one. Stop the sidecar "
+      "first.");
   command->callback([path, &exit_code] {
     const DetachReport report = detach(*path);
     fmt::print("{} belongs to no colony any more (journal mode {})\n", *path, report.journal_mode);
     if (report.unsent_transactions > 0) {
       fmt::print("note: {} transactions had not reached the log: no other node has them\n", report.unsent_transactions);
+    }
+    if (report.is_member) {
+      fmt::print(
+          "note: node {} has not left colony {}: the others go on waiting for it; tell them, on one of them: "
+          "colony leave DB --node {}\n",
+          report.node, report.cluster, report.node);
     }
     exit_code = kDone;
   });

@@ -14,6 +14,12 @@ std::string joined(const std::vector<std::string>& names) {
   return out;
 }
 
+void print_kept(const EnrollRequest& request, const EnrollReport& report) {
+  if (report.pending == 0 || !request.keep_pending) return;
+  fmt::print("kept: {} transactions that the log does not have; node {} will send them\n", report.pending,
+             request.node);
+}
+
 void print(const EnrollRequest& request, const EnrollReport& report) {
   switch (report.outcome) {
     case EnrollReport::Outcome::kNew:
@@ -25,15 +31,18 @@ void print(const EnrollRequest& request, const EnrollReport& report) {
     case EnrollReport::Outcome::kCopyRenamed:
       fmt::print("{}, a copy of node {}'s file, is now node {} of colony {}\n", request.path, report.former_node,
                  request.node, request.cluster);
-      if (report.pending > 0 && request.keep_pending) {
-        fmt::print("kept: {} transactions that the log does not have; node {} will send them\n", report.pending,
-                   request.node);
-      } else if (report.pending > 0) {
+      print_kept(request, report);
+      if (report.pending > 0 && !request.keep_pending) {
         fmt::print(
             "taken out: {} transactions of node {} that the log did not have yet; they come back when {} has sent "
             "them\n",
             report.pending, report.former_node, report.former_node);
       }
+      break;
+    case EnrollReport::Outcome::kRejoined:
+      fmt::print("{}, which was node {} until that left, is now node {} of colony {}\n", request.path,
+                 report.former_node, request.node, request.cluster);
+      print_kept(request, report);
       break;
   }
   if (report.replicated.empty()) {
@@ -74,7 +83,8 @@ void add_init(CLI::App& app, int& exit_code) {
   command->add_flag(
       "--keep-pending", request->keep_pending,
       "When a file gets another name: keep its unsent transactions as its own. For a backup that was put back "
-      "and written to, or a file whose name another one holds; not for a copy of a file that goes on");
+      "and written to, a file whose name another one holds, or one whose node was removed; not for a copy of a file "
+      "that goes on");
   command->footer(
       "Puts the file into WAL mode and adds Colony's tables and triggers; rows are not touched, and the app may have\n"
       "the file open. Run it again after creating tables, or to choose others: it changes only what must change.\n"

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "replicator/cli/command.h"
+#include "replicator/node/departure.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/json.h"
@@ -20,6 +21,7 @@ struct Report {
   Sequence position;
   std::int64_t pending = 0;
   std::int64_t conflicts = 0;
+  std::optional<Departure> departure;  // if it is no member any more
   std::vector<std::string> tables;
   std::vector<std::string> warnings;
   StatusView sidecar;
@@ -40,7 +42,10 @@ std::vector<std::string> find_warnings(Database& db, const Report& report) {
     warnings.push_back(std::to_string(report.sidecar.passed_over) +
                        " messages in the log were no entries of this colony, and were passed over by every node");
   }
-  if (report.sidecar.state == State::kStopped && report.pending > 0) {
+  if (report.departure) {
+    warnings.push_back(departure_message(report.identity, *report.departure) + "; " + std::to_string(report.pending) +
+                       " transactions are not sent");
+  } else if (report.sidecar.state == State::kStopped && report.pending > 0) {
     warnings.push_back("no sidecar runs, and " + std::to_string(report.pending) +
                        " transactions wait to be sent: start colony run");
   }
@@ -58,6 +63,10 @@ Report read_report(const std::string& path) {
   report.pending = file.pending_transactions();
   report.conflicts = db.query_integer("SELECT count(*) FROM __colony_conflicts WHERE sequence > 0");
   report.tables = replicated_tables(db);
+  const auto departures = file.departures();
+  if (const auto own = departures.find(report.identity.incarnation); own != departures.end()) {
+    report.departure = own->second;
+  }
   report.sidecar = Status::of(path).value_or(StatusView{});
   report.warnings = find_warnings(db, report);
   return report;
@@ -146,6 +155,11 @@ void print_json(const Report& report) {
   add_backlog("catching_up", catching_up(report), "behind", "entries_per_s");
   add_backlog("sending", sending(report), "left", "transactions_per_s");
   json.add("pending", report.pending).add("conflicts", report.conflicts).add("capture", report.capture);
+  if (report.departure) {
+    json.add("left", report.departure->sequence.value());
+  } else {
+    json.add_null("left");
+  }
   if (report.sidecar.message.empty()) {
     json.add_null("error");
   } else {

@@ -11,6 +11,7 @@
 #include "replicator/cli/command.h"
 #include "replicator/log/entry.h"
 #include "replicator/log/jetstream_log.h"
+#include "replicator/node/departure.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/store/json.h"
 
@@ -22,12 +23,13 @@ constexpr std::chrono::milliseconds kFetchWait{500};
 
 struct Answers {
   std::optional<Sequence> position;  // of the barrier, once it was read in the log
-  std::set<std::string> known;
+  std::map<std::string, Incarnation> known;
+  std::set<Incarnation> left;
   std::map<std::string, ProofEntry> proofs;
 
   std::set<std::string> missing() const {
     std::set<std::string> names;
-    for (const std::string& node : known) {
+    for (const auto& [node, incarnation] : known) {
       if (!proofs.contains(node)) names.insert(node);
     }
     return names;
@@ -48,7 +50,11 @@ class Question {
       : db_(open_database(path, Database::Mode::kReadOnly)), file_(db_), path_(path), broker_(broker) {
     std::random_device random;
     id_ = static_cast<std::uint64_t>(random()) << 32 | random();
-    for (const auto& [node, origin] : file_.origins()) answers_.known.insert(node);
+    for (const auto& [node, origin] : file_.origins()) answers_.known[node] = origin.incarnation;
+    for (const auto& [incarnation, departure] : file_.departures()) {
+      if (incarnation == file_.identity().incarnation) throw Error(departure_message(file_.identity(), departure));
+      answers_.left.insert(incarnation);
+    }
     if (!answers_.known.contains(file_.identity().node)) {
       throw Error("node " + file_.identity().node + " has not yet met its colony: start colony run " + path + " first");
     }
@@ -103,7 +109,10 @@ class Question {
   void read(const Message& message) {
     const std::optional<Entry> entry = decode(message.data, message.origin);
     if (!entry) return;
-    if (std::holds_alternative<HelloEntry>(entry->body)) answers_.known.insert(entry->origin);
+    if (std::holds_alternative<HelloEntry>(entry->body) && !answers_.left.contains(entry->incarnation)) {
+      answers_.known.try_emplace(entry->origin, entry->incarnation);
+    }
+    if (const auto* leave = std::get_if<LeaveEntry>(&entry->body)) read_leave(*entry, *leave);
     if (const auto* barrier = std::get_if<BarrierEntry>(&entry->body); barrier != nullptr && barrier->id == id_) {
       answers_.position = message.sequence;
     }
@@ -111,6 +120,16 @@ class Question {
     if (proof != nullptr && proof->id == id_ && answers_.position == proof->position) {
       answers_.proofs[entry->origin] = *proof;
     }
+  }
+
+  // As the planner judges it.
+  void read_leave(const Entry& entry, const LeaveEntry& leave) {
+    const auto sender = answers_.known.find(entry.origin), leaver = answers_.known.find(leave.node);
+    if (sender == answers_.known.end() || sender->second != entry.incarnation) return;
+    if (leaver == answers_.known.end() || leaver->second != leave.incarnation) return;
+    answers_.known.erase(leaver);
+    answers_.proofs.erase(leave.node);
+    answers_.left.insert(leave.incarnation);
   }
 
   void show_progress() {

@@ -5,6 +5,7 @@
 
 #include "replicator/cli/command.h"
 #include "replicator/log/jetstream_log.h"
+#include "replicator/node/departure.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/node/status.h"
 
@@ -59,6 +60,11 @@ int wait(const std::string& path, const std::string& broker, double timeout_s) {
     fmt::print(stderr, "colony: not in step after {} s: {}; the sidecar is {}\n", timeout_s, why, state);
     return kNo;
   };
+
+  const auto departures = file.departures();
+  if (const auto own = departures.find(file.identity().incarnation); own != departures.end()) {
+    throw Error(departure_message(file.identity(), own->second));
+  }
 
   // Everything that is committed now; what comes later is not waited for.
   const PieceNumber committed = file.outbox_end();

@@ -19,7 +19,8 @@ constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kCompressFrom = 256;        // smaller bodies do not repay it
 constexpr std::size_t kBodyBytesMax = 64u << 20;  // more than any broker lets through
 
-enum class EntryKind : std::uint8_t { kTransactions = 1, kHello = 2, kBarrier = 3, kProof = 4 };
+enum class EntryKind : std::uint8_t { kTransactions = 1, kHello = 2, kBarrier = 3, kProof = 4, kLeave = 5 };
+constexpr EntryKind kNewestKind = EntryKind::kLeave;
 
 // All integers are little-endian.
 template <class Integer>
@@ -88,6 +89,9 @@ std::string encode_body(const EntryBody& body) {
       put(out, table.hash);
       put(out, table.rows);
     }
+  } else if (const auto* leave = std::get_if<LeaveEntry>(&body)) {
+    put_text(out, leave->node);
+    put(out, leave->incarnation.value());
   }
   return out;
 }
@@ -136,6 +140,13 @@ EntryBody decode_body(EntryKind kind, std::string_view bytes) {
         proof.tables.push_back(std::move(table));
       }
       body = std::move(proof);
+      break;
+    }
+    case EntryKind::kLeave: {
+      LeaveEntry leave;
+      leave.node = in.text();
+      leave.incarnation = Incarnation(in.get<std::uint64_t>());
+      body = std::move(leave);
       break;
     }
   }
@@ -194,7 +205,7 @@ std::optional<Entry> decode(std::string_view message, const std::string& subject
     In in(content.substr(kMagic.size()));
     const auto version = in.get<std::uint8_t>();
     const auto kind = in.get<std::uint8_t>();
-    if (version > kVersion || kind > static_cast<std::uint8_t>(EntryKind::kProof)) {
+    if (version > kVersion || kind > static_cast<std::uint8_t>(kNewestKind)) {
       throw Halt("an entry of node " + subject_origin + " is of a newer format (version " + std::to_string(version) +
                  ", kind " + std::to_string(kind) + "): upgrade Colony on this node");
     }

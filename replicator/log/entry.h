@@ -56,7 +56,14 @@ struct ProofEntry {
   std::vector<Table> tables;
 };
 
-using EntryBody = std::variant<TransactionsEntry, HelloEntry, BarrierEntry, ProofEntry>;
+// A node leaves the colony for good: the origin itself, or a dead one that the
+// origin removes. Only that life of it: the name is free for another one.
+struct LeaveEntry {
+  std::string node;
+  Incarnation incarnation;
+};
+
+using EntryBody = std::variant<TransactionsEntry, HelloEntry, BarrierEntry, ProofEntry, LeaveEntry>;
 
 struct Entry {
   std::string origin;

@@ -77,15 +77,19 @@ void Applier::adopt_once(Database& base_db, NodeFile& base) {
 void Applier::take_base(NodeFile& base, Rebase& rebase) {
   const std::string& node = file_.identity().node;
   const std::map<std::string, Origin> origins = base.origins();
+  const Incarnation incarnation = file_.identity().incarnation;
+  const auto self = origins.find(node);
+  const bool is_member = self != origins.end() && self->second.incarnation == incarnation;
   PieceNumber accepted;
-  if (const auto self = origins.find(node); self != origins.end()) {
-    if (self->second.incarnation == file_.identity().incarnation) accepted = self->second.piece;
-  }
+  if (is_member) accepted = self->second.piece;
+  // Of what this node has sent before it was removed, the log has taken so much.
+  const std::map<Incarnation, Departure> departures = base.departures();
+  if (const auto own = departures.find(incarnation); own != departures.end()) accepted = own->second.piece;
   for (const PieceNumber last : pending_.all()) {
     if (last <= accepted) rebase.forget_own(last);
   }
   file_.copy_log_state(base);
-  file_.remove_parts(node);  // they are in the outbox
+  if (is_member) file_.remove_parts(node);  // they are in the outbox
   file_.set_absorbed(accepted);
   if (file_.epoch().empty()) file_.set_epoch(base.epoch());
   file_.set_position(base.position(), base.position_hash(), base.log_bytes());

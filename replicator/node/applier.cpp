@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "replicator/node/departure.h"
 #include "replicator/node/publisher.h"
 
 namespace colony {
@@ -133,7 +134,16 @@ const Origin* Applier::self() const {
   return found == origins_.end() ? nullptr : &found->second;
 }
 
+// Once this node has left, nothing that it sends counts any more.
+void Applier::check_membership() {
+  if (self() != nullptr && self()->incarnation == file_.identity().incarnation) return;
+  const std::map<Incarnation, Departure> departures = file_.departures();
+  const auto own = departures.find(file_.identity().incarnation);
+  if (own != departures.end()) throw Halt(departure_message(file_.identity(), own->second));
+}
+
 void Applier::check_name() {
+  check_membership();
   const Identity& identity = file_.identity();
   const Origin* const holder = self();
   if (holder == nullptr) return;
@@ -403,6 +413,7 @@ void Applier::execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& abso
     origin.sequence = message.sequence;
     return;
   }
+  if (const LeaveEntry* const leave = plan.leave()) return execute_leave(message, *leave, absorbed);
   if (const BarrierEntry* const barrier = plan.barrier()) {
     absorbed.barrier = {*barrier, message.sequence};
     return;
@@ -421,6 +432,18 @@ void Applier::execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& abso
     absorbed.origins[message.origin].piece = plan.accepted;
     absorbed.origins[message.origin].sequence = message.sequence;
   }
+}
+
+void Applier::execute_leave(const Message& message, const LeaveEntry& leave, Absorbed& absorbed) {
+  const auto leaver = absorbed.origins.find(leave.node);
+  COLONY_ASSERT(leaver != absorbed.origins.end());
+  const Origin& origin = leaver->second;
+  const std::string removed_by = leave.node == message.origin ? "" : message.origin;
+  file_.add_departure(leave.incarnation, {leave.node, origin.piece, message.sequence, removed_by, origin.host,
+                                          origin.path, origin.version});
+  // What of this file's outbox the log has taken stays taken.
+  if (leave.incarnation == file_.identity().incarnation) file_.set_absorbed(origin.piece);
+  absorbed.origins.erase(leaver);
 }
 
 void Applier::write_progress(const Absorbed& absorbed) {

@@ -100,6 +100,7 @@ class Applier {
   void load();
   void meet_log();
   const Origin* self() const;
+  void check_membership();
   void check_name();
   void adopt_once(Database& base_db, NodeFile& base);
   void take_base(NodeFile& base, Rebase& rebase);
@@ -116,6 +117,7 @@ class Applier {
   void undo_missed(MetTransactions& met) const;
   Absorbed execute(const Round& round, Rebase& rebase, std::chrono::steady_clock::time_point begin);
   void execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& absorbed);
+  void execute_leave(const Message& message, const LeaveEntry& leave, Absorbed& absorbed);
   void write_progress(const Absorbed& absorbed);
   void tell(Absorbed& absorbed);
   void tell_accepted();

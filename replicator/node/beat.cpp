@@ -29,6 +29,7 @@ std::string json_of(const Beat& beat) {
   json.add("position", beat.position.value()).add("log_head", beat.log_head.value()).add("pending", beat.pending);
   json.add("state", beat.state).add("version", beat.version);
   json.add("host", beat.home.host).add("path", beat.home.path).add("error", beat.error);
+  json.add("gone_after_s", static_cast<std::int64_t>(beat.gone_after.count()));
   return json.text();
 }
 
@@ -52,7 +53,8 @@ Beats read_beats(Board& board) {
                     "SELECT json_extract(?1, '$.node'), json_extract(?1, '$.incarnation'), "
                     "json_extract(?1, '$.position'), json_extract(?1, '$.log_head'), json_extract(?1, '$.pending'), "
                     "json_extract(?1, '$.state'), json_extract(?1, '$.version'), json_extract(?1, '$.host'), "
-                    "json_extract(?1, '$.path'), json_extract(?1, '$.error')");
+                    "json_extract(?1, '$.path'), json_extract(?1, '$.error'), "
+                    "json_extract(?1, '$.gone_after_s')");
   for (const BoardEntry& entry : board.entries()) {
     found.newest_ns = std::max(found.newest_ns, entry.written_ns);
     if (!std::string_view(entry.key).starts_with(kNodeKey)) continue;
@@ -72,6 +74,7 @@ Beats read_beats(Board& board) {
     beat.version = members.text(6);
     beat.home = {std::string(members.text(7)), std::string(members.text(8))};
     beat.error = members.text(9);
+    if (members.integer(10) > 0) beat.gone_after = std::chrono::seconds(members.integer(10));
     beat.written_ns = entry.written_ns;
   }
   std::sort(found.beats.begin(), found.beats.end(), [](const Beat& a, const Beat& b) { return a.node < b.node; });

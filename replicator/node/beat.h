@@ -1,5 +1,4 @@
-// What a node's sidecar says of itself on the colony's board, every few seconds,
-// and when a member counts as gone.
+// What a node's sidecar says of itself on the colony's board, every few seconds.
 //
 // For people and housekeeping: no fold asks for it.
 #pragma once
@@ -16,6 +15,7 @@
 namespace colony {
 
 inline constexpr std::chrono::seconds kBeatEvery{5};
+inline constexpr std::chrono::hours kGoneAfter{7 * 24};  // unless it is set otherwise
 
 struct Beat {
   std::string node;
@@ -26,8 +26,9 @@ struct Beat {
   std::string state;  // as `colony status` shows it
   std::string version;
   Home home;
-  std::string error;            // why it has halted or waits; else empty
-  std::int64_t written_ns = 0;  // by the broker's clock, since 1970
+  std::string error;                            // why it has halted; else empty
+  std::chrono::seconds gone_after{kGoneAfter};  // its setting
+  std::int64_t written_ns = 0;                  // by the broker's clock, since 1970
 };
 
 struct Beats {

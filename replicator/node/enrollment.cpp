@@ -9,11 +9,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <random>
-#include <set>
 
-#include "replicator/node/rebase.h"
+#include "replicator/node/renaming.h"
 #include "replicator/node/status.h"
 #include "replicator/store/file_layout.h"
+#include "replicator/store/fold.h"
 #include "replicator/store/table_choice.h"
 #include "sqlite_ext/capture.h"
 
@@ -57,32 +57,9 @@ std::string set_wal(Database& db) {
   return before;
 }
 
-// Makes the pending transactions those of a new node, whose numbers begin at 1.
-void renumber_pending(Database& db, const std::string& node) {
-  const std::string shift = std::to_string(db.query_integer("SELECT min(piece) - 1 FROM __colony_outbox"));
-  db.execute("UPDATE __colony_outbox SET piece = piece - " + shift);
-  Statement(db, "UPDATE __colony_conflicts SET origin = ?1, piece = piece - " + shift + " WHERE sequence = 0")
-      .bind(1, node)
-      .run();
-}
-
-// Gives a copy of another node's file a life of its own.
-void rename_copy(Database& db, const EnrollRequest& request) {
-  NodeFile file(db);
-  const auto origins = file.origins();
-  if (const auto holder = origins.find(request.node); holder != origins.end()) {
-    throw Error("the name " + request.node + " in colony " + request.cluster + " belongs to " + holder->second.host +
-                ":" + holder->second.path + " already: choose another one");
-  }
-  if (request.keep_pending) {
-    renumber_pending(db, request.node);
-  } else {
-    // The node that this is a copy of will send them: they come back by the log.
-    take_out_pending(db, file);
-  }
-  set_meta(db, "node", request.node);
-  set_meta(db, "incarnation", static_cast<std::int64_t>(new_incarnation().value()));
-  file.set_absorbed(PieceNumber());
+// Once a node has left, its file can only begin another life.
+bool changes_identity(NodeFile& file, const EnrollRequest& request) {
+  return file.identity().node != request.node || file.has_left(file.identity().incarnation);
 }
 
 EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request, const std::string& journal_mode,
@@ -108,20 +85,21 @@ EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request
     throw Error(request.path + " belongs to colony " + self.cluster + " as node " + self.node +
                 ": to move it to another colony, run colony detach first");
   }
-  if (self.node == request.node) {
+  if (!changes_identity(file, request)) {
     create_layout(db);
     return EnrollReport::Outcome::kUnchangedIdentity;
   }
-  if (file.home() == here && !request.keep_pending) {
+  const bool has_left = file.has_left(self.incarnation);
+  if (file.home() == here && !request.keep_pending && !has_left) {
     throw Error(
         request.path + " is node " + self.node + " of colony " + self.cluster +
         " already; only a copy of it, at another place, can be given another name, or a backup that was put back (see "
         "--keep-pending)");
   }
   former_node = self.node;
-  rename_copy(db, request);
+  rename_node(db, request.node, request.keep_pending);
   NodeFile(db).set_home(here);
-  return EnrollReport::Outcome::kCopyRenamed;
+  return has_left ? EnrollReport::Outcome::kRejoined : EnrollReport::Outcome::kCopyRenamed;
 }
 
 void replace_tables(Database& db, const std::vector<std::string>& tables) {
@@ -198,8 +176,8 @@ EnrollReport enroll(const EnrollRequest& request) {
   // What would be refused is refused before the file is put into WAL mode.
   const TableChoice choice = choose_tables(db, choice_of(db, request));
   if (has_layout(db)) {
-    const Identity self = NodeFile(db).identity();
-    if (self.node != request.node && Status::of(request.path)) {
+    NodeFile file(db);
+    if (changes_identity(file, request) && Status::of(request.path)) {
       throw Error("a sidecar runs on " + request.path + ": stop it before the file is renamed");
     }
   }
@@ -210,6 +188,7 @@ EnrollReport enroll(const EnrollRequest& request) {
     settle_identity(db, request, "", former_node);
   }
   const std::string journal_mode = set_wal(db);
+  if (has_layout(db)) upgrade_layout(db);
 
   WriteTransaction transaction(db);
   report.outcome = settle_identity(db, request, journal_mode, report.former_node);
@@ -237,7 +216,13 @@ DetachReport detach(const std::string& path) {
   std::string before;
   {
     WriteTransaction transaction(db);
-    report.unsent_transactions = NodeFile(db).pending_transactions();
+    NodeFile file(db);
+    report.node = file.identity().node;
+    report.cluster = file.identity().cluster;
+    report.unsent_transactions = file.pending_transactions();
+    const auto origins = file.origins();
+    const auto self = origins.find(report.node);
+    report.is_member = self != origins.end() && self->second.incarnation == file.identity().incarnation;
     before = meta(db, "journal_mode_before");
     drop_layout(db);
     transaction.commit();

@@ -32,10 +32,10 @@ struct LeftOut {
 };
 
 struct EnrollReport {
-  enum class Outcome { kNew, kUnchangedIdentity, kCopyRenamed };
+  enum class Outcome { kNew, kUnchangedIdentity, kCopyRenamed, kRejoined };
 
   Outcome outcome = Outcome::kNew;
-  std::string former_node;   // of whom it was a copy
+  std::string former_node;   // of whom it was a copy, or who it was until that left
   std::int64_t pending = 0;  // transactions of the copy that were not in the log: kept, or taken out
   std::vector<std::string> replicated;
   std::vector<LeftOut> left_out;
@@ -45,6 +45,8 @@ struct EnrollReport {
 EnrollReport enroll(const EnrollRequest& request);
 
 struct DetachReport {
+  std::string node, cluster;  // who it was
+  bool is_member = false;     // it has not left: the others know it, and wait for it
   std::int64_t unsent_transactions = 0;
   std::string journal_mode;  // after
 };

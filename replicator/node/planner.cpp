@@ -8,6 +8,7 @@ namespace colony {
 
 Planner::Planner(NodeFile& file, const std::map<std::string, Origin>& origins) : file_(file) {
   for (const auto& [node, origin] : origins) origins_[node] = {origin.incarnation, origin.piece};
+  for (const auto& [incarnation, departure] : file.departures()) left_.insert(incarnation);
 }
 
 PlannedMessage Planner::plan(const Message& message) {
@@ -21,17 +22,31 @@ PlannedMessage Planner::plan(const Message& message) {
   const Entry& entry = *planned.entry;
   const auto known = origins_.find(entry.origin);
   if (std::holds_alternative<HelloEntry>(entry.body)) {
-    if (known == origins_.end()) {
-      origins_[entry.origin] = {entry.incarnation, PieceNumber()};
-    } else {
-      planned.passed_over = known->second.incarnation != entry.incarnation;
-    }
+    planned.passed_over = !plan_hello(entry);
   } else if (known == origins_.end() || known->second.incarnation != entry.incarnation) {
     planned.passed_over = true;
   } else if (std::holds_alternative<TransactionsEntry>(entry.body)) {
     plan_transactions(planned, known->second);
+  } else if (const auto* leave = std::get_if<LeaveEntry>(&entry.body)) {
+    planned.passed_over = !plan_leave(*leave);
   }
   return planned;
+}
+
+// Whether it counts.
+bool Planner::plan_hello(const Entry& entry) {
+  if (left_.contains(entry.incarnation)) return false;
+  const auto [holder, is_new] = origins_.try_emplace(entry.origin, OriginState{entry.incarnation, PieceNumber()});
+  return is_new || holder->second.incarnation == entry.incarnation;
+}
+
+bool Planner::plan_leave(const LeaveEntry& leave) {
+  const auto holder = origins_.find(leave.node);
+  if (holder == origins_.end() || holder->second.incarnation != leave.incarnation) return false;
+  origins_.erase(holder);
+  open_[leave.node] = Open{};  // its parts are still in the file, and are not to be found there
+  left_.insert(leave.incarnation);
+  return true;
 }
 
 void Planner::plan_transactions(PlannedMessage& planned, OriginState& state) {
@@ -41,7 +56,9 @@ void Planner::plan_transactions(PlannedMessage& planned, OriginState& state) {
     planned.passed_over = planned.out_of_turn = true;
     return;
   }
-  const bool is_this_node = origin == file_.identity().node;
+  // Once this node has left, another life may have its name.
+  const bool is_this_node =
+      origin == file_.identity().node && planned.entry->incarnation == file_.identity().incarnation;
   PieceNumber number = entry.first;
   for (const Piece& piece : entry.pieces) {
     const PieceNumber here = number;

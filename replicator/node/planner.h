@@ -5,6 +5,10 @@
 // all nodes decide alike:
 //  - a hello counts if nobody has its origin's name yet, or the same incarnation
 //    has it;
+//  - a leave counts if the node that it names is of that incarnation still: its name
+//    is then free, and its unfinished transaction is dropped;
+//  - a hello of an incarnation that has left is passed over, for ever: it is a late
+//    duplicate, or of a file that does not know yet;
 //  - an entry of an incarnation that holds no name is passed over;
 //  - a piece counts if it is the next one of its origin; one at or below the
 //    origin's high-water mark is a duplicate, and an entry that begins beyond the
@@ -14,6 +18,7 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +55,7 @@ struct PlannedMessage {
   const BarrierEntry* barrier() const {
     return entry && !passed_over ? std::get_if<BarrierEntry>(&entry->body) : nullptr;
   }
+  const LeaveEntry* leave() const { return entry && !passed_over ? std::get_if<LeaveEntry>(&entry->body) : nullptr; }
 };
 
 class Planner {
@@ -68,6 +74,8 @@ class Planner {
     PieceNumber piece;
   };
 
+  bool plan_hello(const Entry& entry);
+  bool plan_leave(const LeaveEntry& leave);
   void plan_transactions(PlannedMessage& planned, OriginState& state);
   bool is_in_outbox(const Message& message, PieceNumber number, const Piece& piece);
 
@@ -84,6 +92,7 @@ class Planner {
 
   NodeFile& file_;
   std::map<std::string, OriginState> origins_;
+  std::set<Incarnation> left_;
   std::map<std::string, Open> open_;  // of the origins whose pieces were planned
 };
 

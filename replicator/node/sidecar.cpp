@@ -16,6 +16,7 @@
 #include "replicator/node/applier.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/node/file_watch.h"
+#include "replicator/node/heartbeat.h"
 #include "replicator/node/housekeeper.h"
 #include "replicator/node/proof_worker.h"
 #include "replicator/node/publisher.h"
@@ -42,6 +43,7 @@ constexpr int kSlowWriterMs = 5'000;
 // still stands where it was made.
 Identity claim(const std::string& path) {
   Database db = open_database(path, Database::Mode::kReadWrite);
+  upgrade_layout(db);
   NodeFile file(db);
   const Home here = home_of(path);
   const Home home = file.home();
@@ -136,6 +138,12 @@ class Sidecar::Implementation {
               .client_name = "colony " + identity_.node}),
         publisher_(settings_.database, log_, progress_, {.hello = {home_.host, home_.path, COLONY_VERSION}}),
         proofs_(settings_.database, [this](ProofEntry proof) { publisher_.enqueue(std::move(proof)); }),
+        heartbeat_(settings_.database, about_me(), *status_,
+                   {.urls = settings_.broker_urls,
+                    .cluster = identity_.cluster,
+                    .replicas = settings_.replicas,
+                    .client_name = "colony " + identity_.node + " board"},
+                   [this] { ended(); }),
         applier_(settings_.database, log_, progress_, *status_, applier_options()),
         watch_(
             loop_, settings_.database, [this] { progress_.work(); }, [this] { check_file(); }) {
@@ -154,6 +162,7 @@ class Sidecar::Implementation {
     if (!settings_.snapshot_url.empty()) housekeeper.emplace(housekeeping());
     std::thread applying([this] { apply(), ended(); });
     std::thread publishing([this] { publish(), ended(); });
+    heartbeat_.start();
     loop_.run();
     std::thread closing([&] { housekeeper.reset(), ended(); });
     if (!await_ends()) {
@@ -195,9 +204,20 @@ class Sidecar::Implementation {
             .gone_after_s = settings_.gone_after_s};
   }
 
+  Beat about_me() const {
+    Beat beat;
+    beat.node = identity_.node;
+    beat.incarnation = identity_.incarnation;
+    beat.version = COLONY_VERSION;
+    beat.home = home_;
+    beat.gone_after = std::chrono::seconds(settings_.gone_after_s);
+    return beat;
+  }
+
   void stop() {
     stopping_ = true;
     log_.interrupt();
+    heartbeat_.stop();
     applier_.interrupt();
     pause_ended_.notify_all();
     progress_.work();
@@ -361,10 +381,11 @@ class Sidecar::Implementation {
   std::optional<std::chrono::steady_clock::time_point> catching_up_since_, catching_up_reported_;
   std::mutex pause_mutex_;
   std::condition_variable pause_ended_;
-  int loops_ = 3;  // that run; guarded by pause_mutex_
+  int loops_ = 4;  // that run; guarded by pause_mutex_
   JetStreamLog log_;
   Publisher publisher_;
   ProofWorker proofs_;
+  Heartbeat heartbeat_;
   Applier applier_;
   FileWatch watch_;
 };

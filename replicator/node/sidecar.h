@@ -3,12 +3,15 @@
 // The main thread runs Boost.Asio's loop: signals, and inotify on the
 // write-ahead log, which tells of every commit of the app. A thread for the
 // applier and one for the publisher are plain loops of blocking steps. A third
-// answers barriers, and a fourth makes snapshots, so that neither waits for them.
+// answers barriers, and a fourth makes snapshots, so that neither waits for them. A
+// fifth tells the colony's board how the node is.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
+#include "replicator/node/beat.h"
 #include "replicator/node/retention.h"
 
 namespace colony {
@@ -16,12 +19,12 @@ namespace colony {
 struct SidecarSettings {
   std::string database;
   std::string broker_urls;
-  int replicas = 1;  // of the stream, if this node creates it
+  int replicas = 1;  // of the stream and the board, if this node creates them
   // Where the colony keeps its snapshots (snapshot_store.h); empty: nowhere, and
   // then the log is never cut.
   std::string snapshot_url = "nats:";
   RetentionSettings retention;
-  std::int64_t gone_after_s = 7 * 24 * 3600;
+  std::int64_t gone_after_s = std::chrono::seconds(kGoneAfter).count();
 };
 
 class Sidecar {

@@ -52,6 +52,7 @@ void leave_write_ahead_log(Database& db) {
 // What came back of an own transaction whose end is yet to come stands in the
 // outbox here; for everybody else they are parts.
 void keep_own_parts(Database& db, NodeFile& file) {
+  if (file.has_left(file.identity().incarnation)) return;  // then nobody waits for its end
   Statement insert(db,
                    "INSERT INTO __colony_parts(origin, piece, changeset) SELECT ?1, piece, changeset "
                    "FROM __colony_outbox WHERE piece <= ?2");

@@ -190,6 +190,23 @@ void Status::set_state(State state, const std::string& message) {
   page_->state = static_cast<std::uint32_t>(state);
   store_text(page_->message, message);
   page_->end();
+  changed_.notify_all();
+}
+
+void Status::await_other_state(State seen, std::chrono::milliseconds time) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, time, [&] { return waits_ended_ || page_->state != static_cast<std::uint32_t>(seen); });
+}
+
+void Status::pause(std::chrono::milliseconds time) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, time, [&] { return waits_ended_; });
+}
+
+void Status::end_waits() {
+  const std::lock_guard lock(mutex_);
+  waits_ended_ = true;
+  changed_.notify_all();
 }
 
 void Status::set_broker(const std::string& broker) {

@@ -8,6 +8,8 @@
 // Threads: any. Setting costs no system call.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -72,6 +74,13 @@ class Status {
   void set_sending(const Sending& sending);
   StatusView view() const;
 
+  // Until the state is another one than `seen`, end_waits() was called or the time
+  // is over.
+  void await_other_state(State seen, std::chrono::milliseconds time) const;
+  // Until the time is over or end_waits() was called.
+  void pause(std::chrono::milliseconds time) const;
+  void end_waits();
+
  private:
   struct Page;
 
@@ -79,6 +88,8 @@ class Status {
   int file_ = -1;
   std::string path_;
   mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  bool waits_ended_ = false;  // guarded by mutex_
 };
 
 }  // namespace colony

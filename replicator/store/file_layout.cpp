@@ -38,6 +38,15 @@ CREATE TABLE IF NOT EXISTS __colony_conflicts(
   key TEXT NOT NULL,
   lost TEXT NOT NULL,
   PRIMARY KEY(sequence, origin, piece, n)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_left(
+  incarnation INTEGER PRIMARY KEY,
+  node TEXT NOT NULL,
+  piece INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  removed_by TEXT NOT NULL,
+  host TEXT NOT NULL,
+  path TEXT NOT NULL,
+  version TEXT NOT NULL);
 )sql";
 
 struct Guard {
@@ -88,6 +97,15 @@ bool has_layout(Database& db) {
 void create_layout(Database& db) {
   db.execute(kTables);
   db.execute(std::string("CREATE VIRTUAL TABLE IF NOT EXISTS ") + kCaptureTable + " USING " + kCaptureModule);
+}
+
+void upgrade_layout(Database& db) {
+  const char* const format = "SELECT value FROM __colony_meta WHERE key = 'format'";
+  if (db.query_integer(format) >= kFileFormat) return;  // who opens a newer one refuses it
+  WriteTransaction transaction(db);
+  db.execute(kTables);
+  db.execute("UPDATE __colony_meta SET value = " + std::to_string(kFileFormat) + " WHERE key = 'format'");
+  transaction.commit();
 }
 
 void drop_layout(Database& db) {

@@ -9,7 +9,7 @@
 
 namespace colony {
 
-inline constexpr int kFileFormat = 1;
+inline constexpr int kFileFormat = 2;
 inline constexpr const char* kOwnPrefix = "__colony_";
 
 bool is_own_name(std::string_view name);
@@ -19,6 +19,10 @@ bool has_layout(Database& db);
 
 // Makes Colony's tables where they are missing.
 void create_layout(Database& db);
+
+// Brings a file of an older format up to this one, in a transaction of its own;
+// does nothing to a file of this format or a newer one, which NodeFile refuses.
+void upgrade_layout(Database& db);
 
 // Drops everything that create_layout() and create_guards() made.
 void drop_layout(Database& db);

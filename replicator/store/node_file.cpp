@@ -130,6 +130,39 @@ void NodeFile::set_origin(const std::string& node, const Origin& origin) {
   set_origin_.bind(4, stored(origin.sequence)).bind(5, origin.host).bind(6, origin.path).bind(7, origin.version).run();
 }
 
+// A file of format 1 does not have the table.
+bool NodeFile::knows_departures() {
+  return db_.query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '__colony_left'") != 0;
+}
+
+std::map<Incarnation, Departure> NodeFile::departures() {
+  std::map<Incarnation, Departure> departures;
+  if (!knows_departures()) return departures;
+  Statement select(db_,
+                   "SELECT incarnation, node, piece, sequence, removed_by, host, path, version FROM __colony_left");
+  while (select.step()) {
+    departures[Incarnation(loaded(select.integer(0)))] = {
+        std::string(select.text(1)),         PieceNumber(loaded(select.integer(2))),
+        Sequence(loaded(select.integer(3))), std::string(select.text(4)),
+        std::string(select.text(5)),         std::string(select.text(6)),
+        std::string(select.text(7))};
+  }
+  return departures;
+}
+
+bool NodeFile::has_left(Incarnation incarnation) { return departures().contains(incarnation); }
+
+void NodeFile::add_departure(Incarnation incarnation, const Departure& departure) {
+  Statement insert(db_,
+                   "INSERT INTO __colony_left(incarnation, node, piece, sequence, removed_by, host, path, version) "
+                   "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+  insert.bind(1, stored(incarnation)).bind(2, departure.node).bind(3, stored(departure.piece));
+  insert.bind(4, stored(departure.sequence)).bind(5, departure.removed_by).bind(6, departure.host);
+  insert.bind(7, departure.path).bind(8, departure.version).run();
+  Statement(db_, "DELETE FROM __colony_origins WHERE node = ?1").bind(1, departure.node).run();
+  remove_parts(departure.node);
+}
+
 std::vector<OutboxPiece> NodeFile::outbox_after(PieceNumber after, std::size_t bytes_max) {
   std::vector<OutboxPiece> pieces;
   std::size_t bytes = 0;
@@ -241,15 +274,18 @@ Spill NodeFile::parts(const std::string& origin) {
 
 void NodeFile::copy_log_state(NodeFile& other) {
   db_.execute(
-      "DELETE FROM __colony_origins; DELETE FROM __colony_parts; DELETE FROM __colony_conflicts WHERE sequence > 0");
-  for (const char* const table : {"__colony_origins", "__colony_parts", "__colony_conflicts"}) {
-    Statement from(other.db_, std::string("SELECT * FROM ") + table);
+      "DELETE FROM __colony_origins; DELETE FROM __colony_left; DELETE FROM __colony_parts; "
+      "DELETE FROM __colony_conflicts WHERE sequence > 0");
+  std::vector<std::string> tables = {"__colony_origins", "__colony_parts", "__colony_conflicts"};
+  if (other.knows_departures()) tables.push_back("__colony_left");
+  for (const std::string& table : tables) {
+    Statement from(other.db_, "SELECT * FROM " + table);
     std::string names, parameters;
     for (int i = 0; i < from.columns(); ++i) {
       names += (i > 0 ? "," : "") + quoted(sqlite3_column_name(from.handle(), i));
       parameters += i > 0 ? ",?" : "?";
     }
-    Statement to(db_, std::string("INSERT INTO ") + table + "(" + names + ") VALUES(" + parameters + ")");
+    Statement to(db_, "INSERT INTO " + table + "(" + names + ") VALUES(" + parameters + ")");
     while (from.step()) {
       for (int i = 0; i < from.columns(); ++i) to.bind(i + 1, from.value(i));
       to.run();

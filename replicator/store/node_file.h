@@ -41,6 +41,15 @@ struct Origin {
   bool operator==(const Origin&) const = default;
 };
 
+// A life of a node that is over: it has left, or was removed.
+struct Departure {
+  std::string node;
+  PieceNumber piece;       // the last of its pieces that was accepted
+  Sequence sequence;       // of the entry by which it left
+  std::string removed_by;  // the node that removed it; empty if it left by itself
+  std::string host, path, version;
+};
+
 struct OutboxPiece {
   PieceNumber piece;
   bool last = false;
@@ -78,6 +87,12 @@ class NodeFile {
   std::map<std::string, Origin> origins();
   void set_origin(const std::string& node, const Origin& origin);
 
+  // Who has left the colony, for ever, by incarnation.
+  std::map<Incarnation, Departure> departures();
+  bool has_left(Incarnation incarnation);
+  // Its name is free from here on, and its unfinished transaction is dropped.
+  void add_departure(Incarnation incarnation, const Departure& departure);
+
   // Pieces after `after`, in order, until they and what an entry adds to each come
   // to `bytes_max`: beyond it by less than a piece.
   std::vector<OutboxPiece> outbox_after(PieceNumber after, std::size_t bytes_max);
@@ -101,7 +116,7 @@ class NodeFile {
   // Those of the origin's unfinished transaction, put together.
   Spill parts(const std::string& origin);
 
-  // Replaces what is a function of the log alone (the other nodes, their unfinished
+  // Replaces what is a function of the log alone (the other nodes, who has left, their unfinished
   // transactions, the settled conflicts) by what `other` has of it.
   void copy_log_state(NodeFile& other);
 
@@ -111,6 +126,7 @@ class NodeFile {
   const SpillSettings& spill() const { return db_.spill(); }
 
  private:
+  bool knows_departures();
   std::int64_t meta_integer(std::string_view key);
   std::string meta_text(std::string_view key);
   void set_meta(std::string_view key, std::int64_t value);

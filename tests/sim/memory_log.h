@@ -83,6 +83,8 @@ class LogLink : public Log {
     offline_ = offline;
   }
   bool offline() const { return offline_; }
+  // Whose subject it publishes to from now on.
+  void set_node(const std::string& node) { node_ = node; }
   // What became of each publish, for the transcript.
   void on_publish(std::function<void(const std::string&)> callback) { on_publish_ = std::move(callback); }
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "replicator/node/renaming.h"
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/capture.h"
 
@@ -92,6 +93,34 @@ void Node::begin_reading() {
 }
 
 void Node::end_reading() { reader_.reset(); }
+
+void Node::rename(const std::string& name, std::uint64_t incarnation) {
+  crash();
+  WriteTransaction transaction(*observer_);
+  rename_node(*observer_, name, true);
+  // The real one is random, and a seed must always lead to the same.
+  observer_->execute("UPDATE __colony_meta SET value = " + std::to_string(incarnation) + " WHERE key = 'incarnation'");
+  transaction.commit();
+  settings_.name = name;
+  settings_.incarnation = incarnation;
+  link_.set_node(name);
+  reopen_app();
+}
+
+bool Node::is_shut_out() {
+  NodeFile file(*observer_);
+  if (file.has_left(file.identity().incarnation)) return true;
+  const auto known = members();
+  const auto self = known.find(settings_.name);
+  return self != known.end() && self->second != file.identity().incarnation;
+}
+
+std::map<std::string, Incarnation> Node::members() {
+  NodeFile file(*observer_);
+  std::map<std::string, Incarnation> found;
+  for (const auto& [name, origin] : file.origins()) found[name] = origin.incarnation;
+  return found;
+}
 
 void Node::start(Applier::Options applier, Publisher::Options publisher) {
   status_ = std::make_unique<Status>();

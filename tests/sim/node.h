@@ -7,6 +7,7 @@
 // so exercises what happens when a commit fails.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +65,14 @@ class Node {
   void begin_reading();
   void end_reading();
   bool is_read() const { return reader_ && reader_->in_transaction(); }
+
+  // Another life, as `colony init --keep-pending` gives the file: the loops are
+  // thrown away. The app must not be in a transaction.
+  void rename(const std::string& name, std::uint64_t incarnation);
+  // Whether the log has told it that it is no member, or that its name is another's.
+  bool is_shut_out();
+  // By name, who is a member as far as its file knows.
+  std::map<std::string, Incarnation> members();
 
   // The loops.
   void start(Applier::Options applier, Publisher::Options publisher);

@@ -6,19 +6,33 @@
 
 namespace colony::sim {
 
+std::string ReferenceLog::judge_hello(const Entry& entry) {
+  if (left_.count(entry.incarnation.value()) != 0) return "hello of one who has left";
+  const auto known = origins_.find(entry.origin);
+  if (known != origins_.end()) {
+    return known->second.incarnation == entry.incarnation.value() ? "hello again" : "hello of a stranger";
+  }
+  origins_[entry.origin].incarnation = entry.incarnation.value();
+  return "hello";
+}
+
+// Whoever sent it is a member.
+std::string ReferenceLog::judge_leave(const LeaveEntry& leave) {
+  const auto leaver = origins_.find(leave.node);
+  if (leaver == origins_.end() || leaver->second.incarnation != leave.incarnation.value()) return "leave of nobody";
+  origins_.erase(leaver);
+  left_.insert(leave.incarnation.value());
+  return "leave of " + leave.node;
+}
+
 // Changes `rows` as the message says and tells what it was.
 std::string ReferenceLog::judge(const Message& message, DatabaseRows& rows) {
   const std::optional<Entry> entry = decode(message.data, message.origin);
   if (!entry) return "no entry";
   const auto known = origins_.find(entry->origin);
-  if (std::holds_alternative<HelloEntry>(entry->body)) {
-    if (known != origins_.end()) {
-      return known->second.incarnation == entry->incarnation.value() ? "hello again" : "hello of a stranger";
-    }
-    origins_[entry->origin].incarnation = entry->incarnation.value();
-    return "hello";
-  }
+  if (std::holds_alternative<HelloEntry>(entry->body)) return judge_hello(*entry);
   if (known == origins_.end() || known->second.incarnation != entry->incarnation.value()) return "of a stranger";
+  if (const auto* const leave = std::get_if<LeaveEntry>(&entry->body)) return judge_leave(*leave);
   const auto* const transactions = std::get_if<TransactionsEntry>(&entry->body);
   if (transactions == nullptr) return "no transactions";
 

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "replicator/log/entry.h"
 #include "replicator/log/log.h"
 #include "tests/sim/reference_fold.h"
 
@@ -50,10 +52,13 @@ class ReferenceLog {
   };
 
   std::string judge(const Message& message, DatabaseRows& rows);
+  std::string judge_hello(const Entry& entry);
+  std::string judge_leave(const LeaveEntry& leave);
 
   const Schema& schema_;
   std::map<std::string, Origin> origins_;
-  std::vector<State> states_;  // by position
+  std::set<std::uint64_t> left_;  // incarnations
+  std::vector<State> states_;     // by position
   std::vector<JournalLine> journal_;
   std::vector<std::string> verdicts_;
 };

@@ -107,16 +107,18 @@ void Simulation::step(std::size_t number) {
   const std::size_t at = random_.below(nodes_.size());
   nodes_[at]->link().set_faults(faults_, &random_);
   const std::size_t kind = random_.below(100);
-  if (kind < 42) {
+  if (kind < 40) {
     app_step(at);
-  } else if (kind < 60) {
+  } else if (kind < 58) {
     publisher_step(at);
-  } else if (kind < 82) {
+  } else if (kind < 80) {
     applier_step(at);
-  } else if (kind < 88) {
+  } else if (kind < 86) {
     deliver();
   } else if (!plan_.faults) {
     return;
+  } else if (kind < 88) {
+    change_members(at);
   } else if (kind < 90) {
     now_ += std::chrono::seconds(random_.between(1, 12));
   } else if (kind < 92) {
@@ -177,7 +179,7 @@ void Simulation::execute(std::size_t at, const std::string& sql) {
 void Simulation::finish_transaction(std::size_t at) {
   if (!schema_sql_.audited.empty()) {
     Database& db = nodes_[at]->observer();
-    apps_[at].audited = static_cast<std::size_t>(
+    apps_[at].audited[nodes_[at]->name()] = static_cast<std::size_t>(
         db.query_integer("SELECT count(*) FROM audit WHERE node = '" + nodes_[at]->name() + "'"));
   }
   if (nodes_[at]->running()) judge_node(at, random_.percent(10));
@@ -191,6 +193,9 @@ void Simulation::applier_step(std::size_t at) {
     say(at, moved ? "applied up to " + std::to_string(node.applier().position().value()) : "nothing to apply");
   } catch (const LogUnavailable& unavailable) {
     say(at, std::string("applier: ") + unavailable.what());
+  } catch (const Halt& halt) {
+    if (!node.is_shut_out()) throw;
+    say(at, std::string("applier: ") + halt.what());
   } catch (const SqliteError& error) {
     if (!is_busy(error) || !(node.app_in_transaction() || node.is_read())) throw;
     say(at, "applier: busy");
@@ -236,6 +241,33 @@ void Simulation::start(std::size_t at) {
   publisher.entry_bytes_max = random_.pick<std::size_t>({256u << 10, kEntryBytesMin + 300, kEntryBytesMin});
   publisher.in_flight_bytes_max = random_.pick<std::size_t>({8u << 20, 1, 1000});
   node.start(std::move(applier), std::move(publisher));
+}
+
+// Somebody leaves, is removed, or begins another life.
+void Simulation::change_members(std::size_t at) {
+  Node& node = *nodes_[at];
+  if (node.app_in_transaction()) return;
+  if (node.is_shut_out()) return come_back(at);
+  if (!node.running()) return;
+  const std::map<std::string, Incarnation> members = node.members();
+  if (members.empty()) return;
+  const auto leaver = std::next(members.begin(), static_cast<std::ptrdiff_t>(random_.below(members.size())));
+  say(at, "says that " + leaver->first + " leaves");
+  node.publisher().enqueue(LeaveEntry{leaver->first, leaver->second});
+}
+
+// Under a name that nobody had; or, where no audit row tells who wrote it, now and
+// then under one that somebody may have again.
+void Simulation::come_back(std::size_t at) {
+  Node& node = *nodes_[at];
+  if (node.is_read()) return;
+  ++lives_;
+  std::string name = std::string(1, static_cast<char>('a' + at)) + std::to_string(lives_);
+  const std::string former(1, static_cast<char>('a' + random_.below(nodes_.size())));
+  if (schema_sql_.audited.empty() && random_.percent(40) && !node.members().contains(former)) name = former;
+  say(at, "begins another life as " + name);
+  node.rename(name, 1000 + lives_);
+  apps_[at].statements.clear();
 }
 
 void Simulation::toggle_offline(std::size_t at) {
@@ -310,6 +342,11 @@ bool Simulation::rest_round() {
       while (nodes_[i]->applier().step(std::chrono::milliseconds(0))) moved = true;
     } catch (const LogUnavailable&) {
       moved = true;  // the end of the last time offline
+    } catch (const Halt&) {
+      if (!nodes_[i]->is_shut_out()) throw;
+      come_back(i);
+      start(i);
+      moved = true;
     }
     for (int most = 1000; most > 0 && nodes_[i]->publisher().step(); --most) moved = true;
   }
@@ -324,13 +361,15 @@ void Simulation::judge_rest() {
   }
   if (plan_.seed % 8 == 0) require(judge_->check_integrity(*nodes_.back()));
   if (schema_sql_.audited.empty()) return;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    const std::string where = " FROM audit WHERE node = '" + nodes_[i]->name() + "'";
-    const auto count = nodes_[0]->observer().query_integer("SELECT count(*)" + where);
-    const auto last = nodes_[0]->observer().query_integer("SELECT coalesce(max(n), 0)" + where);
-    if (count != last || count != static_cast<std::int64_t>(apps_[i].audited)) {
-      throw Violation("node " + nodes_[i]->name() + " committed " + std::to_string(apps_[i].audited) +
-                      " audit rows, and there are " + std::to_string(count));
+  for (const App& app : apps_) {
+    for (const auto& [name, audited] : app.audited) {
+      const std::string where = " FROM audit WHERE node = '" + name + "'";
+      const auto count = nodes_[0]->observer().query_integer("SELECT count(*)" + where);
+      const auto last = nodes_[0]->observer().query_integer("SELECT coalesce(max(n), 0)" + where);
+      if (count != last || count != static_cast<std::int64_t>(audited)) {
+        throw Violation("node " + name + " committed " + std::to_string(audited) + " audit rows, and there are " +
+                        std::to_string(count));
+      }
     }
   }
 }

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -43,8 +44,8 @@ class Simulation {
 
  private:
   struct App {
-    std::vector<std::string> statements;  // of the transaction at hand, those to come
-    std::size_t audited = 0;              // audit rows that it was told are committed
+    std::vector<std::string> statements;         // of the transaction at hand, those to come
+    std::map<std::string, std::size_t> audited;  // by its name then: audit rows that it was told are committed
   };
 
   void found_nodes();
@@ -57,6 +58,8 @@ class Simulation {
   void publisher_step(std::size_t at);
   void crash(std::size_t at);
   void start(std::size_t at);
+  void change_members(std::size_t at);
+  void come_back(std::size_t at);
   void toggle_offline(std::size_t at);
   void toggle_reader(std::size_t at);
   void append_garbage();
@@ -85,6 +88,7 @@ class Simulation {
   Wire wire_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<App> apps_;
+  std::uint64_t lives_ = 0;  // that were begun after the first ones
   std::chrono::steady_clock::time_point now_{};
   std::optional<ReferenceLog> reference_;
   std::optional<Judge> judge_;

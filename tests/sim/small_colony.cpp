@@ -62,6 +62,17 @@ void SmallColony::start(const std::string& name) {
 
 void SmallColony::crash(const std::string& name) { node(name).crash(); }
 
+void SmallColony::rename(const std::string& name, const std::string& new_name) {
+  node(name).rename(new_name, 1000 + ++lives_);
+  start(name);
+}
+
+void SmallColony::leave(const std::string& by, const std::string& leaver) {
+  const std::string name = node(leaver).name();
+  node(by).publisher().enqueue(LeaveEntry{name, node(by).members().at(name)});
+  publish(by);
+}
+
 void SmallColony::set_faults(const std::string& name, const Faults& faults) {
   node(name).link().set_faults(faults, &random_);
 }

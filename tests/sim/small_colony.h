@@ -35,6 +35,10 @@ class SmallColony {
   // The replicator of a node dies, or lives again.
   void crash(const std::string& node);
   void start(const std::string& node);
+  // The file of `node`, which goes on being called so here, gets another life.
+  void rename(const std::string& node, const std::string& name);
+  // `by` tells the log that `leaver` leaves.
+  void leave(const std::string& by, const std::string& leaver);
   void restart(const std::string& node) { crash(node), start(node); }
 
   // Whatever was sent and is still under way arrives, in random order or in turn.
@@ -68,6 +72,7 @@ class SmallColony {
   std::chrono::steady_clock::time_point now_{};
   Random random_{1};
   bool judges_rows_ = true;
+  std::uint64_t lives_ = 0;
   Schema schema_;
   std::optional<ReferenceLog> reference_;
   std::optional<Judge> judge_;

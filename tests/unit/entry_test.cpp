@@ -179,6 +179,13 @@ TEST(Entry, forged_bytes_read_as_nothing_or_halt) {
   }
 }
 
+TEST(Entry, leave_survives) {
+  const auto entry = decode(encode("n", Incarnation(1), LeaveEntry{"dead", Incarnation(0xfeedu)}), "n");
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(std::get<LeaveEntry>(entry->body).node, "dead");
+  EXPECT_EQ(std::get<LeaveEntry>(entry->body).incarnation, Incarnation(0xfeedu));
+}
+
 TEST(Entry, newer_version_or_kind_halts_with_what_to_do) {
   for (const std::size_t at : {4u, 5u}) {  // version, kind
     std::string newer = hello();

@@ -30,6 +30,7 @@ class PlannerTest : public testing::Test {
     if (planned_.passed_over) return "passed over";
     if (planned_.hello() != nullptr) return "hello";
     if (planned_.barrier() != nullptr) return "barrier";
+    if (planned_.leave() != nullptr) return "leave";
     std::string out;
     for (const PlannedTransaction& transaction : planned_.transactions) {
       out += transaction.own ? "own " : "apply ";
@@ -45,6 +46,9 @@ class PlannerTest : public testing::Test {
   }
   std::string hello(const std::string& origin, std::uint64_t incarnation = 1) {
     return plan(origin, encode(origin, Incarnation(incarnation), HelloEntry{"host", "/" + origin, "1"}));
+  }
+  std::string leave(const std::string& by, const std::string& node, std::uint64_t incarnation = 1) {
+    return plan(by, encode(by, Incarnation(1), LeaveEntry{node, Incarnation(incarnation)}));
   }
   std::string send(const std::string& origin, std::uint64_t first, const std::vector<Told>& pieces,
                    std::uint64_t incarnation = 1) {
@@ -66,6 +70,37 @@ class PlannerTest : public testing::Test {
   std::deque<Message> messages_;
   PlannedMessage planned_;
 };
+
+TEST_F(PlannerTest, leave_frees_the_name_and_ends_that_life_for_ever) {
+  hello("b");
+  hello("c");
+  EXPECT_EQ(leave("b", "b"), "leave");
+  EXPECT_EQ(leave("b", "b"), "passed over");
+  EXPECT_EQ(leave("b", "c"), "passed over");
+  EXPECT_EQ(send("b", 1, {{"x"}}), "passed over");
+  EXPECT_EQ(hello("b"), "passed over");
+  EXPECT_EQ(hello("b", 2), "hello");
+  EXPECT_EQ(leave("c", "b", 1), "passed over");
+  EXPECT_EQ(send("b", 1, {{"x"}}, 2), "apply 1 x\n");
+}
+
+TEST_F(PlannerTest, leave_of_another_counts_if_it_is_a_member_and_so_is_the_remover) {
+  hello("b");
+  EXPECT_EQ(leave("nobody", "b"), "passed over");
+  EXPECT_EQ(leave("b", "nobody"), "passed over");
+  hello("c");
+  EXPECT_EQ(leave("b", "c", 7), "passed over");
+  EXPECT_EQ(leave("b", "c"), "leave");
+}
+
+TEST_F(PlannerTest, leave_drops_the_beginning_of_a_transaction) {
+  hello("b");
+  hello("c");
+  EXPECT_EQ(send("b", 1, {{"x", false}}), "part 1 x\n");
+  EXPECT_EQ(leave("c", "b"), "leave");
+  hello("b", 2);
+  EXPECT_EQ(send("b", 1, {{"y"}}, 2), "apply 1 y\n");
+}
 
 TEST_F(PlannerTest, what_is_no_entry_is_passed_over) {
   EXPECT_EQ(plan("b", "noise"), "passed over");

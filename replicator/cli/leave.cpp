@@ -1,0 +1,208 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <memory>
+#include <thread>
+
+#include "replicator/cli/command.h"
+#include "replicator/log/entry.h"
+#include "replicator/log/jetstream_log.h"
+#include "replicator/node/beat.h"
+#include "replicator/node/departure.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/node/status.h"
+
+namespace colony::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kLook{10};
+constexpr std::chrono::milliseconds kBrokerRetry{200};
+constexpr std::chrono::seconds kSendAgain{3};
+constexpr std::chrono::seconds kLiveWithin{60};
+
+struct Request {
+  std::string path, broker, node;  // node: empty for this one
+  double timeout_s = 60;
+  bool force = false;
+};
+
+// Gave up waiting: exit code 1.
+struct TooLate {
+  std::string why;
+};
+
+class Leaving {
+ public:
+  explicit Leaving(const Request& request)
+      : request_(request),
+        deadline_(request.timeout_s),
+        db_(open_database(request.path, Database::Mode::kReadOnly)),
+        file_(db_),
+        self_(file_.identity()) {
+    if (const std::optional<Departure> own = departure(self_.incarnation)) throw Error(departure_message(self_, *own));
+    const auto origins = file_.origins();
+    const auto me = origins.find(self_.node);
+    if (me == origins.end() || me->second.incarnation != self_.incarnation) {
+      throw Error("node " + self_.node + " has not yet met its colony: start colony run " + request_.path + " first");
+    }
+    if (!Status::of(request_.path)) {
+      throw Error("no sidecar runs on " + request_.path +
+                  ", which has to send what waits and to see the leave in the log: start colony run first");
+    }
+  }
+
+  int leave() {
+    wait_until([&] { return file_.pending_transactions() == 0; },
+               [&] {
+                 return std::to_string(file_.pending_transactions()) +
+                        " transactions are not in the log: stop the app, or give it more --timeout";
+               });
+    const Sequence entry = publish({self_.node, self_.incarnation});
+    fmt::print("node {} has left colony {} (entry {})\n", self_.node, self_.cluster, entry.value());
+    if (const std::int64_t unsent = file_.pending_transactions(); unsent > 0) {
+      fmt::print("note: {} transactions that were committed meanwhile are not sent: no other node has them\n", unsent);
+    }
+    fmt::print(
+        "next: stop its sidecar, and run colony detach {}\n"
+        "or join again under any free name: colony init {} --cluster {} --node NAME --keep-pending\n",
+        request_.path, request_.path, self_.cluster);
+    return kDone;
+  }
+
+  int remove() {
+    const Incarnation incarnation = incarnation_of(request_.node);
+    if (!request_.force) refuse_live(request_.node, incarnation);
+    const Sequence entry = publish({request_.node, incarnation});
+    fmt::print("node {} was removed from colony {} (entry {})\n", request_.node, self_.cluster, entry.value());
+    fmt::print(
+        "should its file come back: its sidecar halts, and what it had not sent is kept and sent under another name "
+        "by\ncolony init DB --cluster {} --node NEW --keep-pending\n",
+        self_.cluster);
+    return kDone;
+  }
+
+ private:
+  std::optional<Departure> departure(Incarnation incarnation) {
+    const auto departures = file_.departures();
+    const auto found = departures.find(incarnation);
+    return found == departures.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  Incarnation incarnation_of(const std::string& node) {
+    if (node == self_.node) {
+      throw Error(request_.path + " is node " + node + " itself: to leave with it, run colony leave without --node");
+    }
+    const auto origins = file_.origins();
+    if (const auto found = origins.find(node); found != origins.end()) return found->second.incarnation;
+    for (const auto& [incarnation, former] : file_.departures()) {
+      if (former.node != node) continue;
+      throw Error("node " + node + " has left colony " + self_.cluster + " already (entry " +
+                  std::to_string(former.sequence.value()) + ")");
+    }
+    std::string names;
+    for (const auto& [name, origin] : origins) names += (names.empty() ? "" : ", ") + name;
+    throw Error("colony " + self_.cluster + " has no node " + node + "; it has " + names);
+  }
+
+  // By the broker's clock alone: this node's own sidecar beats as well.
+  void refuse_live(const std::string& node, Incarnation incarnation) {
+    Board board({.urls = broker_of(request_.path, request_.broker),
+                 .cluster = self_.cluster,
+                 .read_only = true,
+                 .client_name = "colony leave"});
+    const Beats beats = read_beats(board);
+    const Beat* const beat = beats.of(node, incarnation);
+    if (beat == nullptr) return;
+    const std::chrono::seconds ago = age(beat->written_ns, beats.newest_ns, {});
+    if (ago >= kLiveWithin) return;
+    throw Error(fmt::format(
+        "node {} was seen {} s ago ({}, {}:{}): run colony leave there; or wait for a minute after its end, or add "
+        "--force",
+        node, ago.count(), beat->state, beat->home.host, beat->home.path));
+  }
+
+  template <class Reached, class Why>
+  void wait_until(Reached&& reached, Why&& why) {
+    while (!reached()) {
+      if (deadline_.over()) throw TooLate{why()};
+      std::this_thread::sleep_for(kLook);
+    }
+  }
+
+  // Returns when this file has absorbed it. Sent again as long as it does not come:
+  // what comes twice counts once.
+  Sequence publish(const LeaveEntry& leave) {
+    std::string why = "the leave has not come back in the log; it may yet";
+    while (!departure(leave.incarnation)) {
+      if (deadline_.over()) throw TooLate{why};
+      try {
+        send(leave);
+      } catch (const LogUnavailable& error) {
+        why = error.what();
+        std::this_thread::sleep_for(std::min(kBrokerRetry, deadline_.left()));
+        continue;
+      }
+      const Deadline again(std::chrono::duration<double>(kSendAgain).count());
+      while (!departure(leave.incarnation) && !again.over() && !deadline_.over()) std::this_thread::sleep_for(kLook);
+    }
+    return departure(leave.incarnation)->sequence;
+  }
+
+  void send(const LeaveEntry& leave) {
+    if (const std::string now = broker_of(request_.path, request_.broker); !log_ || now != urls_) {
+      urls_ = now;
+      log_ = std::make_unique<JetStreamLog>(JetStreamSettings{.urls = urls_,
+                                                              .cluster = self_.cluster,
+                                                              .node = self_.node,
+                                                              .read_only = true,
+                                                              .client_name = "colony leave"});
+    }
+    log_->info();
+    log_->publish(encode(self_.node, self_.incarnation, leave));
+  }
+
+  const Request& request_;
+  Deadline deadline_;
+  Database db_;
+  NodeFile file_;
+  Identity self_;
+  std::string urls_;  // of log_
+  std::unique_ptr<JetStreamLog> log_;
+};
+
+int leave(const Request& request) {
+  try {
+    Leaving leaving(request);
+    return request.node.empty() ? leaving.leave() : leaving.remove();
+  } catch (const TooLate& late) {
+    fmt::print(stderr, "colony: not within {} s: {}\n", request.timeout_s, late.why);
+    return kNo;
+  }
+}
+
+}  // namespace
+
+void add_leave(CLI::App& app, int& exit_code) {
+  auto request = std::make_shared<Request>();
+  CLI::App* const command = app.add_subcommand("leave", "Take a node out of its colony for good");
+  add_database(*command, request->path);
+  command
+      ->add_option("--node", request->node, "Remove this other node, which is dead; if not given: leave with DB's own")
+      ->type_name("NAME");
+  command->add_flag("--force", request->force, "Remove it although it was seen within the last minute");
+  command->add_option("--timeout", request->timeout_s, "Give up after so many seconds")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("S");
+  add_broker(*command, request->broker);
+  command->footer(
+      "Without --node: waits until all that DB's node has committed is in the log, and then puts its leave there.\n"
+      "With --node: puts the removal of another node there; what it had sent before counts, what comes later does\n"
+      "not. From then on nobody waits for the node, its name is free, and its sidecar, should it run, halts.\n"
+      "DB's own sidecar must be running. Rows stay as they are.\n\n"
+      "A node that was removed and comes back can go on as a new one without losing what it had not sent:\n"
+      "  colony init DB --cluster NAME --node NEW --keep-pending\n\n"
+      "Exit code 0: done, in the log, and absorbed by DB; 1: not in time; 2: refused.");
+  command->callback([request, &exit_code] { exit_code = leave(*request); });
+}
+
+}  // namespace colony::cli

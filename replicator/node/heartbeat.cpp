@@ -1,0 +1,72 @@
+#include "replicator/node/heartbeat.h"
+
+#include "replicator/log/error.h"
+
+namespace colony {
+namespace {
+
+constexpr std::chrono::seconds kBeatEveryMin{1};
+
+}  // namespace
+
+Heartbeat::Heartbeat(const std::string& path, Beat about_me, Status& status, BoardSettings board,
+                     std::function<void()> on_end)
+    : db_(path, Database::Mode::kReadOnly),
+      file_(db_),
+      beat_(std::move(about_me)),
+      status_(status),
+      board_(std::move(board)),
+      on_end_(std::move(on_end)) {}
+
+Heartbeat::~Heartbeat() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Heartbeat::start() {
+  thread_ = std::thread([this] { run(), on_end_(); });
+}
+
+void Heartbeat::stop() {
+  stopping_ = true;
+  if (asks_broker_) board_.interrupt();
+  status_.end_waits();
+}
+
+void Heartbeat::run() {
+  bool is_heard = false;
+  while (!stopping_) {
+    const StatusView view = status_.view();
+    is_heard = beat(view.state, view.state == State::kHalted ? view.message : "");
+    status_.pause(kBeatEveryMin);
+    status_.await_other_state(view.state, kBeatEvery - kBeatEveryMin);
+  }
+  if (is_heard) beat(State::kStopped, "");
+}
+
+// A file that cannot be read just now is as it was, and the node's state says so.
+void Heartbeat::read_file() {
+  try {
+    beat_.position = file_.position();
+    beat_.pending = file_.pending_transactions();
+  } catch (const SqliteError&) {
+  }
+}
+
+// False if the broker has not taken it.
+bool Heartbeat::beat(State state, const std::string& message) {
+  read_file();
+  beat_.state = to_string(state);
+  beat_.error = message;
+  beat_.log_head = std::max(status_.view().log_head, beat_.position);
+  asks_broker_ = true;
+  bool taken = false;
+  try {
+    put_beat(board_, beat_);
+    taken = true;
+  } catch (const Error&) {
+  }
+  asks_broker_ = false;
+  return taken;
+}
+
+}  // namespace colony

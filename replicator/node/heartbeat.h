@@ -1,0 +1,49 @@
+// Tells the colony's board how this node is: every five seconds, and when its state
+// changes, at most once a second.
+//
+// A thread, a connection to the broker and one to the file of its own, so that
+// publisher and applier are never in its way nor it in theirs. A broker that is not
+// there is no error: it tries again the next time. Its end is told as `stopped`, if
+// the broker takes it at once.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "replicator/log/board.h"
+#include "replicator/node/beat.h"
+#include "replicator/node/status.h"
+
+namespace colony {
+
+class Heartbeat {
+ public:
+  // `about_me` has what does not change. `status` must outlive this, and `on_end` is
+  // called by the thread at its end. Throws Error, and SqliteError.
+  Heartbeat(const std::string& path, Beat about_me, Status& status, BoardSettings board, std::function<void()> on_end);
+  // Waits for the thread.
+  ~Heartbeat();
+
+  void start();
+  // Any thread.
+  void stop();
+
+ private:
+  void run();
+  void read_file();
+  bool beat(State state, const std::string& message);
+
+  Database db_;
+  NodeFile file_;
+  Beat beat_;  // the latest
+  Status& status_;
+  Board board_;
+  std::function<void()> on_end_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> asks_broker_{false};
+  std::thread thread_;
+};
+
+}  // namespace colony
