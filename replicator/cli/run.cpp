@@ -101,7 +101,7 @@ bool join_colony(const Arguments& arguments) {
 }
 
 void check_identity(const Arguments& arguments) {
-  Database db = open_database(arguments.sidecar.database, Database::Mode::kReadOnly);
+  Database db = open_database(arguments.sidecar.database, Database::Mode::kReadWrite);
   const Identity self = NodeFile(db).identity();
   const bool is_other = (!arguments.cluster.empty() && arguments.cluster != self.cluster) ||
                         (!arguments.node.empty() && arguments.node != self.node);
@@ -163,7 +163,9 @@ void add_retention(CLI::App& command, RetentionSettings& retention, std::int64_t
       ->type_name("N")
       ->envname("COLONY_SNAPSHOTS_KEEP")
       ->group(group);
-  command.add_option("--gone-after", gone_after_s, "A node that was not seen for so long no longer keeps the log [7d]")
+  command
+      .add_option("--gone-after", gone_after_s,
+                  "A node that was not seen for so long counts as gone, and no longer keeps the log [7d]")
       ->transform(seconds)
       ->type_name("TIME")
       ->envname("COLONY_GONE_AFTER")

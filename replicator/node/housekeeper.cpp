@@ -11,7 +11,7 @@
 
 #include "replicator/log/board.h"
 #include "replicator/log/jetstream_log.h"
-#include "replicator/node/beat.h"
+#include "replicator/node/members.h"
 #include "replicator/node/snapshot_maker.h"
 #include "replicator/store/node_file.h"
 
@@ -119,17 +119,22 @@ class Housekeeper::Implementation {
     return {file.position(), file.log_bytes()};
   }
 
-  // Where the members stand, by their own word. Who has never given one is held to
+  // Where the members stand, by their own word; this one's file knows better. Who has never given one is held to
   // be gone: a snapshot brings them back.
   std::map<std::string, MemberPlace> members() {
     const Beats beats = read_beats(board_);
     const auto now = std::chrono::system_clock::now();
     Database db(settings_.database, Database::Mode::kReadOnly);
+    NodeFile file(db);
     std::map<std::string, MemberPlace> members;
-    for (const auto& [node, origin] : NodeFile(db).origins()) {
+    for (const auto& [node, origin] : file.origins()) {
+      if (origin.incarnation == file.identity().incarnation) {
+        members[node] = {file.position(), false};
+        continue;
+      }
       const Beat* const beat = beats.of(node, origin.incarnation);
-      const bool gone =
-          beat == nullptr || age(beat->written_ns, beats.newest_ns, now) > std::chrono::seconds(settings_.gone_after_s);
+      const bool gone = beat == nullptr || is_gone(age(beat->written_ns, beats.newest_ns, now),
+                                                   std::chrono::seconds(settings_.gone_after_s));
       members[node] = {beat == nullptr ? origin.sequence : beat->position, gone};
     }
     return members;

@@ -238,7 +238,7 @@ TEST_F(PublisherTest, numbers_go_on_after_the_outbox_was_emptied_and_the_node_re
   a_.restart();
   write(3, 1);
   a_.settle();
-  EXPECT_EQ(stream_.shown(), "a hello\na 1..2\na 3..3\n");
+  EXPECT_EQ(stream_.shown(), "a hello\na 1..1\na 2..2\na 3..3\n");
 }
 
 }  // namespace
