@@ -15,10 +15,11 @@ constexpr std::chrono::seconds kAnswerWait{15};
 constexpr std::int64_t kSliceMs = 200;
 constexpr std::int64_t kGiveUpMs = 2000;
 
-// An answer that says anything but "stored" ends the upload.
+// An answer that says anything but "stored" ends the upload. One that is an error
+// may have a sequence as well, 0.
 void require_stored(std::string_view answer) {
   const auto json = nlohmann::json::parse(answer, nullptr, false);
-  if (json.is_object() && json.contains("seq")) return;
+  if (json.is_object() && json.contains("seq") && !json.contains("error")) return;
   std::string why(answer);
   if (json.is_object() && json.contains("error") && json["error"].is_object()) {
     why = json["error"].value("description", why);

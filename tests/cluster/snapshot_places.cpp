@@ -16,6 +16,9 @@
 
 namespace colony {
 
+void SnapshotPlace::add_file(const std::string&) { throw std::logic_error("this place has no files"); }
+int SnapshotPlace::mode_of(const std::string&) { throw std::logic_error("this place has no files"); }
+
 namespace {
 
 std::unique_ptr<SnapshotStore> open_at(const std::string& url) { return open_snapshot_store(url, "c", "", 1); }
@@ -133,6 +136,7 @@ class WebdavPlace final : public SnapshotPlace {
     return true;
   }
   std::vector<std::string> files() override { return folder_.files("some where/x"); }
+  void add_file(const std::string& name) override { std::ofstream(folder_.path() / "some where/x" / name) << "x"; }
 
  private:
   std::string address() const { return "127.0.0.1:" + std::to_string(server_.port()) + "/some%20where/x/"; }
@@ -196,6 +200,10 @@ class SftpPlace final : public SnapshotPlace {
     return true;
   }
   std::vector<std::string> files() override { return folder_.files("some where/x"); }
+  void add_file(const std::string& name) override { std::ofstream(in("some where/x/" + name)) << "x"; }
+  int mode_of(const std::string& name) override {
+    return static_cast<int>(std::filesystem::status(in("some where/x/" + name)).permissions());
+  }
 
  private:
   std::string in(const std::string& name) const { return folder_.path() / name; }

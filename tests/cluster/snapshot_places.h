@@ -28,6 +28,11 @@ class SnapshotPlace {
 
   // All that is stored there for `store`, under whatever name.
   virtual std::vector<std::string> files() = 0;
+
+  // Only where the place is a folder behind its server: adds a file aside of it, and
+  // tells who may read one.
+  virtual void add_file(const std::string& name);
+  virtual int mode_of(const std::string& name);
 };
 
 // "directory", "nats", "webdav", "s3" or "sftp". Throws std::runtime_error when the
