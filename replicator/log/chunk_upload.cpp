@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "replicator/log/error.h"
+#include "replicator/log/jetstream_connection.h"
 #include "replicator/log/object_bucket.h"
 
 namespace colony {
@@ -30,21 +31,25 @@ void require_stored(std::string_view answer) {
 
 }  // namespace
 
-ChunkUpload::ChunkUpload(natsConnection* connection, const ObjectBucket& bucket, std::string subject, OnWait on_wait)
+ChunkUpload::ChunkUpload(JetStreamConnection& connection, const ObjectBucket& bucket, std::string subject,
+                         OnWait on_wait)
     : connection_(connection), bucket_(bucket), subject_(std::move(subject)), on_wait_(std::move(on_wait)) {
   natsInbox* inbox = nullptr;
   require_nats(natsInbox_Create(&inbox), "no inbox for the broker's answers");
   NatsInboxHandle owner(inbox);
   inbox_ = inbox;
   natsSubscription* answers = nullptr;
-  require_nats(natsConnection_SubscribeSync(&answers, connection_, inbox), "no subscription for the broker's answers");
+  require_nats(natsConnection_SubscribeSync(&answers, connection_.nats(), inbox),
+               "no subscription for the broker's answers");
   answers_.reset(answers);
 }
 
+ChunkUpload::~ChunkUpload() { connection_.retire(std::move(answers_)); }
+
 void ChunkUpload::send(std::string_view chunk) {
   while (sent_ - answered_ >= kInFlightMax) await_answer();
-  const natsStatus status = natsConnection_PublishRequest(connection_, subject_.c_str(), inbox_.c_str(), chunk.data(),
-                                                          static_cast<int>(chunk.size()));
+  const natsStatus status = natsConnection_PublishRequest(connection_.nats(), subject_.c_str(), inbox_.c_str(),
+                                                          chunk.data(), static_cast<int>(chunk.size()));
   if (status != NATS_OK) bucket_.fail("the connection to the broker was lost", status, static_cast<jsErrCode>(0));
   ++sent_;
 }

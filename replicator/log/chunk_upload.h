@@ -13,6 +13,7 @@
 
 namespace colony {
 
+class JetStreamConnection;
 class ObjectBucket;
 
 class ChunkUpload {
@@ -21,7 +22,11 @@ class ChunkUpload {
   using OnWait = std::function<void()>;
 
   // Both must outlive this. Throws LogUnavailable.
-  ChunkUpload(natsConnection* connection, const ObjectBucket& bucket, std::string subject, OnWait on_wait);
+  ChunkUpload(JetStreamConnection& connection, const ObjectBucket& bucket, std::string subject, OnWait on_wait);
+  ~ChunkUpload();
+
+  ChunkUpload(const ChunkUpload&) = delete;
+  ChunkUpload& operator=(const ChunkUpload&) = delete;
 
   // Throws LogUnavailable when the broker does not take a chunk now, be it this or
   // an earlier one; Error when it never will.
@@ -39,7 +44,7 @@ class ChunkUpload {
  private:
   void await_answer();
 
-  natsConnection* const connection_;
+  JetStreamConnection& connection_;
   const ObjectBucket& bucket_;
   const std::string subject_;
   const OnWait on_wait_;

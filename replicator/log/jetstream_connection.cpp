@@ -70,6 +70,15 @@ JetStreamConnection::JetStreamConnection(const std::vector<std::string>& urls, c
 // Closed first: the library then knows that nobody waits for anything.
 JetStreamConnection::~JetStreamConnection() { close(); }
 
+void JetStreamConnection::retire(NatsSubscriptionHandle subscription) {
+  if (!subscription) return;
+  constexpr std::int64_t kFlushMs = 2000;
+  natsSubscription_Unsubscribe(subscription.get());
+  // The answer to a flush comes after all that came before it. Closing waits for the
+  // reading thread's end.
+  if (natsConnection_FlushTimeout(connection_.get(), kFlushMs) != NATS_OK) close();
+}
+
 std::vector<std::string> JetStreamConnection::discovered_urls() const {
   char** servers = nullptr;
   int count = 0;

@@ -41,6 +41,13 @@ class JetStreamConnection {
   // Ends every call in progress on it, on all threads.
   void close() { natsConnection_Close(connection_.get()); }
 
+  // Ends a subscription for which messages may be on their way. The library's
+  // reading thread may hold one that it has already found the subscription for: to
+  // destroy that under it is a crash (seen with libnats 3.4.1). So nothing is
+  // destroyed before that thread is past all of them, and the connection is closed
+  // if that takes longer than two seconds.
+  void retire(NatsSubscriptionHandle subscription);
+
   // Other servers of the same cluster that the broker has told of.
   std::vector<std::string> discovered_urls() const;
 

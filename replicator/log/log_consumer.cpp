@@ -96,6 +96,8 @@ LogConsumer::LogConsumer(JetStreamConnection& connection, const std::string& str
   heard_ = Clock::now();
 }
 
+LogConsumer::~LogConsumer() { connection_.retire(std::move(subscription_)); }
+
 LogConsumer::Taken LogConsumer::take(Message& message, Clock::time_point until) {
   while (true) {
     const Clock::time_point now = Clock::now();

@@ -39,6 +39,12 @@ class LogConsumer {
   // `connection` must outlive this. Throws LogUnavailable.
   LogConsumer(JetStreamConnection& connection, const std::string& stream, const Selection& selection);
 
+  // Returns when nothing that the broker has sent can reach this any more; closes
+  // the connection if that takes too long.
+  ~LogConsumer();
+  LogConsumer(const LogConsumer&) = delete;
+  LogConsumer& operator=(const LogConsumer&) = delete;
+
   // The sequence before which everything has been taken, holes included.
   Sequence next() const { return next_; }
 

@@ -95,7 +95,7 @@ ObjectMeta ObjectStore::upload(const ObjectBucket& bucket, const std::string& na
   meta.name = name;
   meta.nuid = random_nuid();
   meta.chunk_bytes_max = chunk_bytes(*connection_);
-  ChunkUpload chunks(connection_->nats(), bucket, bucket.chunk_subject(meta.nuid), [&] { on_progress(meta.bytes); });
+  ChunkUpload chunks(*connection_, bucket, bucket.chunk_subject(meta.nuid), [&] { on_progress(meta.bytes); });
   try {
     Sha256 hash;
     std::string chunk(meta.chunk_bytes_max, '\0');

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 #include "replicator/log/error.h"
@@ -127,6 +128,14 @@ TEST_F(ObjectStoreTest, one_that_is_removed_while_it_is_read_is_no_whole_object)
     removed = true;
   };
   EXPECT_THROW(get(objects, "a", remove_once), Error);
+}
+
+TEST_F(ObjectStoreTest, a_read_may_be_given_up_in_the_middle_of_what_the_broker_sends) {
+  ObjectStore objects = store();
+  put(objects, "a", std::string(3'000'000, 'x'));
+  const auto stop = [] { throw std::out_of_range("enough"); };
+  for (int i = 0; i < 100; ++i) EXPECT_THROW(get(objects, "a", stop), std::out_of_range);
+  EXPECT_EQ(get(objects, "a").size(), 3'000'000u);
 }
 
 TEST_F(ObjectStoreTest, removing_leaves_the_documented_marker_and_no_chunks) {
