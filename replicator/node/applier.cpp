@@ -113,10 +113,7 @@ void Applier::meet_log() {
     throw Halt("the log has lost its end: it ends at " + number(info.last) + ", and this file has absorbed it up to " +
                number(position_) + ". Give the broker its newer store back");
   }
-  if (position_.next() < info.first) {
-    throw LogCut("the log no longer has entries " + number(position_.next()) + " to " +
-                 number(Sequence(info.first.value() - 1)) + ", which this file has not absorbed");
-  }
+  check_not_cut(info);
   if (position_ >= info.first && position_ != Sequence()) {
     const std::optional<Message> message = log_.read(position_);
     if (message && message_hash(message->data) != file_.position_hash()) {
@@ -126,6 +123,12 @@ void Applier::meet_log() {
   }
   progress_.set_entry_bytes_max(info.entry_bytes_max);
   met_log_ = true;
+}
+
+void Applier::check_not_cut(const LogInfo& info) const {
+  if (position_.next() >= info.first) return;
+  throw LogCut("the log no longer has entries " + number(position_.next()) + " to " +
+               number(Sequence(info.first.value() - 1)) + ", which this file has not absorbed");
 }
 
 // What the log says of this node: null before its first hello.
@@ -174,7 +177,10 @@ void Applier::answer_question() {
   const std::optional<std::uint64_t> open = progress_.open_question();
   if (!open) return;
   if (question_ != open) {
-    head_ = log_.info().last;
+    const LogInfo info = log_.info();
+    // What was fetched before the cut can still be absorbed.
+    if (messages_.empty()) check_not_cut(info);
+    head_ = info.last;
     question_ = open;
     if (position_ < head_ && status_.view().state != State::kCatchingUp) {
       catching_up_from_ = position_;
@@ -201,7 +207,11 @@ bool Applier::step(std::chrono::milliseconds wait) {
     answer_question();
     if (messages_.empty()) messages_ = log_.fetch(position_.next(), options_.fetch, wait);
     status_.set_log_head(log_.last_known());
-    if (messages_.empty()) return false;
+    if (messages_.empty()) {
+      // Nothing comes, and there is something: it may be gone for good.
+      if (position_ < log_.last_known()) check_not_cut(log_.info());
+      return false;
+    }
     check_next(messages_.front());
     absorb();
     if (loaded_) answer_question();

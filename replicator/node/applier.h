@@ -99,6 +99,7 @@ class Applier {
 
   void load();
   void meet_log();
+  void check_not_cut(const LogInfo& info) const;
   const Origin* self() const;
   void check_membership();
   void check_name();

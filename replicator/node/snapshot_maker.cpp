@@ -44,6 +44,7 @@ void copy_pages(const std::string& from, const std::string& to, const GoOn& go_o
 }
 
 void leave_write_ahead_log(Database& db) {
+  if (db.query_text("PRAGMA journal_mode") != "wal") return;
   if (db.query_text("PRAGMA journal_mode = DELETE") != "delete") {
     throw Error(db.path() + " cannot be taken out of WAL mode: somebody has it open");
   }
@@ -87,10 +88,14 @@ SnapshotName take_out_node(const std::string& path) {
 
 }  // namespace
 
+SnapshotName make_base(const std::string& database, const std::string& to, const GoOn& go_on) {
+  copy_pages(database, to, go_on);
+  return take_out_node(to);
+}
+
 SnapshotName make_snapshot(const std::string& database, const std::string& to, const GoOn& go_on) {
   const UnfinishedFile copy(to + ".content", mode_of(database));
-  copy_pages(database, copy.path(), go_on);
-  SnapshotName name = take_out_node(copy.path());
+  SnapshotName name = make_base(database, copy.path(), go_on);
   write_snapshot_file({name.cluster, name.epoch, name.position}, copy.path(), to, go_on);
   return name;
 }

@@ -17,10 +17,13 @@ namespace colony {
 // How much of how much is done; false to give up.
 using GoOn = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 
-// Writes a snapshot file (snapshot_file.h) of the database to `to`: its rows as of
-// its position, without its pending transactions, and without its identity, so
-// that any node can begin from it. Says how it is to be called. Throws Error if the
-// file has not met its colony yet.
+// Makes the database at `to`, which exists and is empty, what is in a snapshot: the
+// rows as of the position of `database`, without its pending transactions, and
+// without its identity, so that any node can begin from it. Says how the snapshot
+// is to be called. Throws Error if the file has not met its colony yet.
+SnapshotName make_base(const std::string& database, const std::string& to, const GoOn& go_on);
+
+// The same as a snapshot file (snapshot_file.h) at `to`.
 SnapshotName make_snapshot(const std::string& database, const std::string& to, const GoOn& go_on);
 
 // Makes a snapshot and puts it onto the shelf; the temporary files stand beside the

@@ -144,20 +144,23 @@ std::string Judge::check_journal(Node& node, std::int64_t conflicts_max) {
   const Sequence position = position_of(db);
   Lines expected;
   DatabaseRows rows = reference_.rows_at(position);
+  const std::size_t rows_max = conflicts_max > 0 ? static_cast<std::size_t>(conflicts_max) : ~std::size_t{0};
+  bool is_trimmed = false;
   for (const Pending& transaction : pending_of(db)) {
-    for (ReferenceConflict& conflict : reference_fold(schema_, rows, transaction.changeset)) {
-      expected.push_back(line_of(schema_, {0, node.name(), transaction.last, std::move(conflict)}));
+    std::vector<ReferenceConflict> conflicts = reference_fold(schema_, rows, transaction.changeset);
+    // One transaction never fills more than the bound.
+    for (std::size_t i = conflicts.size() - std::min(conflicts.size(), rows_max); i < conflicts.size(); ++i) {
+      expected.push_back(line_of(schema_, {0, node.name(), transaction.last, std::move(conflicts[i])}));
     }
+    is_trimmed |= conflicts.size() > rows_max;
   }
   const std::size_t settled = reference_.journal_at(position);
-  std::size_t first = 0;
-  if (conflicts_max > 0 && settled > static_cast<std::size_t>(conflicts_max)) {
-    first = settled - static_cast<std::size_t>(conflicts_max);
-  }
+  const std::size_t first = settled - std::min(settled, rows_max);
+  is_trimmed |= first > 0;
   for (std::size_t i = first; i < settled; ++i) expected.push_back(line_of(schema_, reference_.journal()[i]));
   Lines found = journal_of(db);
   // Rows that one change displaces have no order in the model.
-  if (first == 0) {
+  if (!is_trimmed) {
     std::sort(expected.begin(), expected.end());
     std::sort(found.begin(), found.end());
   } else if (expected.size() != found.size()) {
@@ -168,6 +171,21 @@ std::string Judge::check_journal(Node& node, std::int64_t conflicts_max) {
   }
   const std::string differs = difference(expected, found);
   return differs.empty() ? "" : "the conflicts of node " + node.name() + " are not the model's:" + differs;
+}
+
+std::string Judge::check_snapshot(Database& snapshot) {
+  reference_.follow(log_.messages());
+  const Sequence position = position_of(snapshot);
+  const std::string who = "the snapshot of position " + std::to_string(position.value());
+  const std::string differs =
+      difference(reference_.rows_at(position), rows_of(snapshot, schema_), "in the model", "in the file");
+  if (!differs.empty()) return "the rows of " + who + " are not the log's:" + differs;
+  if (integer(snapshot, "SELECT count(*) FROM __colony_outbox") != 0) return who + " has an outbox";
+  if (integer(snapshot, "SELECT count(*) FROM __colony_conflicts WHERE sequence = 0") != 0) {
+    return who + " has conflicts of pending transactions";
+  }
+  const bool parts = integer(snapshot, "SELECT count(*) FROM __colony_parts") != 0;
+  return parts == reference_.has_open_parts_at(position) ? "" : who + " keeps other parts than the log has open";
 }
 
 std::string Judge::check_rest(Node& node) {

@@ -21,6 +21,8 @@ class Judge {
   std::string check_rows(Node& node);
   // The conflict journal, settled lines and those of pending transactions.
   std::string check_journal(Node& node, std::int64_t conflicts_max);
+  // What a snapshot has: the fold of the log up to its position, and nobody's rest.
+  std::string check_snapshot(Database& snapshot);
   // At rest: nothing pending, nothing in parts, all of the log absorbed.
   std::string check_rest(Node& node);
   // Two nodes at the same position with nothing pending: all columns of all

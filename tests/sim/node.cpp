@@ -4,6 +4,8 @@
 
 #include "replicator/node/renaming.h"
 #include "replicator/store/file_layout.h"
+#include "replicator/store/fold.h"
+#include "replicator/store/node_file.h"
 #include "sqlite_ext/capture.h"
 
 namespace colony::sim {
@@ -14,6 +16,15 @@ std::unique_ptr<Database> open(const std::string& path) {
   auto db = std::make_unique<Database>(path, Database::Mode::kReadWrite);
   sqlite3_busy_timeout(db->handle(), 0);
   return db;
+}
+
+// Page by page.
+void copy_database(const std::string& from, const std::string& to) {
+  Database source(from, Database::Mode::kReadOnly), copy(to, Database::Mode::kReadWrite);
+  sqlite3_backup* const backup = sqlite3_backup_init(copy.handle(), "main", source.handle(), "main");
+  const int rc = sqlite3_backup_step(backup, -1);
+  sqlite3_backup_finish(backup);
+  if (rc != SQLITE_DONE) throw SqliteError(rc, "cannot copy " + from);
 }
 
 }  // namespace
@@ -38,8 +49,9 @@ Node::Node(NodeSettings settings, MemoryLog& log, Wire& wire)
   if (rc != SQLITE_OK) throw SqliteError(rc, "cannot create " + settings_.path);
   observer_ = open(settings_.path);
   sqlite3_close(keeper);
+  if (!settings_.base.empty()) join();
   open_app();
-  found();
+  if (settings_.base.empty()) found();
 }
 
 Node::~Node() = default;
@@ -78,6 +90,16 @@ void Node::found() {
     create_guards(*app_, table.name);
   }
   app_->execute("COMMIT");
+}
+
+// As `colony run` does when there is no file yet.
+void Node::join() {
+  copy_database(settings_.base, settings_.path);
+  Database db = open_for_fold(settings_.path);
+  NodeFile file(db);
+  WriteTransaction transaction(db);
+  file.set_identity(settings_.name, Incarnation(settings_.incarnation), home());
+  transaction.commit();
 }
 
 SqlResult Node::sql(const std::string& sql) { return run_sql(app_->handle(), sql); }

@@ -31,6 +31,8 @@ struct NodeSettings {
   std::int64_t conflicts_max = 0;  // 0: as by default
   // Beyond so many bytes what a loop or the capture keeps goes to a file.
   std::size_t heap_bytes_max = 200;
+  // A snapshot's database, from which the node joins; founded anew without.
+  std::string base = {};
 };
 
 // What a statement of the app came to.
@@ -90,6 +92,7 @@ class Node {
   void open_app();
   SpillSettings spill() const;
   void found();
+  void join();
 
   NodeSettings settings_;
   LogLink link_;

@@ -11,7 +11,7 @@ std::string kind_of(const Plan& plan) {
 }
 
 void leave_out_features(Plan& plan, const std::string& kind) {
-  for (bool Plan::*feature : {&Plan::faults, &Plan::odd_values, &Plan::large_transactions}) {
+  for (bool Plan::*feature : {&Plan::faults, &Plan::odd_values, &Plan::large_transactions, &Plan::snapshots}) {
     Plan simpler = plan;
     simpler.*feature = false;
     if (kind_of(simpler) == kind) plan = simpler;

@@ -49,8 +49,6 @@ void Simulation::found_nodes() {
   transcript_.add(schema_sql_.tables_sql);
   for (std::size_t i = 0; i < count; ++i) {
     NodeSettings settings;
-    settings.name = std::string(1, static_cast<char>('a' + i));
-    settings.path = fresh_path(settings.name);
     settings.schema_sql = schema_sql_.tables_sql;
     std::vector<std::string> indexes = schema_sql_.indexes_sql;
     Random(plan_.seed, "indexes", i).shuffle(indexes);
@@ -58,19 +56,27 @@ void Simulation::found_nodes() {
       settings.schema_sql += index + ";\n";
       if (i == 0) transcript_.add(index);
     }
-    settings.incarnation = 100 + i;
-    settings.foreign_keys = foreign_keys_;
-    settings.recursive_triggers = recursive_triggers_;
-    settings.conflicts_max = conflicts_max_;
-    nodes_.push_back(std::make_unique<Node>(std::move(settings), log_, wire_));
-    nodes_.back()->link().on_publish([this, i](const std::string& fate) { say(i, "  publish: " + fate); });
+    add_node(std::move(settings));
   }
-  apps_.resize(count);
   schema_ = read_schema(nodes_.front()->observer().handle());
   app_schema_ = schema_;
   std::erase_if(app_schema_.tables, [](const Table& table) { return table.name == "audit"; });
   reference_.emplace(schema_);
   judge_.emplace(schema_, *reference_, log_);
+}
+
+// The next letter.
+void Simulation::add_node(NodeSettings settings) {
+  const std::size_t i = nodes_.size();
+  settings.name = std::string(1, static_cast<char>('a' + i));
+  settings.path = fresh_path(settings.name);
+  settings.incarnation = 100 + i;
+  settings.foreign_keys = foreign_keys_;
+  settings.recursive_triggers = recursive_triggers_;
+  settings.conflicts_max = conflicts_max_;
+  nodes_.push_back(std::make_unique<Node>(std::move(settings), log_, wire_));
+  nodes_.back()->link().on_publish([this, i](const std::string& fate) { say(i, "  publish: " + fate); });
+  apps_.emplace_back();
 }
 
 void Simulation::set_faults() {
@@ -109,15 +115,21 @@ void Simulation::step(std::size_t number) {
   const std::size_t kind = random_.below(100);
   if (kind < 40) {
     app_step(at);
-  } else if (kind < 58) {
+  } else if (kind < 56) {
     publisher_step(at);
-  } else if (kind < 80) {
+  } else if (kind < 76) {
     applier_step(at);
-  } else if (kind < 86) {
+  } else if (kind < 81) {
     deliver();
-  } else if (!plan_.faults) {
-    return;
   } else if (kind < 88) {
+    if (plan_.snapshots) snapshot_step(at, kind);
+  } else if (plan_.faults) {
+    fault_step(at, kind, number);
+  }
+}
+
+void Simulation::fault_step(std::size_t at, std::size_t kind, std::size_t number) {
+  if (kind < 89) {
     change_members(at);
   } else if (kind < 90) {
     now_ += std::chrono::seconds(random_.between(1, 12));
@@ -193,6 +205,9 @@ void Simulation::applier_step(std::size_t at) {
     say(at, moved ? "applied up to " + std::to_string(node.applier().position().value()) : "nothing to apply");
   } catch (const LogUnavailable& unavailable) {
     say(at, std::string("applier: ") + unavailable.what());
+  } catch (const LogCut& cut) {
+    say(at, std::string("applier: ") + cut.what());
+    if (random_.percent(80)) adopt(at, random_.percent(80));
   } catch (const Halt& halt) {
     if (!node.is_shut_out()) throw;
     say(at, std::string("applier: ") + halt.what());
@@ -300,6 +315,61 @@ void Simulation::deliver() {
   for (std::size_t i = 1 + random_.below(3); i > 0 && !wire_.empty(); --i) wire_.deliver_one(random_);
 }
 
+void Simulation::snapshot_step(std::size_t at, std::size_t kind) {
+  if (kind < 84) {
+    make_snapshot(at);
+  } else if (kind < 87) {
+    cut_log();
+  } else {
+    join();
+  }
+}
+
+void Simulation::make_snapshot(std::size_t at) {
+  Node& node = *nodes_[at];
+  if (node.app_in_transaction()) return;  // in the way in memdb alone
+  if (node.observer().query_integer("SELECT value FROM __colony_meta WHERE key = 'position'") == 0) return;
+  Database& made = rack_.make(node.path());
+  say(at, "makes a snapshot of position " + std::to_string(rack_.newest_position().value()));
+  require(judge_->check_snapshot(made));
+}
+
+// Behind a snapshot, which is how far the housekeeper goes.
+void Simulation::cut_log() {
+  const std::vector<Sequence> positions = rack_.positions();
+  if (positions.empty()) return;
+  const Sequence first = random_.pick(positions).next();
+  if (first <= log_.info().first) return;
+  transcript_.add("the log is cut before " + std::to_string(first.value()));
+  log_.purge_before(first);
+}
+
+void Simulation::join() {
+  constexpr std::size_t kNodesMax = 6;
+  const std::vector<Sequence> positions = rack_.reaching(log_.info());
+  if (positions.empty() || nodes_.size() == kNodesMax) return;
+  const Sequence from = random_.pick(positions);
+  NodeSettings settings;
+  settings.base = rack_.path(from);
+  add_node(std::move(settings));
+  say(nodes_.size() - 1, "joins from position " + std::to_string(from.value()));
+  start(nodes_.size() - 1);
+}
+
+void Simulation::adopt(std::size_t at, bool newest) {
+  const std::vector<Sequence> positions = rack_.reaching(log_.info());
+  const Sequence base = newest ? positions.back() : random_.pick(positions);
+  try {
+    nodes_[at]->applier().adopt(rack_.path(base));
+    say(at, "took the snapshot of position " + std::to_string(base.value()));
+  } catch (const LogUnavailable& unavailable) {
+    say(at, std::string("adoption: ") + unavailable.what());
+  } catch (const SqliteError& error) {
+    if (!is_busy(error) || !(nodes_[at]->app_in_transaction() || nodes_[at]->is_read())) throw;
+    say(at, "adoption: busy");
+  }
+}
+
 void Simulation::judge_node(std::size_t at, bool journal) {
   require(judge_->check_rows(*nodes_[at]));
   if (journal) require(judge_->check_journal(*nodes_[at], conflicts_max_));
@@ -342,6 +412,9 @@ bool Simulation::rest_round() {
       while (nodes_[i]->applier().step(std::chrono::milliseconds(0))) moved = true;
     } catch (const LogUnavailable&) {
       moved = true;  // the end of the last time offline
+    } catch (const LogCut&) {
+      adopt(i, true);
+      moved = true;
     } catch (const Halt&) {
       if (!nodes_[i]->is_shut_out()) throw;
       come_back(i);

@@ -14,6 +14,7 @@
 
 #include "tests/sim/judge.h"
 #include "tests/sim/random_schema.h"
+#include "tests/sim/snapshot_rack.h"
 #include "tests/sim/transcript.h"
 #include "tests/sim/workload.h"
 
@@ -28,6 +29,7 @@ struct Plan {
   bool faults = true;
   bool odd_values = true;
   bool large_transactions = true;
+  bool snapshots = true;
 };
 
 // A database name in memory that no other simulation of this process has.
@@ -49,8 +51,10 @@ class Simulation {
   };
 
   void found_nodes();
+  void add_node(NodeSettings settings);
   void set_faults();
   void step(std::size_t number);
+  void fault_step(std::size_t at, std::size_t kind, std::size_t number);
   void app_step(std::size_t at);
   void execute(std::size_t at, const std::string& sql);
   void finish_transaction(std::size_t at);
@@ -64,6 +68,11 @@ class Simulation {
   void toggle_reader(std::size_t at);
   void append_garbage();
   void deliver();
+  void snapshot_step(std::size_t at, std::size_t kind);
+  void make_snapshot(std::size_t at);
+  void cut_log();
+  void join();
+  void adopt(std::size_t at, bool newest);
   void come_to_rest();
   bool rest_round();
   void judge_node(std::size_t at, bool journal);
@@ -86,6 +95,7 @@ class Simulation {
 
   MemoryLog log_;
   Wire wire_;
+  SnapshotRack rack_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<App> apps_;
   std::uint64_t lives_ = 0;  // that were begun after the first ones

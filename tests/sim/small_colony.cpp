@@ -97,6 +97,28 @@ std::string SmallColony::apply(const std::string& name) {
   }
 }
 
+std::string SmallColony::snapshot(const std::string& maker) { return judge_->check_snapshot(rack_.make(path(maker))); }
+
+std::string SmallColony::adopt(const std::string& name) {
+  try {
+    node(name).applier().adopt(rack_.path(rack_.newest_position()));
+    return judge_->check_rows(node(name));
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+void SmallColony::join(const std::string& name) {
+  NodeSettings settings;
+  settings.name = name;
+  settings.path = fresh_path(name);
+  settings.incarnation = 100 + nodes_.size();
+  settings.foreign_keys = true;
+  settings.base = rack_.path(rack_.newest_position());
+  nodes_[name] = std::make_unique<Node>(std::move(settings), log_, wire_);
+  start(name);
+}
+
 // One turn of a node; true if something moved.
 bool SmallColony::turn(const std::string& name, std::string& stopped) {
   const Sequence position = node(name).applier().position(), end = log_.last();

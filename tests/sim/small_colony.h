@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/sim/judge.h"
+#include "tests/sim/snapshot_rack.h"
 
 namespace colony::sim {
 
@@ -48,6 +49,14 @@ class SmallColony {
   // The next publishes of a node meet this fate, until set again.
   void set_faults(const std::string& node, const Faults& faults);
 
+  // A node makes a snapshot, which is judged; the log is cut behind the newest one.
+  // Give what is wrong with it.
+  std::string snapshot(const std::string& maker);
+  void cut_log() { log_.purge_before(rack_.newest_position().next()); }
+  // A node takes the newest snapshot as its base, or joins from it.
+  std::string adopt(const std::string& name);
+  void join(const std::string& name);
+
   // Everybody publishes and applies until nothing moves; then everything is
   // judged: rows, journals, nothing left over.
   std::string settle();
@@ -68,6 +77,7 @@ class SmallColony {
 
   MemoryLog log_;
   Wire wire_;
+  SnapshotRack rack_;
   std::map<std::string, std::unique_ptr<Node>> nodes_;
   std::chrono::steady_clock::time_point now_{};
   Random random_{1};

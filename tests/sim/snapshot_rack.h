@@ -1,0 +1,32 @@
+// The snapshots of a simulated colony, as databases in memory that production code
+// has made: what a store would give back, unpacked.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "replicator/log/log.h"
+#include "replicator/store/sqlite.h"
+
+namespace colony::sim {
+
+class SnapshotRack {
+ public:
+  // Of the node's database at `path`; one that has the same position goes.
+  Database& make(const std::string& path);
+
+  // In their order.
+  std::vector<Sequence> positions() const;
+  // Those from which the log can be read on.
+  std::vector<Sequence> reaching(const LogInfo& log) const;
+  Sequence newest_position() const { return newest_; }
+  const std::string& path(Sequence position) const { return snapshots_.at(position)->path(); }
+
+ private:
+  std::map<Sequence, std::unique_ptr<Database>> snapshots_;  // each keeps itself alive
+  Sequence newest_;                                          // that was made
+};
+
+}  // namespace colony::sim
