@@ -94,6 +94,7 @@ SnapshotHeader parse_header(const std::string& text) {
     throw SnapshotDamaged("the snapshot's header is damaged");
   }
   header.position = Sequence(sequence);
+  if (header_text(header) != text) throw SnapshotDamaged("the snapshot's header is damaged");
   return header;
 }
 

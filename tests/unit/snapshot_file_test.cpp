@@ -83,6 +83,29 @@ TEST_F(SnapshotFileTest, every_truncation_is_detected) {
   for (std::size_t bytes = 0; bytes < packed.size(); ++bytes) EXPECT_NE(unpack(packed.substr(0, bytes)), "") << bytes;
 }
 
+// What a name of the header becomes by it is for the shelf to see, which compares.
+TEST_F(SnapshotFileTest, every_flipped_bit_is_detected_or_does_no_harm) {
+  const std::string packed = pack(content(300));
+  const SnapshotHeader written{"shop", "0f", Sequence(7), 300};
+  for (std::size_t at = 0; at < packed.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string damaged = packed;
+      damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
+      SnapshotHeader seen;
+      try {
+        SnapshotUnpacker unpacker(folder_ / "to", [&](const SnapshotHeader& header) { seen = header; });
+        unpacker.write(damaged);
+        unpacker.finish();
+      } catch (const Error&) {
+        continue;
+      }
+      EXPECT_TRUE(unpacked() == content(300)) << "byte " << at << " bit " << bit;
+      const bool is_in_a_name = at < packed.find("position") + sizeof "position 7";
+      EXPECT_TRUE(seen == written || is_in_a_name) << "byte " << at << " bit " << bit;
+    }
+  }
+}
+
 TEST_F(SnapshotFileTest, what_follows_the_end_is_damage) {
   const std::string packed = pack(content(300));
   EXPECT_EQ(unpack(packed + "x"), "something follows the snapshot's end");
