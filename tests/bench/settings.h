@@ -19,7 +19,7 @@ struct Settings {
   double visible_seconds() const { return quick ? 2 : 12; }
   double idle_seconds() const { return quick ? 2 : 10; }
   std::int64_t offline_rows() const { return quick ? 100'000 : 1'000'000; }  // of each of two nodes
-  std::int64_t large_rows() const { return quick ? 100'000 : 1'000'000; }  // in one commit
+  std::int64_t large_rows() const { return quick ? 100'000 : 1'000'000; }    // in one commit
 };
 
 }  // namespace colony::bench
