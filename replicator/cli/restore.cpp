@@ -22,7 +22,10 @@ std::optional<std::int64_t> parse_time(const std::string& text) {
   for (const char* format : {"%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"}) {
     std::tm parts{};
     const char* const end = strptime(text.c_str(), format, &parts);
-    if (end != nullptr && *end == '\0') return timegm(&parts);
+    if (end == nullptr || *end != '\0') continue;
+    const int day = parts.tm_mday;
+    const std::int64_t time = timegm(&parts);
+    if (parts.tm_mday == day) return time;  // there is such a day
   }
   return std::nullopt;
 }
@@ -58,6 +61,9 @@ int run(const Arguments& arguments) {
   RestoreRequest request;
   request.to = arguments.to;
   parse_at(arguments.at, request);
+  if (arguments.broker == "none" && arguments.from.starts_with("nats:")) {
+    throw Error("the snapshots are in the broker: give its URL by --nats, or another store by --from");
+  }
   const std::string cluster = only_cluster(arguments);
   SnapshotShelf shelf(open_snapshot_store(arguments.from, cluster, arguments.broker, 1), cluster);
   std::unique_ptr<JetStreamLog> log;

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cctype>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +17,8 @@
 
 namespace colony::cli {
 namespace {
+
+constexpr const char* kSnapshotGroup = "Snapshots and how much of the log is kept";
 
 struct Arguments {
   SidecarSettings sidecar;
@@ -113,7 +116,14 @@ void check_identity(const Arguments& arguments) {
 void run(Arguments& arguments) {
   if (arguments.sidecar.snapshot_url == "none") arguments.sidecar.snapshot_url.clear();
   keep_temporary_files_beside(arguments.sidecar.database);
-  if (access(arguments.sidecar.database.c_str(), F_OK) != 0 && errno == ENOENT) {
+  const SidecarSettings& sidecar = arguments.sidecar;
+  if (!sidecar.snapshot_url.empty()) {
+    open_snapshot_store(sidecar.snapshot_url, "c", sidecar.broker_urls, 1);  // throws if it is malformed
+  }
+  if (access(sidecar.database.c_str(), F_OK) != 0 && errno == ENOENT) {
+    if (std::filesystem::is_symlink(sidecar.database)) {
+      throw Error(sidecar.database + " is a symbolic link to a file that is not there: give the file's own name");
+    }
     if (!join_colony(arguments)) return;
   } else {
     check_identity(arguments);
@@ -121,55 +131,54 @@ void run(Arguments& arguments) {
   Sidecar(arguments.sidecar).run();
 }
 
+// The flags of the group, each with its variable.
+class RetentionFlags {
+ public:
+  explicit RetentionFlags(CLI::App& command) : command_(command) {}
+
+  void size(const char* flag, std::uint64_t& bytes, const char* help) {
+    add(flag, bytes, help)->transform(CLI::AsSizeValue(false))->check(CLI::Range(kOne, kPebibyte))->type_name("SIZE");
+  }
+  void duration(const char* flag, std::int64_t& seconds, const char* help) {
+    const std::map<std::string, std::int64_t> units = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+    add(flag, seconds, help)
+        ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::CASE_INSENSITIVE))
+        ->check(CLI::Range(std::int64_t{1}, kHundredYears))
+        ->type_name("TIME");
+  }
+  template <class Count>
+  void count(const char* flag, Count& number, Count max, const char* help) {
+    add(flag, number, help)->check(CLI::Range(Count{1}, max))->type_name("N");
+  }
+
+ private:
+  static constexpr std::uint64_t kOne = 1, kPebibyte = std::uint64_t{1} << 50;
+  static constexpr std::int64_t kHundredYears = std::int64_t{36525} * 86400;
+
+  template <class Target>
+  CLI::Option* add(const char* flag, Target& target, const char* help) {
+    std::string variable = std::string("COLONY_") + (flag + 2);
+    for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return command_.add_option(flag, target, help)->envname(variable)->group(kSnapshotGroup);
+  }
+
+  CLI::App& command_;
+};
+
 void add_retention(CLI::App& command, RetentionSettings& retention, std::int64_t& gone_after_s) {
-  const auto bytes = CLI::AsSizeValue(false);
-  const CLI::AsNumberWithUnit seconds(
-      std::map<std::string, std::int64_t>{{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}},
-      CLI::AsNumberWithUnit::CASE_INSENSITIVE, "DURATION");
-  const char* const group = "Snapshots and how much of the log is kept";
-  command
-      .add_option("--snapshot-after-size", retention.snapshot_after_bytes,
-                  "Make a snapshot when the log has grown by so much since the newest one [256MB]")
-      ->transform(bytes)
-      ->type_name("SIZE")
-      ->envname("COLONY_SNAPSHOT_AFTER_SIZE")
-      ->group(group);
-  command
-      .add_option("--snapshot-after", retention.snapshot_after_s,
-                  "... or when that one is so old and anything was written since [24h]")
-      ->transform(seconds)
-      ->type_name("TIME")
-      ->envname("COLONY_SNAPSHOT_AFTER")
-      ->group(group);
-  command.add_option("--log-keep-size", retention.log_keep_bytes, "Cut the log when it takes more than this [1GB]")
-      ->transform(bytes)
-      ->type_name("SIZE")
-      ->envname("COLONY_LOG_KEEP_SIZE")
-      ->group(group);
-  command.add_option("--log-keep", retention.log_keep_s, "... or reaches further back than this [7d]")
-      ->transform(seconds)
-      ->type_name("TIME")
-      ->envname("COLONY_LOG_KEEP")
-      ->group(group);
-  command.add_option("--log-keep-entries", retention.log_keep_entries, "... or has more entries than this [10000000]")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N")
-      ->envname("COLONY_LOG_KEEP_ENTRIES")
-      ->group(group);
-  command
-      .add_option("--snapshots-keep", retention.snapshots_keep,
-                  "Never cut past so many of the newest good snapshots [2]")
-      ->check(CLI::Range(1, 1000))
-      ->type_name("N")
-      ->envname("COLONY_SNAPSHOTS_KEEP")
-      ->group(group);
-  command
-      .add_option("--gone-after", gone_after_s,
-                  "A node that was not seen for so long counts as gone, and no longer keeps the log [7d]")
-      ->transform(seconds)
-      ->type_name("TIME")
-      ->envname("COLONY_GONE_AFTER")
-      ->group(group);
+  RetentionFlags flags(command);
+  flags.size("--snapshot-after-size", retention.snapshot_after_bytes,
+             "Make a snapshot when the log has grown by so much since the newest one [256MB]");
+  flags.duration("--snapshot-after", retention.snapshot_after_s,
+                 "... or when that one is so old (90s, 5min, 24h, 7d) and anything was written since [24h]");
+  flags.size("--log-keep-size", retention.log_keep_bytes, "Cut the log when it takes more than this [1GB]");
+  flags.duration("--log-keep", retention.log_keep_s, "... or reaches further back than this [7d]");
+  flags.count<std::uint64_t>("--log-keep-entries", retention.log_keep_entries, 1'000'000'000'000,
+                             "... or has more entries than this [10000000]");
+  flags.count<std::size_t>("--snapshots-keep", retention.snapshots_keep, 1000,
+                           "Never cut past so many of the newest good snapshots [2]");
+  flags.duration("--gone-after", gone_after_s,
+                 "A node that was not seen for so long counts as gone, and no longer keeps the log [7d]");
 }
 
 }  // namespace
@@ -201,7 +210,7 @@ void add_run(CLI::App& app, int& exit_code) {
                    "s3://, sftp://, webdav:// or webdavs://; none: nowhere, and the log grows for ever [nats:]")
       ->envname("COLONY_SNAPSHOTS")
       ->type_name("URL")
-      ->group("Snapshots and how much of the log is kept");
+      ->group(kSnapshotGroup);
   add_retention(*command, sidecar.retention, sidecar.gone_after_s);
   command->footer(
       "Runs until SIGTERM or SIGINT, and then ends with exit code 0. It waits for a broker that is not there, and\n"

@@ -1,10 +1,12 @@
 #include <spdlog/fmt/fmt.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <memory>
 
 #include "replicator/cli/command.h"
 #include "replicator/cli/progress_line.h"
+#include "replicator/log/error.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/node/snapshot_maker.h"
 
@@ -15,11 +17,26 @@ struct Arguments {
   std::string path, to, broker;
 };
 
-// A directory or a URL is a store; anything else is the name of a file to be.
-bool is_store(const std::string& to) {
+bool is_directory(const std::string& path) {
   struct stat file {};
-  if (to.find(':') != std::string::npos) return true;
-  return stat(to.c_str(), &file) == 0 && S_ISDIR(file.st_mode);
+  return stat(path.c_str(), &file) == 0 && S_ISDIR(file.st_mode);
+}
+
+// A store's URL or a directory that is there; anything else is the name of a file to be.
+bool is_store(const std::string& to) {
+  const std::string scheme = to.substr(0, to.find(':') + 1);
+  for (const char* const known : {"nats:", "file:", "s3:", "sftp:", "webdav:", "webdavs:"}) {
+    if (scheme == known) return true;
+  }
+  return is_directory(to);
+}
+
+// Where the colony's snapshots are, if --to does not say otherwise.
+std::string usual_store() {
+  const char* const url = std::getenv("COLONY_SNAPSHOTS");
+  if (url == nullptr || *url == '\0') return "nats:";
+  if (std::string_view(url) == "none") throw Error("COLONY_SNAPSHOTS is none: say with --to where the snapshot goes");
+  return url;
 }
 
 int run(const Arguments& arguments) {
@@ -33,12 +50,13 @@ int run(const Arguments& arguments) {
     line.bytes(done, total);
     return true;
   };
-  if (!is_store(arguments.to)) {
+  if (!arguments.to.empty() && !is_store(arguments.to)) {
     back_up(arguments.path, arguments.to, go_on);
     fmt::print("{}: an ordinary SQLite file with the rows of {}\n", arguments.to, arguments.path);
     return kDone;
   }
-  SnapshotShelf shelf(open_snapshot_store(arguments.to, self.cluster, broker_of(arguments.path, arguments.broker), 1),
+  SnapshotShelf shelf(open_snapshot_store(arguments.to.empty() ? usual_store() : arguments.to, self.cluster,
+                                          broker_of(arguments.path, arguments.broker), 1),
                       self.cluster);
   const ShelvedSnapshot made = shelve_snapshot(arguments.path, shelf, go_on);
   fmt::print("position {}, {} bytes: {} in {}\n", made.name.position.value(), made.bytes, made.name.text(),
@@ -55,10 +73,9 @@ void add_snapshot(CLI::App& app, int& exit_code) {
   add_database(*command, arguments->path);
   command
       ->add_option("--to", arguments->to,
-                   "A store: nats: (in the colony's broker), a directory, s3://, sftp://, webdav:// or webdavs://; or "
-                   "the name of a new file: then an ordinary SQLite file, a backup")
-      ->envname("COLONY_SNAPSHOTS")
-      ->default_val("nats:")
+                   "A store: nats: (in the colony's broker), a directory that is there, s3://, sftp://, webdav:// or "
+                   "webdavs://; or the name of a new file: then an ordinary SQLite file, a backup. If not given: "
+                   "$COLONY_SNAPSHOTS, else nats:")
       ->type_name("URL|FILE");
   add_broker(*command, arguments->broker);
   command->footer(

@@ -42,6 +42,9 @@ std::vector<std::string> find_warnings(Database& db, const Report& report) {
     warnings.push_back(std::to_string(report.sidecar.passed_over) +
                        " messages in the log were no entries of this colony, and were passed over by every node");
   }
+  if (!report.sidecar.trouble.empty()) {
+    warnings.push_back("no snapshot can be made, and the log is not cut: " + report.sidecar.trouble);
+  }
   if (report.departure) {
     warnings.push_back(departure_message(report.identity, *report.departure) + "; " + std::to_string(report.pending) +
                        " transactions are not sent");

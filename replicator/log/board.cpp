@@ -1,6 +1,7 @@
 #include "replicator/log/board.h"
 
 #include <charconv>
+#include <exception>
 
 #include "replicator/log/error.h"
 #include "replicator/log/jetstream_connection.h"
@@ -134,6 +135,21 @@ class Board::Bucket {
   KeyValueHandle store_;
 };
 
+// After a failure, the next call opens all anew: the bucket may have been deleted.
+class Board::CloseOnFailure {
+ public:
+  explicit CloseOnFailure(std::shared_ptr<Bucket> bucket) : bucket_(std::move(bucket)) {}
+  ~CloseOnFailure() {
+    if (bucket_ && std::uncaught_exceptions() > failures_) bucket_->close();
+  }
+  CloseOnFailure(const CloseOnFailure&) = delete;
+  CloseOnFailure& operator=(const CloseOnFailure&) = delete;
+
+ private:
+  std::shared_ptr<Bucket> bucket_;
+  int failures_ = std::uncaught_exceptions();
+};
+
 Board::Board(BoardSettings settings)
     : settings_(checked(std::move(settings))), urls_(parse_server_urls(settings_.urls)) {
   open_nats_library();
@@ -162,12 +178,14 @@ std::shared_ptr<Board::Bucket> Board::bucket() {
 
 void Board::put(const std::string& key, const std::string& text) {
   const std::shared_ptr<Bucket> open = bucket();
+  const CloseOnFailure closing(open);
   if (!open) throw LogUnavailable("the colony has no board yet");
   open->put(key, text);
 }
 
 std::vector<BoardEntry> Board::entries() {
   const std::shared_ptr<Bucket> open = bucket();
+  const CloseOnFailure closing(open);
   return open ? open->all() : std::vector<BoardEntry>();
 }
 
@@ -194,6 +212,7 @@ bool Board::write_lease(Bucket& open, const std::string& what, const std::option
 
 bool Board::take(const std::string& what, const std::string& who, std::chrono::seconds seconds) {
   const std::shared_ptr<Bucket> open = bucket();
+  const CloseOnFailure closing(open);
   if (!open) throw LogUnavailable("the colony has no board yet");
   const std::optional<BoardEntry> former = open->get(lease_key(what));
   if (former) {
@@ -208,6 +227,7 @@ bool Board::take(const std::string& what, const std::string& who, std::chrono::s
 
 bool Board::renew(const std::string& what, const std::string& who, std::chrono::seconds seconds) {
   const std::shared_ptr<Bucket> open = bucket();
+  const CloseOnFailure closing(open);
   if (!open) return false;
   const std::optional<BoardEntry> former = open->get(lease_key(what));
   if (!former || lease_of(former->text).who != who) return false;
@@ -216,6 +236,7 @@ bool Board::renew(const std::string& what, const std::string& who, std::chrono::
 
 void Board::release(const std::string& what, const std::string& who) {
   const std::shared_ptr<Bucket> open = bucket();
+  const CloseOnFailure closing(open);
   if (!open) return;
   const std::optional<BoardEntry> former = open->get(lease_key(what));
   if (former && lease_of(former->text).who == who) write_lease(*open, what, former, "", std::chrono::seconds(0));

@@ -75,6 +75,7 @@ class Board {
 
  private:
   class Bucket;
+  class CloseOnFailure;
 
   std::shared_ptr<Bucket> bucket();
   std::optional<std::int64_t> broker_time_ns(Bucket& bucket);

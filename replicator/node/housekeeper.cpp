@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "replicator/log/board.h"
@@ -75,24 +76,30 @@ class Housekeeper::Implementation {
       auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(kLook);
       try {
         if (!step()) wait = kRetry;
-        reported_.clear();
+        report("");
       } catch (const Interrupted&) {
         if (stopping_) return;
         wait = kRetry;  // the lease was lost
-      } catch (const LogUnavailable&) {
-        wait = kRetry;  // the applier reports it
       } catch (const std::exception& error) {
         wait = kRetry;
-        if (reported_ != error.what()) spdlog::warn("no snapshot can be made error=\"{}\"", error.what());
-        reported_ = error.what();
+        // Without a broker there are other things to report.
+        if (!stopping_ && settings_.is_sound()) report(error.what());
       }
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, wait, [this] { return stopping_.load(); });
     }
   }
 
+  void report(const std::string& trouble) {
+    if (reported_ == trouble) return;
+    reported_ = trouble;
+    if (!trouble.empty()) spdlog::warn("no snapshot can be made error=\"{}\"", trouble);
+    settings_.on_trouble(trouble);
+  }
+
   // False if there is something to do and it is not for us just now.
   bool step() {
+    if (!settings_.is_sound()) return true;
     const LogPlace here = place();
     const bool looks_at_log = looked_at_log_ + kLookAtLog <= Clock::now();
     if (!is_snapshot_due(settings_.retention, newest_, here, now_s()) && !looks_at_log) return true;
@@ -119,8 +126,9 @@ class Housekeeper::Implementation {
     return {file.position(), file.log_bytes()};
   }
 
-  // Where the members stand, by their own word; this one's file knows better. Who has never given one is held to
-  // be gone: a snapshot brings them back.
+  // Where the members stand, by their own word; this one's file knows better. Of who
+  // has not given any, as when the board was lost, nothing is known: so they hold the
+  // log until they have been silent for long enough.
   std::map<std::string, MemberPlace> members() {
     const Beats beats = read_beats(board_);
     const auto now = std::chrono::system_clock::now();
@@ -132,10 +140,14 @@ class Housekeeper::Implementation {
         members[node] = {file.position(), false};
         continue;
       }
-      const Beat* const beat = beats.of(node, origin.incarnation);
-      const bool gone = beat == nullptr || is_gone(age(beat->written_ns, beats.newest_ns, now),
-                                                   std::chrono::seconds(settings_.gone_after_s));
-      members[node] = {beat == nullptr ? origin.sequence : beat->position, gone};
+      const std::chrono::seconds gone_after(settings_.gone_after_s);
+      if (const Beat* const beat = beats.of(node, origin.incarnation)) {
+        members[node] = {beat->position, is_gone(age(beat->written_ns, beats.newest_ns, now), gone_after)};
+        unseen_since_.erase(node);
+      } else {
+        const auto since = unseen_since_.try_emplace(node, Clock::now()).first->second;
+        members[node] = {Sequence(), Clock::now() - since > gone_after};
+      }
     }
     return members;
   }
@@ -157,6 +169,7 @@ class Housekeeper::Implementation {
     const std::chrono::duration<double> seconds = Clock::now() - begin;
     spdlog::info("made a snapshot position={} bytes={} seconds={:.1f} store={}", made.name.position.value(), made.bytes,
                  seconds.count(), shelf_.url());
+    found_good_.insert(made.name.text());
   }
 
   bool go_on() {
@@ -166,24 +179,52 @@ class Housekeeper::Implementation {
     return board_.renew(kChore, settings_.node, kLease);
   }
 
-  void cut(const std::vector<SnapshotName>& snapshots) {
+  RetentionPlan plan(const LogInfo& info, const std::vector<SnapshotName>& snapshots) {
+    return plan_retention(settings_.retention, {info.entries, info.bytes, info.oldest_ns / 1'000'000'000}, snapshots,
+                          place(), members(), now_s());
+  }
+
+  // Snapshots may have been damaged since they were made: those that are to carry the
+  // log's place are read again, once.
+  std::vector<SnapshotName> good_ones(const std::vector<SnapshotName>& snapshots, Sequence from) {
+    std::vector<SnapshotName> good;
+    for (const SnapshotName& name : snapshots) {
+      if (name.position >= from && !found_good_.contains(name.text())) {
+        if (const std::string why = shelf_.damage(name, [this](auto, auto) { return go_on(); }); !why.empty()) {
+          spdlog::warn("a snapshot is damaged name={} why=\"{}\"", name.text(), why);
+          continue;
+        }
+        found_good_.insert(name.text());
+      }
+      good.push_back(name);
+    }
+    return good;
+  }
+
+  void cut(std::vector<SnapshotName> snapshots) {
     const LogInfo info = log_.info();
-    const RetentionPlan plan =
-        plan_retention(settings_.retention, {info.entries, info.bytes, info.oldest_ns / 1'000'000'000}, snapshots,
-                       place(), members(), now_s());
+    if (info.epoch != epoch_ || info.last < place().position) return;  // the applier will meet it, and say so
+    RetentionPlan plan = this->plan(info, snapshots);
+    if (plan.cut_to > info.first) {
+      snapshots = good_ones(snapshots, plan.cut_to);
+      plan = this->plan(info, snapshots);
+    }
     if (plan.held_by != held_by_ && !plan.held_by.empty()) {
       spdlog::warn("the log is kept for nodes that have not yet read it nodes={}", joined(plan.held_by));
     }
     held_by_ = plan.held_by;
-    if (plan.cut_to.next() > info.first && plan.cut_to != Sequence()) {
+    if (!settings_.is_sound()) return;
+    if (plan.cut_to > info.first) {
       if (plan.left_behind != left_behind_ && !plan.left_behind.empty()) {
         spdlog::warn("the log is cut past nodes that were not seen for long; a snapshot will bring them back nodes={}",
                      joined(plan.left_behind));
       }
       left_behind_ = plan.left_behind;
-      log_.cut_before(plan.cut_to.next());
-      spdlog::info("cut the log first={} entries_removed={}", plan.cut_to.next().value(),
-                   plan.cut_to.next().value() - info.first.value());
+      // The entry at the snapshot's position stays: by it anybody can tell whether the
+      // snapshot is of this log's past.
+      log_.cut_before(plan.cut_to);
+      spdlog::info("cut the log first={} entries_removed={}", plan.cut_to.value(),
+                   plan.cut_to.value() - info.first.value());
     }
     // Only now: until then they were the base of what was cut.
     for (const SnapshotName& name : plan.surplus) shelf_.remove(name);
@@ -197,7 +238,9 @@ class Housekeeper::Implementation {
   std::optional<SnapshotName> newest_;  // as far as is known
   Clock::time_point looked_at_log_ = Clock::now();
   Clock::time_point renewed_;
-  std::vector<std::string> held_by_, left_behind_;  // as was reported
+  std::set<std::string> found_good_;                       // snapshots, by this process
+  std::map<std::string, Clock::time_point> unseen_since_;  // members that the board does not know
+  std::vector<std::string> held_by_, left_behind_;         // as was reported
   std::string reported_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -7,6 +7,7 @@
 // publisher ever waits for it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,11 @@ struct HousekeepingSettings {
   int replicas = 1;
   std::string snapshot_url = "nats:";  // empty: neither snapshots nor cuts
   RetentionSettings retention;
+  // Whether this node has found the log to be its own and goes on with it: one that
+  // doubts the log must not cut it.
+  std::function<bool()> is_sound;
+  // What keeps snapshots from being made; empty when nothing does any more.
+  std::function<void(const std::string& trouble)> on_trouble;
   std::int64_t gone_after_s = 7 * 24 * 3600;
 };
 

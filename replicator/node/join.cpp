@@ -1,6 +1,7 @@
 #include "replicator/node/join.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <thread>
 
 #include "replicator/node/enrollment.h"
+#include "replicator/node/status.h"
 #include "replicator/node/unfinished_file.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/fold.h"
@@ -115,6 +117,8 @@ void join(const JoinRequest& request, Log& log, SnapshotShelf& shelf,
   if (!is_valid_name(request.cluster) || !is_valid_name(request.node)) {
     throw Error("the names of colonies and nodes are 1 to 32 of A-Z a-z 0-9 _ and -");
   }
+  const std::unique_ptr<Status> lock = Status::beside(request.path);
+  if (access(request.path.c_str(), F_OK) == 0) return;  // somebody else has joined with it meanwhile
   Joining(request, log, shelf, on_progress).run();
 }
 

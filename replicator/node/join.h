@@ -25,6 +25,7 @@ struct JoinProgress {
   std::uint64_t done = 0, total = 0;  // bytes
 };
 
+// One at a time per file: Throws Error if a sidecar or another one joining holds it.
 // Waits for the broker, the colony and its first snapshot, for ever. `on_progress`
 // is called often, and ends it by returning false: Interrupted. Throws Error if it
 // will never do: the name is somebody's, a bad name, no room. One thread.

@@ -65,8 +65,9 @@ class Restoration {
   Sequence run() {
     snapshots_ = shelf_.list();
     if (log_ != nullptr) info_ = log_->info();
-    const Sequence target = find_target();
-    fetch(target);
+    Sequence target = find_target();
+    const SnapshotName base = fetch(target);
+    if (log_ == nullptr) target = base.position;
     replay(target);
     make_plain(unfinished_.path());
     unfinished_.finish_as(request_.to);
@@ -91,8 +92,7 @@ class Restoration {
   Sequence target_without_log() const {
     if (request_.at) return *request_.at;
     if (request_.at_time_s) return newest_made_by(*request_.at_time_s);
-    if (snapshots_.empty()) throw Error(shelf_.url() + " has no snapshot of this colony");
-    return snapshots_.back().name.position;
+    return Sequence(~0ull);  // the newest that is good
   }
 
   Sequence newest_made_by(std::int64_t time_s) const {
@@ -104,21 +104,30 @@ class Restoration {
     return *position;
   }
 
-  bool is_of_log(const SnapshotName& name) const {
-    return name.epoch == (info_ ? info_->epoch : snapshots_.back().name.epoch);
+  // The log's; without it, that of the latest snapshot: a colony may have begun anew
+  // under its name.
+  std::string epoch() const {
+    if (info_) return info_->epoch;
+    const auto latest = std::max_element(
+        snapshots_.begin(), snapshots_.end(),
+        [](const ShelvedSnapshot& a, const ShelvedSnapshot& b) { return a.name.made_s < b.name.made_s; });
+    return latest == snapshots_.end() ? std::string() : latest->name.epoch;
   }
 
+  bool is_of_log(const SnapshotName& name) const { return name.epoch == epoch(); }
+
   // Every snapshot from which the log leads to `target`, the newest first.
-  void fetch(Sequence target) {
+  SnapshotName fetch(Sequence target) {
     if (snapshots_.empty()) throw Error(shelf_.url() + " has no snapshot of this colony");
-    Sequence from = target;
+    Sequence from = log_ != nullptr || request_.at || request_.at_time_s ? target : Sequence();
     if (info_ && info_->first.value() - 1 <= target.value()) from = Sequence(info_->first.value() - 1);
-    const std::string epoch = info_ ? info_->epoch : snapshots_.back().name.epoch;
     const auto name = shelf_.fetch(
-        {epoch, from, target}, unfinished_.path(), go_on_, [](const SnapshotName& rejected, const std::string& why) {
+        {epoch(), from, target}, unfinished_.path(), go_on_, [](const SnapshotName& rejected, const std::string& why) {
           spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
         });
+    if (!name && target == Sequence(~0ull)) throw Error(shelf_.url() + " has no good snapshot of this colony");
     if (!name) throw Error("position " + number(target) + " is not covered: " + what_is_covered());
+    return *name;
   }
 
   std::string what_is_covered() const {

@@ -44,7 +44,7 @@ bool is_snapshot_due(const RetentionSettings& settings, const std::optional<Snap
                      std::int64_t now_s);
 
 struct RetentionPlan {
-  Sequence cut_to;                       // entries up to here can go; 0: none
+  Sequence cut_to;                       // entries before here can go; 0: none
   std::vector<SnapshotName> surplus;     // snapshots before it, of no more use
   std::vector<std::string> held_by;      // live nodes that keep it from being cut further
   std::vector<std::string> left_behind;  // nodes that will need a snapshot, after the cut

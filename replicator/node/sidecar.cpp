@@ -45,6 +45,9 @@ Identity claim(const std::string& path) {
   Database db = open_database(path, Database::Mode::kReadWrite);
   upgrade_layout(db);
   NodeFile file(db);
+  if (file.identity().node.empty()) {
+    throw Error(path + " is a snapshot that was never made a node's: remove it, and join with --cluster and --node");
+  }
   const Home here = home_of(path);
   const Home home = file.home();
   if (home == here) return file.identity();
@@ -193,7 +196,7 @@ class Sidecar::Implementation {
     return options;
   }
 
-  HousekeepingSettings housekeeping() const {
+  HousekeepingSettings housekeeping() {
     return {.database = settings_.database,
             .cluster = identity_.cluster,
             .node = identity_.node,
@@ -201,6 +204,8 @@ class Sidecar::Implementation {
             .replicas = settings_.replicas,
             .snapshot_url = settings_.snapshot_url,
             .retention = settings_.retention,
+            .is_sound = [this] { return status_->view().state == State::kRunning; },
+            .on_trouble = [this](const std::string& trouble) { status_->set_trouble(trouble); },
             .gone_after_s = settings_.gone_after_s};
   }
 
@@ -300,9 +305,20 @@ class Sidecar::Implementation {
           std::string(cut.what()) + ", and " + shelf.url() +
           " has no snapshot that goes beyond them: wait until a node has made one, or run colony snapshot there");
     }
+    check_history(base.path(), *name);
     applier_.adopt(base.path());
     spdlog::info("took a snapshot as the new base position={} made={} by={}", name->position.value(),
                  utc_text(name->made_s), name->node);
+  }
+
+  // A snapshot of a log that has lost its past since has the same epoch, and another
+  // entry at its position.
+  void check_history(const std::string& base, const SnapshotName& name) {
+    Database db(base, Database::Mode::kReadOnly);
+    const std::optional<Message> entry = log_.read(name.position);
+    if (!entry || message_hash(entry->data) == NodeFile(db).position_hash()) return;
+    throw Halt("the newest snapshot, at " + std::to_string(name.position.value()) +
+               ", is of another past than the log has: the broker has lost entries. Give it its former store back");
   }
 
   void apply() {

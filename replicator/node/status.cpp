@@ -49,6 +49,7 @@ struct Status::Page {
   char program[32];
   char broker[256];
   char message[1024];
+  char trouble[512];
   std::uint64_t catching_up_from;
   double entries_per_s;
   std::uint64_t sent;
@@ -69,6 +70,7 @@ struct Status::Page {
     view.pid = pid;
     view.log_head = Sequence(log_head);
     view.passed_over = passed_over;
+    view.trouble = std::string(trouble, strnlen(trouble, sizeof trouble));
     view.catching_up = {Sequence(catching_up_from), entries_per_s};
     view.sending = {sent, transactions_per_s};
     view.version = std::string(program, strnlen(program, sizeof program));
@@ -220,6 +222,13 @@ void Status::set_log_head(Sequence head) {
   const std::lock_guard lock(mutex_);
   page_->begin();
   page_->log_head = head.value();
+  page_->end();
+}
+
+void Status::set_trouble(const std::string& trouble) {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  store_text(page_->trouble, trouble);
   page_->end();
 }
 

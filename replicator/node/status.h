@@ -51,6 +51,7 @@ struct StatusView {
   Sequence log_head;              // as far as is known
   std::uint64_t passed_over = 0;  // messages since the start that were no entries
   std::string version;
+  std::string trouble;     // with snapshots; empty: none
   CatchingUp catching_up;  // of the latest time, if it is not kCatchingUp now
   Sending sending;
 };
@@ -70,6 +71,7 @@ class Status {
   void set_broker(const std::string& broker);
   void set_log_head(Sequence head);
   void count_passed_over();
+  void set_trouble(const std::string& trouble);
   void set_catching_up(const CatchingUp& catching_up);
   void set_sending(const Sending& sending);
   StatusView view() const;

@@ -59,7 +59,7 @@ class File {
 
  private:
   [[noreturn]] void fail(const char* what) const {
-    throw Error(std::string(what) + " " + path_ + ": " + std::strerror(errno));
+    throw DiskRefusal(std::string(what) + " " + path_ + ": " + std::strerror(errno));
   }
 
   std::string path_;
@@ -239,8 +239,8 @@ class SnapshotUnpacker::Implementation {
     struct statvfs disk {};
     if (statvfs(folder.c_str(), &disk) != 0) return;  // creating the file will tell why
     if (const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize; free < header_->bytes) {
-      throw Error("the snapshot needs " + std::to_string(header_->bytes >> 20) + " MiB, and the disk of " + folder +
-                  " has " + std::to_string(free >> 20) + " MiB free");
+      throw DiskRefusal("the snapshot needs " + std::to_string(header_->bytes >> 20) + " MiB, and the disk of " +
+                        folder + " has " + std::to_string(free >> 20) + " MiB free");
     }
   }
 

@@ -4,7 +4,7 @@
 //
 // Both directions stream: memory does not grow with the file. Threads: none of
 // these objects is shared. Errors: SnapshotDamaged for bytes that are not what was
-// written, Error for the disk's refusals, Interrupted when `go_on` says so.
+// written, DiskRefusal for the disk's refusals, Interrupted when `go_on` says so.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,12 @@
 namespace colony {
 
 class SnapshotDamaged : public Error {
+ public:
+  using Error::Error;
+};
+
+// This machine's disk has no room for it, or cannot be written.
+class DiskRefusal : public Error {
  public:
   using Error::Error;
 };

@@ -44,6 +44,19 @@ void SnapshotShelf::put(const SnapshotName& name, const std::string& path, const
   }
 }
 
+std::string SnapshotShelf::damage(const SnapshotName& name, const SnapshotStore::GoOn& go_on) {
+  try {
+    unpack(name, "", go_on);
+    return {};
+  } catch (const LogUnavailable&) {
+    throw;
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 std::optional<SnapshotName> SnapshotShelf::fetch(const Wanted& wanted, const std::string& to,
                                                  const SnapshotStore::GoOn& go_on, const OnRejected& on_rejected) {
   std::vector<ShelvedSnapshot> snapshots = list();
@@ -59,9 +72,12 @@ std::optional<SnapshotName> SnapshotShelf::fetch(const Wanted& wanted, const std
     } catch (const Interrupted&) {
       unlink(to.c_str());
       throw;
-    } catch (const SnapshotDamaged& damage) {
+    } catch (const DiskRefusal&) {
       unlink(to.c_str());
-      on_rejected(name, damage.what());
+      throw;
+    } catch (const Error& error) {
+      unlink(to.c_str());
+      on_rejected(name, error.what());
     }
   }
   return std::nullopt;

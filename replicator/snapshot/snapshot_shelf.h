@@ -42,9 +42,13 @@ class SnapshotShelf {
   void put(const SnapshotName& name, const std::string& path, const SnapshotStore::GoOn& go_on);
 
   // Writes the SQLite file of the newest snapshot that will do and is undamaged to
-  // `to`. Nothing if there is none.
+  // `to`; one that cannot be had, for whatever reason of its own, is passed over for
+  // the one before. Nothing if there is none. Throws DiskRefusal, too.
   std::optional<SnapshotName> fetch(const Wanted& wanted, const std::string& to, const SnapshotStore::GoOn& go_on,
                                     const OnRejected& on_rejected);
+
+  // Reads it, and tells what is wrong with it; empty if nothing is.
+  std::string damage(const SnapshotName& name, const SnapshotStore::GoOn& go_on);
 
   void remove(const SnapshotName& name) { store_->remove(name.text()); }
 

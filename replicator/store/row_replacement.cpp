@@ -1,5 +1,7 @@
 #include "replicator/store/row_replacement.h"
 
+#include <algorithm>
+
 #include "replicator/store/fold.h"
 #include "sqlite_ext/captured_table.h"
 
@@ -23,7 +25,10 @@ bool same_rows(const std::vector<Value>& a, const std::vector<Value>& b) {
 
 void check_same(const ReplicatedTable* mine, const ReplicatedTable& theirs) {
   if (mine == nullptr) throw SchemaMismatch("has table " + theirs.name + ", which this file does not replicate");
-  if (mine->columns != theirs.columns || mine->key != theirs.key) {
+  const std::size_t common = theirs.columns.size();
+  if (mine->columns.size() < common ||
+      !std::equal(theirs.columns.begin(), theirs.columns.end(), mine->columns.begin()) ||
+      !std::equal(theirs.key.begin(), theirs.key.end(), mine->key.begin())) {
     throw SchemaMismatch("has other columns in table " + theirs.name + " than this file");
   }
 }
@@ -32,11 +37,11 @@ void check_same(const ReplicatedTable* mine, const ReplicatedTable& theirs) {
 
 struct RowReplacement::Table {
   Table(Database& db, const ReplicatedTable& mine_table, Database& other, const ReplicatedTable& theirs_table)
-      : definition(mine_table),
-        mine(db, mine_table, mine_table.columns.size()),
+      : definition(theirs_table),
+        mine(db, mine_table, theirs_table.columns.size()),
         theirs(other, theirs_table, theirs_table.columns.size()),
-        key(mine_table.columns.size()),
-        row(mine_table.columns.size()) {}
+        key(theirs_table.columns.size()),
+        row(theirs_table.columns.size()) {}
 
   void note(const std::vector<Value>& any_row) { noted.insert(encoded_key(definition, any_row)); }
   const std::vector<Value>& decoded(const std::string& noted_key) {
@@ -47,7 +52,7 @@ struct RowReplacement::Table {
   bool select_mine(const std::vector<Value>& of) { return mine.select(of, my_row, my_storage); }
   bool select_theirs(const std::vector<Value>& of) { return theirs.select(of, their_row, their_storage); }
 
-  const ReplicatedTable& definition;
+  const ReplicatedTable& definition;  // as the other file has it: columns may have been added since
   TableStatements mine, theirs;
   std::unordered_set<std::string> noted;
   std::vector<Value> key, row, my_row, their_row;

@@ -26,7 +26,8 @@ namespace colony {
 class RowReplacement {
  public:
   // `schema` is that of `db`, and all must outlive this object. Throws
-  // SchemaMismatch if `db` lacks a table of `other` or has other columns there.
+  // SchemaMismatch if `db` lacks a table of `other` or has other columns there; columns
+  // that were added since stay as they are, or get their default.
   RowReplacement(Database& db, const ReplicatedSchema& schema, Database& other);
   ~RowReplacement();
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import random
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -342,3 +343,94 @@ class Snapshots(ColonyTest):
         self.assertFalse([path for path in a.directory.iterdir() if "snapshot" in path.name])
         self.join(cluster, "b")
         cluster.assert_equal()
+
+    def test_a_node_that_doubts_the_log_cuts_nothing(self):
+        cluster = self.first_node(EAGER)
+        a, b, broker = cluster.nodes[0], self.join(cluster, "b"), cluster.broker
+        cluster.settle()
+        a.stop()
+        b.stop()
+        broker.stop()
+        log = broker.store / "jetstream" / "$G" / "streams" / f"COLONY_{cluster.name}"
+        former = cluster.directory / "former"
+        shutil.copytree(log, former)
+        broker.start()
+        a.launch_sidecar(more=["--snapshots", "none"])
+        a.await_state("running")
+        for i in range(5):
+            a.sql(f"INSERT INTO notes VALUES('lost {i}', 1)")
+            a.wait()
+        a.stop()
+        broker.stop()
+        shutil.rmtree(log)
+        shutil.copytree(former, log)
+        broker.start()
+        b.launch_sidecar(more=["--snapshots", "none"])
+        b.await_state("running")
+        b.sql("INSERT INTO notes VALUES('kept', 1)")
+        b.wait()
+        first = self.first_sequence(cluster)
+        a.launch_sidecar(more=cluster.more)
+        self.assertIn("lost its end", a.halted())
+        time.sleep(3)  # for what must not come: several rounds of its housekeeping
+        self.assertEqual(self.first_sequence(cluster), first)
+        self.assertNotIn("made a snapshot", a.said()[a.said().rindex("version="):])
+        self.assertEqual(b.one("SELECT count(*) FROM notes WHERE name = 'kept'"), 1)
+
+    def test_two_that_join_with_one_file_do_each_other_no_harm(self):
+        cluster = self.first_node()
+        b, twin = Node(cluster, "b"), Node(cluster, "b2")
+        twin.name, twin.path = "b", b.path
+        for node in (b, twin):
+            self.launch_joining(cluster, node)
+        until(lambda: not (b.runs() and twin.runs()), "one of them gives up")
+        winner, loser = (b, twin) if b.runs() else (twin, b)
+        self.await_joined(winner)
+        self.assertIn("a sidecar already runs on", loser.said())
+        cluster.nodes.append(winner)
+        cluster.assert_equal()
+
+    def test_snapshots_go_on_when_the_board_was_deleted(self):
+        cluster = self.first_node(["--snapshot-after-size", "1"])
+        a = cluster.nodes[0]
+        self.await_snapshot_beyond(cluster, 1)
+        with cluster.broker.client() as client:
+            self.assertTrue(client.request(f"$JS.API.STREAM.DELETE.KV_COLONY_{cluster.name}")["success"])
+        a.sql("INSERT INTO notes VALUES('after', 1)")
+        a.wait()
+        self.await_snapshot_beyond(cluster, a.status()["position"])
+        until(lambda: "live" in colony("nodes", a.path).stdout or "running" in colony("nodes", a.path).stdout,
+              "it is seen again", every=0.2)
+        self.assertEqual(a.status()["warnings"], [])
+
+    def test_a_store_that_refuses_is_told_in_status(self):
+        cluster = self.first_node(["--snapshots", "/proc/nowhere"])
+        a = cluster.nodes[0]
+        until(lambda: a.status()["warnings"], "a warning", every=0.1)
+        self.assertIn("no snapshot can be made", a.status()["warnings"][0])
+        self.assertIn("/proc/nowhere", a.status()["warnings"][0])
+
+    def test_a_new_base_from_before_a_column_was_added(self):
+        cluster = self.first_node(EAGER)
+        a, b = cluster.nodes[0], self.join(cluster, "b")
+        cluster.settle()
+        b.stop()
+        for i in range(3):
+            a.sql(f"UPDATE items SET body = zeroblob({i}) WHERE id < 30")
+            a.wait()
+            self.await_snapshot_beyond(cluster, a.status()["position"])
+        until(lambda: self.first_sequence(cluster) > b.status()["position"] + 1, "the log is cut", every=0.1)
+        for node in (a, b):
+            node.sql("ALTER TABLE items ADD COLUMN more DEFAULT 'new'")
+        b.launch_sidecar(more=cluster.more)
+        b.await_state("running")
+        b.sql("UPDATE items SET more = 'b' WHERE id = 3")
+        self.assertEqual(len(cluster.assert_equal()["items"]), 3000)
+
+    def test_nonsense_is_refused_before_anything_begins(self):
+        cluster = self.cluster(SCHEMA, nodes="a")
+        path = cluster.nodes[0].path
+        for flags in (["--log-keep", "-1d"], ["--snapshot-after", "0"], ["--snapshot-after-size", "-1"],
+                      ["--log-keep-entries", "0"], ["--gone-after", "soon"], ["--snapshots", "ftp://x"],
+                      ["--snapshots", "relative/folder"]):
+            self.refused(colony("run", path, *flags))

@@ -107,6 +107,18 @@ TEST_F(RowReplacementTest, rows_that_were_noted_are_compared_again) {
   EXPECT_EQ(rows(here_), rows(there_));
 }
 
+TEST_F(RowReplacementTest, columns_that_were_added_since_get_their_default) {
+  make(folder_ / "here", "INSERT INTO w VALUES(1, 1, 'a'), (2, 2, 'b'); ALTER TABLE w ADD COLUMN more DEFAULT 'new'");
+  make(folder_ / "there", "INSERT INTO w VALUES(1, 1, 'x'), (3, 3, 'c')");
+  here_ = open_for_fold(folder_ / "here");
+  there_ = open_for_fold(folder_ / "there");
+  schema_.load(here_);
+  replacement_.emplace(here_, schema_, there_);
+  EXPECT_EQ(replace(), 2u);
+  EXPECT_EQ(here_.query_text("SELECT group_concat(x || z || more, ' ') FROM (SELECT * FROM w ORDER BY x)"),
+            "1xnew 3cnew");
+}
+
 TEST_F(RowReplacementTest, other_columns_are_refused) {
   make(folder_ / "here", "");
   make(folder_ / "there", "ALTER TABLE w ADD COLUMN more;");
