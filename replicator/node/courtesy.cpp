@@ -9,6 +9,9 @@ using namespace std::chrono_literals;
 
 constexpr auto kAppWritesFor = 2s;  // after it was last seen to
 constexpr auto kHeldAtOnce = 5ms;
+// After a long time under the lock one look of the app is enough, and it looks
+// every 100 ms at least.
+constexpr auto kOwedMax = 45ms;
 constexpr int kFreePerHeldBesideApp = 3;
 constexpr int kFreePerHeldQuiet = 1;
 
@@ -28,7 +31,7 @@ Courtesy::Clock::duration Courtesy::owed(Clock::time_point now) const {
 
 void Courtesy::held(Clock::time_point from, Clock::time_point until, bool others_wrote) {
   if (others_wrote) others_wrote_ = from;
-  owed_ = owed(from) + (until - from);
+  owed_ = std::min<Clock::duration>(owed(from) + (until - from), kOwedMax);
   until_ = until;
 }
 
