@@ -128,7 +128,6 @@ LogConsumer::Taken LogConsumer::take(Message& message, Clock::time_point until) 
     next_ = Sequence(delivery->sequence + 1);
     last_known_ = Sequence(delivery->sequence + delivery->pending);
     pending_ = delivery->pending;
-    time_ns_ = static_cast<std::int64_t>(delivery->time_ns);
 
     const std::string_view subject = natsMsg_GetSubject(raw);
     message.sequence = Sequence(delivery->sequence);

@@ -60,10 +60,8 @@ class LogConsumer {
   // began.
   std::uint64_t pending() const { return pending_; }
 
-  // The broker's time when reading began and that of the latest message: ns since
-  // 1970.
+  // The broker's time when reading began: ns since 1970.
   std::int64_t began_ns() const { return began_ns_; }
-  std::int64_t time_ns() const { return time_ns_; }
 
  private:
   bool follow_control(natsMsg* control);
@@ -75,7 +73,6 @@ class LogConsumer {
   Sequence last_known_;
   std::uint64_t pending_ = 0;
   std::int64_t began_ns_ = 0;
-  std::int64_t time_ns_ = 0;
   std::uint64_t delivered_ = 0;  // messages of this consumer that we have taken
   Clock::time_point heard_;      // when we last took anything, heartbeats included
 };
