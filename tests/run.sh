@@ -146,11 +146,16 @@ else
   when_built release gtest 'broker tests' 300 build/release/bin/cluster_tests
   BUILD=build/release when_built release suite 'cluster' 900 tests/cluster/run.sh
 
-  build asan unit_tests sim sim_tests cluster_tests colony_ext
+  build asan unit_tests sim sim_tests cluster_tests colony_ext fuzzers
   when_built asan gtest 'unit tests, asan' 400 build/asan/bin/unit_tests
   when_built asan gtest 'simulator tests, asan' 400 build/asan/bin/sim_tests
   when_built asan check 'simulation, asan, 200 seeds' 400 build/asan/bin/sim --seeds 200
   when_built asan gtest 'broker tests, asan' 400 build/asan/bin/cluster_tests
+  for corpus in tests/fuzz/corpus/*; do
+    target=${corpus##*/}
+    when_built asan check "kept inputs, asan, $target" 120 "build/asan/bin/fuzz_$target" "$corpus"
+  done
+  suite 'fuzzers' 900 tests/fuzz.sh --seconds 15
 
   # The thread sanitizer cannot place its shadow memory under strong address
   # randomisation; a container may not let it be turned off, nor need it.

@@ -70,8 +70,12 @@ std::optional<SnapshotName> parse_snapshot_name(std::string_view text) {
   const auto log_bytes = parse_number(tokens[4]);
   if (!position || !made || !log_bytes || !is_epoch(tokens[5])) return std::nullopt;
   if (!is_valid_name(tokens[0]) || !is_valid_name(tokens[3])) return std::nullopt;
-  return SnapshotName{std::string(tokens[0]), Sequence(*position), *made,
-                      std::string(tokens[3]), *log_bytes,          std::string(tokens[5])};
+  SnapshotName name{std::string(tokens[0]), Sequence(*position), *made,
+                    std::string(tokens[3]), *log_bytes,          std::string(tokens[5])};
+  // A snapshot is fetched by what its name says: a name written in another way (a
+  // 30th of February, say) would not be found again.
+  if (name.text() != text) return std::nullopt;
+  return name;
 }
 
 std::string utc_text(std::int64_t seconds) {
