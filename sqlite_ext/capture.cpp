@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "sqlite_ext/crash_step.h"
 #include "sqlite_ext/recorder.h"
 
 namespace colony {
@@ -50,12 +51,17 @@ class SchemaCapture {
                         " is not one of those that this file replicates; if it was renamed, run colony init again");
     }
     recorder_.record(op, table, old_rowid);
+    COLONY_STEP("capture.recorded");
   }
   void savepoint(int level) {
     truncate_marks(level);
     marks_.push_back({level, recorder_.mark()});
+    COLONY_STEP("capture.savepoint");
   }
-  void release(int level) { truncate_marks(level); }
+  void release(int level) {
+    truncate_marks(level);
+    COLONY_STEP("capture.released");
+  }
   void rollback_to(int level) {
     // The savepoint itself stays, so its mark does too. SQLite tells only of the
     // innermost of those that were open before the first change: the others have
@@ -67,6 +73,7 @@ class SchemaCapture {
     recorder_.truncate(at);
     std::erase_if(marks_, [level](const Mark& mark) { return mark.level > level; });
     written_ = false;
+    COLONY_STEP("capture.rolled_back_to");
   }
   void clear() {
     marks_.clear();
@@ -134,6 +141,7 @@ void SchemaCapture::load_tables() {
 
 void SchemaCapture::sync() {
   if (written_ || (recorder_.empty() && first_written_ == 0)) return;
+  COLONY_STEP("capture.sync");
   const KeepCounters keep(db_, host_);
   if (first_written_ != 0) forget_written();
   std::string rest;  // of what has come, shorter than a piece
@@ -151,6 +159,7 @@ void SchemaCapture::sync() {
   recorder_.write_changeset(std::ref(drain));  // by reference: nothing is allocated for it
   if (!rest.empty()) write_piece(rest, shape, true);
   written_ = true;
+  COLONY_STEP("capture.synced");
 }
 
 void SchemaCapture::forget_written() {
@@ -186,6 +195,7 @@ void SchemaCapture::write_piece(std::string_view piece, std::uint64_t shape, boo
   sqlite3_clear_bindings(insert_);
   writing_ = false;
   if (rc != SQLITE_OK) fail("cannot write the outbox");
+  COLONY_STEP("capture.piece_written");
 }
 
 // All of one connection.
@@ -336,6 +346,7 @@ int x_begin(sqlite3_vtab* vtab) {
   return guarded(vtab, [&] {
     table_of(vtab).capture->begin();
     table_of(vtab).connection->begin();
+    COLONY_STEP("capture.begun");
   });
 }
 
@@ -346,10 +357,20 @@ int x_sync(sqlite3_vtab* vtab) {
   });
 }
 
-int x_end(sqlite3_vtab* vtab) {  // committed or rolled back
+int end(sqlite3_vtab* vtab) {
   table_of(vtab).capture->clear();
   table_of(vtab).connection->end();
   return SQLITE_OK;
+}
+
+int x_commit(sqlite3_vtab* vtab) {
+  COLONY_STEP("capture.committed");
+  return end(vtab);
+}
+
+int x_rollback(sqlite3_vtab* vtab) {
+  COLONY_STEP("capture.rolled_back");
+  return end(vtab);
 }
 
 int x_savepoint(sqlite3_vtab* vtab, int level) {
@@ -409,8 +430,8 @@ sqlite3_module capture_module() {
   module.xUpdate = x_update;
   module.xBegin = x_begin;
   module.xSync = x_sync;
-  module.xCommit = x_end;
-  module.xRollback = x_end;
+  module.xCommit = x_commit;
+  module.xRollback = x_rollback;
   module.xSavepoint = x_savepoint;
   module.xRelease = x_release;
   module.xRollbackTo = x_rollback_to;

@@ -10,10 +10,23 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "sqlite_ext/crash_step.h"
+
 namespace colony {
 namespace {
 
 constexpr std::size_t kCopiedAtOnce = 256u << 10;
+
+// -1 and errno if it cannot be made. Where the file system cannot make it without a
+// name, it has one for a moment, and a crash just then leaves an empty file.
+int make_nameless_file(const std::string& folder) {
+  const int file = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+  if (file >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)) return file;
+  std::string name = folder + "/.colony-XXXXXX";
+  const int named = mkostemp(name.data(), O_CLOEXEC);
+  if (named >= 0) unlink(name.c_str());
+  return named;
+}
 
 }  // namespace
 
@@ -51,10 +64,9 @@ void Spill::fail(const char* what) const {
 }
 
 void Spill::open_file() {
-  std::string name = settings_.folder + "/.colony-XXXXXX";
-  const int file = mkostemp(name.data(), O_CLOEXEC);
+  const int file = make_nameless_file(settings_.folder);
   if (file < 0) fail("make");
-  unlink(name.c_str());
+  COLONY_STEP("spill.file_made");
   // Not one of the numbers that a program which has closed them takes for its
   // standard streams.
   file_ = file > STDERR_FILENO ? file : fcntl(file, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -76,6 +88,7 @@ void Spill::write_out() {
     if (written < 0 && errno != EINTR) fail("write");
     if (written > 0) done += static_cast<std::size_t>(written);
   }
+  COLONY_STEP("spill.written");
   file_bytes_ += tail_.size();
   tail_.clear();
 }

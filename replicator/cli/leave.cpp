@@ -10,6 +10,7 @@
 #include "replicator/node/departure.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/node/status.h"
+#include "sqlite_ext/crash_step.h"
 
 namespace colony::cli {
 namespace {
@@ -56,6 +57,7 @@ class Leaving {
                  return std::to_string(file_.pending_transactions()) +
                         " transactions are not in the log: stop the app, or give it more --timeout";
                });
+    COLONY_STEP("leave.nothing_pending");
     const Sequence entry = publish({self_.node, self_.incarnation});
     fmt::print("node {} has left colony {} (entry {})\n", self_.node, self_.cluster, entry.value());
     if (const std::int64_t unsent = file_.pending_transactions(); unsent > 0) {
@@ -158,6 +160,7 @@ class Leaving {
     }
     log_->info();
     log_->publish(encode(self_.node, self_.incarnation, leave));
+    COLONY_STEP("leave.published");
   }
 
   const Request& request_;

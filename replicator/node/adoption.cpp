@@ -3,6 +3,7 @@
 #include "replicator/node/applier.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/row_replacement.h"
+#include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
@@ -45,11 +46,13 @@ void Applier::adopt_once(Database& base_db, NodeFile& base) {
     if (!options_.go_on_waiting(0)) throw Interrupted();
   });
 
+  COLONY_STEP("adoption.compared");
   index_outbox();
   WriteTransaction transaction(db_);
   if (file_.position() != position_ || file_.outbox_end() < index_.end() || schema_.refresh(db_)) {
     throw LogUnavailable("the file has changed while a snapshot was compared with it");  // again
   }
+  COLONY_STEP("adoption.locked");
   finish_index(false);
   // The pending transactions were in the rows when they were compared, or came since.
   for (const PieceNumber last : pending_.all()) {
@@ -61,16 +64,21 @@ void Applier::adopt_once(Database& base_db, NodeFile& base) {
   Rebase rebase(file_, fold_, schema_, journal_, pending_);
   const std::vector<PieceNumber> all = pending_.all();
   rebase.undo({all.begin(), all.end()});
+  COLONY_STEP("adoption.undone");
   if (replacement.apply() > 0 && position_ == Sequence()) {
     throw Halt(
         "this file has rows from before it joined that the colony does not have, and the colony's log no longer "
         "reaches back to its beginning: start with no file instead, and insert these rows as the colony's");
   }
+  COLONY_STEP("adoption.rows_replaced");
   take_base(base, rebase);
+  COLONY_STEP("adoption.base_taken");
   rebase.redo_rest();
+  COLONY_STEP("adoption.redone");
   COLONY_ASSERT(rebase.missed().empty());  // all were undone
   if (rebase.journalled()) journal_.trim(file_.conflicts_max());
   transaction.commit();
+  COLONY_STEP("adoption.committed");
 }
 
 // What the log says of everybody, as the snapshot has it.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "replicator/node/publisher.h"
+#include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
@@ -131,6 +132,7 @@ bool Applier::step(std::chrono::milliseconds wait) {
       if (position_ < log_.last_known()) check_not_cut(log_.info());
       return false;
     }
+    COLONY_STEP("applier.fetched");
     check_next(messages_.front());
     absorb();
     if (loaded_) answer_question();
@@ -169,10 +171,13 @@ void Applier::absorb() {
   for (;;) {
     try {
       index_outbox();
+      COLONY_STEP("applier.outbox_read");
       Absorbed absorbed = absorb_once(messages_max, index_tries > 0);
       missed_ = {};
       checkpoint();
+      COLONY_STEP("applier.checkpointed");
       tell(absorbed);
+      COLONY_STEP("applier.told");
       return;
     } catch (const PutBack&) {
       loaded_ = false;
@@ -257,19 +262,26 @@ Applier::Absorbed Applier::absorb_once(std::size_t messages_max, bool may_index_
   WriteTransaction transaction(db_);
   const Lock lock(*this);  // after it: others_wrote() looks from inside
   const Clock::time_point begin = Clock::now();
+  COLONY_STEP("applier.locked");
   if (file_.position() != position_ || file_.outbox_end() < index_.end()) throw PutBack();
   finish_index(may_index_more);
 
   Round round(pending_);
   plan(round, messages_max);
+  COLONY_STEP("applier.planned");
   Rebase rebase(file_, fold_, schema_, journal_, pending_);
   rebase.undo(round.met.transactions());
+  COLONY_STEP("applier.undone");
   Absorbed absorbed = execute(round, rebase, begin);
+  COLONY_STEP("applier.applied");
   rebase.redo_rest();
+  COLONY_STEP("applier.redone");
   if (!rebase.missed().empty()) throw MissedSome{rebase.missed(), absorbed.messages};
   if (rebase.journalled()) journal_.trim(file_.conflicts_max());
   write_progress(absorbed);
+  COLONY_STEP("applier.progress_written");
   transaction.commit();
+  COLONY_STEP("applier.committed");
   rebase.committed();
   budget_.round_done(Clock::now() - begin, static_cast<double>(absorbed.work), static_cast<double>(round.met.work()));
   return absorbed;
@@ -340,6 +352,7 @@ void Applier::execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& abso
     origin.path = hello->path;
     origin.version = hello->version;
     origin.sequence = message.sequence;
+    COLONY_STEP("applier.hello_absorbed");
     return;
   }
   if (const LeaveEntry* const leave = plan.leave()) return execute_leave(message, *leave, absorbed);
@@ -356,7 +369,10 @@ void Applier::execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& abso
     if (transaction.has_parts) file_.remove_parts(message.origin);
     rebase.apply_foreign(message.sequence, message.origin, transaction.last, transaction.changeset, transaction.shape);
   }
-  for (const PlannedPart& part : plan.parts) file_.add_part(message.origin, part.piece, part.changeset);
+  for (const PlannedPart& part : plan.parts) {
+    file_.add_part(message.origin, part.piece, part.changeset);
+    COLONY_STEP("applier.part_kept");
+  }
   if (plan.accepted != PieceNumber()) {
     absorbed.origins[message.origin].piece = plan.accepted;
     absorbed.origins[message.origin].sequence = message.sequence;
@@ -373,6 +389,7 @@ void Applier::execute_leave(const Message& message, const LeaveEntry& leave, Abs
   // What of this file's outbox the log has taken stays taken.
   if (leave.incarnation == file_.identity().incarnation) file_.set_absorbed(origin.piece);
   absorbed.origins.erase(leaver);
+  COLONY_STEP("applier.leave_absorbed");
 }
 
 void Applier::write_progress(const Absorbed& absorbed) {
@@ -414,6 +431,7 @@ void Applier::checkpoint() {
   if (wal_pages_ < kPagesMax) return;
   wal_pages_ = 0;
   sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  COLONY_STEP("applier.log_written_back");
 }
 
 Clock::duration Applier::round_time() const {

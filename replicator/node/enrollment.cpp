@@ -16,6 +16,7 @@
 #include "replicator/store/fold.h"
 #include "replicator/store/table_choice.h"
 #include "sqlite_ext/capture.h"
+#include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
@@ -57,6 +58,18 @@ std::string set_wal(Database& db) {
   return before;
 }
 
+// The one from before colony init; gives the one that it is in then.
+std::string restore_journal_mode(Database& db) {
+  const std::string before = meta(db, "journal_mode_before");
+  const std::string now = db.query_text("PRAGMA journal_mode");
+  if (before.empty() || before == now) return now;
+  try {
+    return db.query_text("PRAGMA journal_mode = " + before);
+  } catch (const SqliteError&) {
+    return now;  // somebody has the file open: it stays in WAL mode
+  }
+}
+
 // Once a node has left, its file can only begin another life.
 bool changes_identity(NodeFile& file, const EnrollRequest& request) {
   return file.identity().node != request.node || file.has_left(file.identity().incarnation);
@@ -67,6 +80,7 @@ EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request
   const Home here = home_of(request.path);
   if (!has_layout(db)) {
     create_layout(db);
+    COLONY_STEP("init.layout_made");
     set_meta(db, "format", kFileFormat);
     set_meta(db, "cluster", request.cluster);
     set_meta(db, "node", request.node);
@@ -98,6 +112,7 @@ EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request
   }
   former_node = self.node;
   rename_node(db, request.node, request.keep_pending);
+  COLONY_STEP("init.renamed");
   NodeFile(db).set_home(here);
   return has_left ? EnrollReport::Outcome::kRejoined : EnrollReport::Outcome::kCopyRenamed;
 }
@@ -188,10 +203,12 @@ EnrollReport enroll(const EnrollRequest& request) {
     settle_identity(db, request, "", former_node);
   }
   const std::string journal_mode = set_wal(db);
+  COLONY_STEP("init.write_ahead_log_set");
   if (has_layout(db)) upgrade_layout(db);
 
   WriteTransaction transaction(db);
   report.outcome = settle_identity(db, request, journal_mode, report.former_node);
+  COLONY_STEP("init.identity_settled");
   if (request.tables) set_meta(db, "tables", "chosen");
   std::vector<std::string> names;
   for (const ChosenTable& table : choice.replicated) {
@@ -199,7 +216,9 @@ EnrollReport enroll(const EnrollRequest& request) {
     if (table.self_numbered) report.self_numbered.push_back(table.name);
   }
   replace_tables(db, names);
+  COLONY_STEP("init.guards_made");
   transaction.commit();
+  COLONY_STEP("init.committed");
   report.replicated = std::move(names);
   for (const auto& [table, why] : choice.left_out) report.left_out.push_back({table, why});
   return report;
@@ -213,7 +232,9 @@ DetachReport detach(const std::string& path) {
   }
   install_capture(db.handle(), linked_host());
   DetachReport report;
-  std::string before;
+  // First: whoever is killed after it finds a colony's file still, and can do it again.
+  report.journal_mode = restore_journal_mode(db);
+  COLONY_STEP("detach.journal_mode_set");
   {
     WriteTransaction transaction(db);
     NodeFile file(db);
@@ -223,17 +244,10 @@ DetachReport detach(const std::string& path) {
     const auto origins = file.origins();
     const auto self = origins.find(report.node);
     report.is_member = self != origins.end() && self->second.incarnation == file.identity().incarnation;
-    before = meta(db, "journal_mode_before");
     drop_layout(db);
+    COLONY_STEP("detach.layout_dropped");
     transaction.commit();
-  }
-  report.journal_mode = db.query_text("PRAGMA journal_mode");
-  if (!before.empty() && before != report.journal_mode) {
-    try {
-      report.journal_mode = db.query_text("PRAGMA journal_mode = " + before);
-    } catch (const SqliteError&) {
-      // Somebody has the file open: it stays in WAL mode, which the report shows.
-    }
+    COLONY_STEP("detach.committed");
   }
   return report;
 }

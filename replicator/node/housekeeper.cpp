@@ -15,6 +15,7 @@
 #include "replicator/node/members.h"
 #include "replicator/node/snapshot_maker.h"
 #include "replicator/store/node_file.h"
+#include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
@@ -106,14 +107,17 @@ class Housekeeper::Implementation {
     if (here.position == Sequence() || epoch_.empty()) return true;
     if (!board_.take(kChore, settings_.node, kLease)) return false;
     renewed_ = Clock::now();
+    COLONY_STEP("housekeeper.leased");
     std::vector<SnapshotName> snapshots = list();
     if (is_snapshot_due(settings_.retention, newest_, place(), now_s())) {
       make();
+      COLONY_STEP("housekeeper.made");
       snapshots = list();
     }
     cut(snapshots);
     looked_at_log_ = Clock::now();
     board_.release(kChore, settings_.node);
+    COLONY_STEP("housekeeper.released");
     return true;
   }
 
@@ -222,12 +226,17 @@ class Housekeeper::Implementation {
       left_behind_ = plan.left_behind;
       // The entry at the snapshot's position stays: by it anybody can tell whether the
       // snapshot is of this log's past.
+      COLONY_STEP("housekeeper.before_cut");
       log_.cut_before(plan.cut_to);
+      COLONY_STEP("housekeeper.cut");
       spdlog::info("cut the log first={} entries_removed={}", plan.cut_to.value(),
                    plan.cut_to.value() - info.first.value());
     }
     // Only now: until then they were the base of what was cut.
-    for (const SnapshotName& name : plan.surplus) shelf_.remove(name);
+    for (const SnapshotName& name : plan.surplus) {
+      shelf_.remove(name);
+      COLONY_STEP("housekeeper.surplus_removed");
+    }
   }
 
   const HousekeepingSettings settings_;

@@ -13,6 +13,7 @@
 #include "replicator/node/unfinished_file.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/fold.h"
+#include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
@@ -33,6 +34,7 @@ class Joining {
   void run() {
     std::optional<SnapshotName> name;
     while (!(name = fetch())) pause();
+    COLONY_STEP("join.fetched");
     make_member();
     spdlog::info("joined from a snapshot position={} made={} by={} store={}", name->position.value(),
                  utc_text(name->made_s), name->node, shelf_.url());
@@ -95,11 +97,16 @@ class Joining {
           (std::filesystem::path(home.path).parent_path() / std::filesystem::path(request_.path).filename()).string();
       if (db.query_text("PRAGMA journal_mode = WAL") != "wal")
         throw Error(unfinished_.path() + " cannot be put into WAL mode");
+      COLONY_STEP("join.write_ahead_log_set");
       WriteTransaction transaction(db);
       file.set_identity(request_.node, new_incarnation(), home);
+      COLONY_STEP("join.identity_written");
       transaction.commit();
+      COLONY_STEP("join.identity_committed");
     }
+    COLONY_STEP("join.closed");
     unfinished_.finish_as(request_.path);
+    COLONY_STEP("join.in_place");
   }
 
   const JoinRequest& request_;

@@ -4,6 +4,7 @@
 #include "replicator/node/applier.h"
 #include "replicator/node/departure.h"
 #include "replicator/node/publisher.h"
+#include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
@@ -24,7 +25,9 @@ void Applier::meet_log() {
   if (const std::string known = file_.epoch(); known.empty()) {
     WriteTransaction transaction(db_);
     file_.set_epoch(info.epoch);
+    COLONY_STEP("applier.epoch_written");
     transaction.commit();
+    COLONY_STEP("applier.epoch_committed");
   } else if (known != info.epoch) {
     throw Halt("the log is another one (epoch " + info.epoch + ") than this file has absorbed up to position " +
                number(position_) + " (epoch " + known +
@@ -44,6 +47,7 @@ void Applier::meet_log() {
   }
   progress_.set_entry_bytes_max(info.entry_bytes_max);
   met_log_ = true;
+  COLONY_STEP("applier.met_log");
 }
 
 void Applier::check_not_cut(const LogInfo& info) const {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sqlite_ext/crash_step.h"
+
 namespace colony {
 
 Publisher::Publisher(const std::string& path, Log& log, Progress& progress, Options options)
@@ -45,6 +47,7 @@ bool Publisher::step() {
       return false;
     }
     log_.publish(encode(file_.identity().node, file_.identity().incarnation, options_.hello));
+    COLONY_STEP("publisher.hello_sent");
     hello_sent_ = options_.now();
     return true;
   }
@@ -59,6 +62,7 @@ bool Publisher::send_control() {
     body = control_.front();
   }
   log_.publish(encode(file_.identity().node, file_.identity().incarnation, body));
+  COLONY_STEP("publisher.control_sent");
   const std::lock_guard lock(mutex_);
   control_.pop_front();  // only now: publishing may have failed
   return true;
@@ -76,6 +80,7 @@ bool Publisher::send_transactions(const Progress::View& view) {
   const std::size_t target = room > kEntryBytesMin ? room - kEntryBytesMin : 1;
   const std::vector<OutboxPiece> pieces = file_.outbox_after(sent_, target);
   if (pieces.empty()) return false;
+  COLONY_STEP("publisher.read");
   if (pieces.front().piece != sent_.next()) {
     // What stood between was absorbed meanwhile: this view of things is old.
     progress_.need_resync();
@@ -85,7 +90,9 @@ bool Publisher::send_transactions(const Progress::View& view) {
   entry.first = pieces.front().piece;
   for (const OutboxPiece& piece : pieces) entry.pieces.push_back({piece.last, piece.shape, piece.changeset});
   const std::string bytes = encode(file_.identity().node, file_.identity().incarnation, entry);
+  COLONY_STEP("publisher.encoded");
   log_.publish(bytes);
+  COLONY_STEP("publisher.sent");
   sent_ = pieces.back().piece;
   in_flight_.push_back({sent_, bytes.size(), options_.now()});
   in_flight_bytes_ += bytes.size();

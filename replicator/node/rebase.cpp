@@ -1,5 +1,7 @@
 #include "replicator/node/rebase.h"
 
+#include "sqlite_ext/crash_step.h"
+
 namespace colony {
 
 Rebase::Rebase(NodeFile& file, Fold& fold, const ReplicatedSchema& schema, ConflictJournal& journal,
@@ -41,6 +43,7 @@ void Rebase::undo(std::set<PieceNumber> transactions) {
           "other nodes, and rebuild this file from one of them");
     }
     journal_.forget_pending(file_.identity().node, *it);
+    COLONY_STEP("rebase.one_undone");
   }
 }
 
@@ -48,6 +51,7 @@ void Rebase::journal(Sequence sequence, const std::string& origin, PieceNumber l
   if (conflicts.empty()) return;
   journal_.add(sequence, origin, last, conflicts, file_.conflicts_max());
   journalled_ = true;
+  COLONY_STEP("rebase.conflict_journalled");
 }
 
 void Rebase::apply_foreign(Sequence sequence, const std::string& origin, PieceNumber last, ChangesetView changeset,
@@ -56,6 +60,7 @@ void Rebase::apply_foreign(Sequence sequence, const std::string& origin, PieceNu
   redoing_ = PieceNumber();
   fold_.apply(changeset, conflicts, shape);
   journal(sequence, origin, last, conflicts);
+  COLONY_STEP("rebase.one_applied");
 }
 
 void Rebase::absorb_own(Sequence sequence, PieceNumber last) {
@@ -70,6 +75,7 @@ void Rebase::absorb_own(Sequence sequence, PieceNumber last) {
     journalled_ = true;
   }
   file_.remove_outbox(pending_.first_piece(last), last);
+  COLONY_STEP("rebase.own_absorbed");
   absorbed_.push_back(last);
   accounted_.insert(last);
 }
@@ -96,6 +102,7 @@ void Rebase::redo_rest() {
       file_.set_effect(pending_.first_piece(last), last, effect);
     }
     journal(Sequence(), file_.identity().node, last, conflicts);
+    COLONY_STEP("rebase.one_redone");
   }
   undone_.clear();
 }

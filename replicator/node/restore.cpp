@@ -7,6 +7,7 @@
 
 #include "replicator/node/applier.h"
 #include "replicator/node/unfinished_file.h"
+#include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
@@ -67,10 +68,14 @@ class Restoration {
     if (log_ != nullptr) info_ = log_->info();
     Sequence target = find_target();
     const SnapshotName base = fetch(target);
+    COLONY_STEP("restore.fetched");
     if (log_ == nullptr) target = base.position;
     replay(target);
+    COLONY_STEP("restore.replayed");
     make_plain(unfinished_.path());
+    COLONY_STEP("restore.plain");
     unfinished_.finish_as(request_.to);
+    COLONY_STEP("restore.in_place");
     return target;
   }
 

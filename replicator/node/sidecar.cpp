@@ -24,6 +24,7 @@
 #include "replicator/node/unfinished_file.h"
 #include "replicator/snapshot/snapshot_shelf.h"
 #include "replicator/store/file_layout.h"
+#include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
@@ -156,6 +157,7 @@ class Sidecar::Implementation {
   }
 
   void run() {
+    COLONY_STEP("sidecar.ready");
     spdlog::info("node={} cluster={} file={} broker={} version={}", identity_.node, identity_.cluster, home_.path,
                  without_credentials(settings_.broker_urls), COLONY_VERSION);
     signals_.async_wait([this](const boost::system::error_code& error, int) {
@@ -305,6 +307,7 @@ class Sidecar::Implementation {
           std::string(cut.what()) + ", and " + shelf.url() +
           " has no snapshot that goes beyond them: wait until a node has made one, or run colony snapshot there");
     }
+    COLONY_STEP("adoption.fetched");
     check_history(base.path(), *name);
     applier_.adopt(base.path());
     spdlog::info("took a snapshot as the new base position={} made={} by={}", name->position.value(),

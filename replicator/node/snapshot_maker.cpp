@@ -13,6 +13,7 @@
 #include "replicator/snapshot/snapshot_file.h"
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/capture.h"
+#include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
@@ -82,6 +83,7 @@ SnapshotName take_out_node(const std::string& path) {
   keep_own_parts(db, file);
   take_out_pending(db, file);
   file.forget_identity();
+  COLONY_STEP("snapshot.node_taken_out");
   transaction.commit();
   return name;
 }
@@ -90,12 +92,14 @@ SnapshotName take_out_node(const std::string& path) {
 
 SnapshotName make_base(const std::string& database, const std::string& to, const GoOn& go_on) {
   copy_pages(database, to, go_on);
+  COLONY_STEP("snapshot.pages_copied");
   return take_out_node(to);
 }
 
 SnapshotName make_snapshot(const std::string& database, const std::string& to, const GoOn& go_on) {
   const UnfinishedFile copy(to + ".content", mode_of(database));
   SnapshotName name = make_base(database, copy.path(), go_on);
+  COLONY_STEP("snapshot.content_ready");
   write_snapshot_file({name.cluster, name.epoch, name.position}, copy.path(), to, go_on);
   return name;
 }
@@ -103,7 +107,9 @@ SnapshotName make_snapshot(const std::string& database, const std::string& to, c
 ShelvedSnapshot shelve_snapshot(const std::string& database, SnapshotShelf& shelf, const GoOn& go_on) {
   const UnfinishedFile file(database + kSnapshotSuffix + std::to_string(getpid()), mode_of(database));
   const SnapshotName name = make_snapshot(database, file.path(), go_on);
+  COLONY_STEP("snapshot.compressed");
   shelf.put(name, file.path(), go_on);
+  COLONY_STEP("snapshot.stored");
   return {name, std::filesystem::file_size(file.path())};
 }
 
@@ -125,7 +131,9 @@ void back_up(const std::string& database, const std::string& to, const GoOn& go_
   const UnfinishedFile copy(to + ".unfinished", mode_of(database));
   copy_pages(database, copy.path(), go_on);
   make_plain(copy.path());
+  COLONY_STEP("backup.plain");
   copy.finish_as(to);
+  COLONY_STEP("backup.in_place");
 }
 
 void make_plain(const std::string& path) {

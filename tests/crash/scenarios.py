@@ -1,0 +1,336 @@
+"""How each step is reached: a scenario kills what passes it, starts it again, and asks
+whether all is there. Every function takes the broker's port, the cell's name and the
+step with the passings at which to kill, and raises AssertionError."""
+
+import contextlib
+import json
+import shutil
+
+from crash_colony import CrashColony, plain_rows
+from processes import SQLITE, run, until
+
+BOTH = (1, 3)
+ONCE = (1,)  # what a process passes only once
+# Snapshots all the time, and a log that is cut at once.
+EAGER = ("--snapshot-after-size", "1", "--log-keep-entries", "1", "--snapshots-keep", "1", "--gone-after", "1s")
+
+
+@contextlib.contextmanager
+def colony(*arguments, **more):
+    made = CrashColony(*arguments, **more)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def running(port, cell, step, passings):
+    """The sidecar comes back to a backlog of its own and of the others', and dies of it."""
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        victim = made.nodes[0]
+        victim.kill()
+        for passing in passings:
+            made.await_backlog(victim)
+            made.launch(victim, step, passing)
+            made.await_death(victim)
+        made.launch(victim)
+        victim.await_state("running")
+        made.stop_apps()
+        made.check()
+
+
+def first_contact(port, cell, step, passings):
+    """The first start of a colony."""
+    for passing in passings:
+        with colony(port, f"{cell}-{passing}") as made:
+            made.start_apps()
+            victim = made.nodes[0]
+            made.launch(victim, step, passing)
+            for node in made.nodes[1:]:
+                made.launch(node)
+            made.await_death(victim)
+            made.launch(victim)
+            victim.await_state("running")
+            made.stop_apps()
+            made.check()
+
+
+def proof(port, cell, step, passings):
+    """What is sent besides transactions, when somebody asks for a proof."""
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        victim, other = made.nodes[:2]
+        victim.kill()
+        for passing in passings:
+            made.launch(victim, step, passing)
+            victim.await_state("running")
+            made.command("verify", other.path, "--timeout", "2")
+            made.await_death(victim)
+        made.launch(victim)
+        victim.await_state("running")
+        made.stop_apps()
+        made.check()
+        assert made.command("verify", other.path).returncode == 0
+
+
+def bulk(port, cell, step, passings):
+    """Transactions larger than an entry, and a write-ahead log that has to be written back."""
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        victim, other = made.nodes[:2]
+        victim.kill()
+        for passing in passings:
+            for _ in range(3):
+                other.sql("UPDATE large SET body = randomblob(3000)")
+            made.launch(victim, step, passing)
+            made.await_death(victim)
+        made.launch(victim)
+        victim.await_state("running")
+        made.stop_apps()
+        made.check()
+
+
+def leave_seen(port, cell, step, passings):
+    """Another node leaves."""
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        victim, leaver = made.nodes[0], made.nodes[2]
+        victim.kill()
+        made.launch(victim, step)
+        victim.await_state("running")
+        made.stop_apps()
+        made.done("leave", leaver.path)
+        made.await_death(victim)
+        made.launch(victim)
+        made.nodes.remove(leaver)
+        made.check()
+        leaver.kill()
+        assert "c" not in victim.one("SELECT group_concat(node) FROM __colony_origins")
+
+
+def leave_command(port, cell, step, passings):
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        leaver = made.nodes[2]
+        made.stop_apps()
+        made.command("leave", leaver.path, step=step)
+        again = made.command("leave", leaver.path)
+        assert again.returncode == 0 or "has left" in again.stderr, again.stderr
+        made.nodes.remove(leaver)
+        made.check()
+        leaver.kill()
+
+
+def adoption(port, cell, step, passings):
+    """The log is cut while a node is away; its app goes on meanwhile."""
+    with colony(port, cell, flags=()) as made:
+        made.start()
+        made.start_apps()
+        victim, other = made.nodes[:2]
+        victim.kill()
+        made.await_backlog(victim)
+        other.wait()
+        made.done("snapshot", other.path)
+        position = other.status()["position"]
+        assert victim.status()["position"] < position - 1
+        with made.cluster.broker.client() as client:
+            client.api(f"STREAM.PURGE.COLONY_{cell}", seq=snapshot_position(made, other))
+        made.launch(victim, step)
+        made.await_death(victim)
+        made.await_backlog(victim)
+        made.launch(victim)
+        victim.await_state("running")
+        made.stop_apps()
+        made.check()
+        assert "took a snapshot as the new base" in victim.said() or step == "adoption.committed"
+
+
+def snapshot_position(made, node):
+    return json.loads(made.done("snapshots", node.path, "--json"))["snapshots"][-1]["position"]
+
+
+def join(port, cell, step, passings):
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        made.nodes[0].wait()
+        made.done("snapshot", made.nodes[0].path)
+        new = made.add("e")
+        identity = ("--cluster", cell, "--node", "e")
+        made.launch(new, step, flags=identity)
+        made.await_death(new)
+        assert new.path.exists() == (step == "join.in_place")
+        made.launch(new, flags=identity)
+        until(new.path.exists, new.said)
+        new.await_state("running")
+        made.stop_apps()
+        made.check()
+        assert not [path for path in new.directory.iterdir() if "-colony-join" in path.name]
+
+
+def snapshot(port, cell, step, passings):
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        node = made.nodes[0]
+        made.await_backlog(node, 0)
+        made.command("snapshot", node.path, step=step)
+        made.done("snapshot", node.path)
+        node.stop()
+        made.launch(node, flags=())  # which clears away what the killed one has left
+        until(lambda: not [path for path in node.directory.iterdir() if "-colony-snapshot-" in path.name],
+              "no unfinished snapshots are left")
+        made.stop_apps()
+        made.check()
+        new = made.add("e")
+        made.launch(new, flags=("--cluster", cell, "--node", "e"))
+        until(new.path.exists, new.said)
+        made.check()
+
+
+def housekeeping(port, cell, step, passings):
+    """The sidecar that makes snapshots all the time, and cuts the log behind them."""
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        victim = made.nodes[0]
+        victim.kill()
+        for passing in passings:
+            made.launch(victim, step, passing, flags=EAGER)
+            made.await_death(victim)
+        made.launch(victim)
+        victim.await_state("running")
+        made.stop_apps()
+        made.check()
+
+
+def plain_file(port, cell, step, passings, *words):
+    """A command that makes a plain file: it is there and whole, or it is not there."""
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        made.stop_apps()
+        node = made.nodes[0]
+        made.check()
+        made.done("snapshot", node.path)
+        words = [node.path if word == "DB" else word for word in words]
+        out = made.directory / "out.db"
+        words = [out if word == "OUT" else word for word in words]
+        words = [cell if word == "CLUSTER" else made.cluster.broker.url if word == "BROKER" else word for word in words]
+        made.command(*words, step=step)
+        assert out.exists() == step.endswith(".in_place")
+        if not out.exists():
+            made.done(*words)
+        expected = [node.query(f"SELECT * FROM {table} ORDER BY 1, 2") for table in ("ledger", "counters", "shared")]
+        assert plain_rows(out) == expected
+        left = [path.name for path in made.directory.iterdir() if "unfinished" in path.name]
+        assert not left or step.endswith(".in_place"), left
+
+
+def backup(port, cell, step, passings):
+    plain_file(port, cell, step, passings, "snapshot", "DB", "--to", "OUT")
+
+
+def restore(port, cell, step, passings):
+    plain_file(port, cell, step, passings, "restore", "OUT", "--cluster", "CLUSTER", "--nats", "BROKER")
+
+
+def init(port, cell, step, passings):
+    """A file becomes a node's; a copy of one becomes another node's."""
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        new = made.add("e")
+        if step == "init.renamed":
+            made.nodes[0].wait()
+            run(SQLITE, made.nodes[0].path, f".backup {new.path}")
+        else:
+            shutil.copy(made.directory / "seed.db", new.path)
+        words = ("init", new.path, "--cluster", cell, "--node", "e")
+        made.command(*words, step=step)
+        made.whole(new.path)
+        assert new.one("SELECT count(*) FROM large") == 700
+        made.done(*words)
+        made.start_app(new)
+        made.launch(new)
+        new.await_state("running")
+        made.stop_apps()
+        made.check()
+
+
+def detach(port, cell, step, passings):
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        made.stop_apps()
+        made.check()
+        node = made.nodes[2]
+        rows = [node.query(f"SELECT * FROM {table} ORDER BY 1, 2") for table in ("ledger", "counters", "shared")]
+        node.stop()
+        made.command("detach", node.path, step=step)
+        made.whole(node.path)
+        again = made.command("detach", node.path)
+        assert again.returncode == 0 or "does not belong to a colony" in again.stderr, again.stderr
+        assert plain_rows(node.path) == rows
+        assert node.one("PRAGMA journal_mode") == "delete", "the former journal mode"
+        made.nodes.remove(node)
+        made.check()
+
+
+def application(port, cell, step, passings):
+    """The app dies in the middle of a commit, and begins again."""
+    with colony(port, cell) as made:
+        made.start()
+        node = made.nodes[0]
+        for other in made.nodes[1:]:
+            made.start_app(other)
+        made.app_kills = len(passings)
+        for passing in passings:
+            process = made.start_app(node, f"{step}:{passing}", is_large=step.startswith("spill."))
+            process.join(40)
+            assert process.exitcode == -9, f"not reached: the app ended with {process.exitcode}"
+            made.whole(node.path)
+        made.start_app(node)
+        before = node.one("SELECT count(*) FROM ledger WHERE node = 'a'")
+        until(lambda: node.one("SELECT count(*) FROM ledger WHERE node = 'a'") >= before + 4, "the app goes on")
+        made.stop_apps()
+        made.check()
+
+
+# By the name of a step, or of its part: the scenario, and at which passings it kills.
+SCENARIOS = {
+    "publisher": (running, BOTH),
+    "publisher.hello_sent": (first_contact, ONCE),
+    "publisher.control_sent": (proof, ONCE),
+    "applier": (running, BOTH),
+    "applier.met_log": (running, ONCE),
+    "applier.epoch_written": (first_contact, ONCE),
+    "applier.epoch_committed": (first_contact, ONCE),
+    "applier.hello_absorbed": (first_contact, BOTH),
+    "applier.part_kept": (bulk, BOTH),
+    "applier.log_written_back": (bulk, ONCE),
+    "applier.leave_absorbed": (leave_seen, ONCE),
+    "rebase": (running, BOTH),
+    "sidecar": (running, ONCE),
+    "adoption": (adoption, ONCE),
+    "join": (join, ONCE),
+    "snapshot": (snapshot, ONCE),
+    "housekeeper": (housekeeping, ONCE),
+    "backup": (backup, ONCE),
+    "restore": (restore, ONCE),
+    "init": (init, ONCE),
+    "leave": (leave_command, ONCE),
+    "detach": (detach, ONCE),
+    "capture": (application, BOTH),
+    "spill": (application, BOTH),
+}
+
+
+def scenario_of(step):
+    return SCENARIOS.get(step) or SCENARIOS.get(step.partition(".")[0])
