@@ -1,0 +1,81 @@
+// metad: a small HTTP service over metadata tables, as somebody would write it on
+// Colony. See service.h for what it offers, docs in tests/load/README.md.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "tests/load/metad/server.h"
+#include "tests/load/open_files.h"
+
+namespace {
+
+// "127.0.0.1:8080", "[::1]:0", "8080".
+void parse_listen(const std::string& text, metad::ServerSettings& settings) {
+  const std::size_t colon = text.rfind(':');
+  std::string address = colon == text.npos ? settings.address : text.substr(0, colon);
+  if (address.size() > 1 && address.front() == '[' && address.back() == ']') {
+    address = address.substr(1, address.size() - 2);
+  }
+  const std::string port = colon == text.npos ? text : text.substr(colon + 1);
+  if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != port.npos || std::stoi(port) > 65535) {
+    throw CLI::ValidationError("--listen", "'" + text + "' is no ADDRESS:PORT");
+  }
+  settings.address = address;
+  settings.port = static_cast<std::uint16_t>(std::stoi(port));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  metad::ServerSettings settings;
+  std::string listen = "127.0.0.1:0";
+  std::uint64_t clients = 50'000;
+  CLI::App app(
+      "Serves objects, placements and values of one SQLite file over HTTP.\n"
+      "On Colony: load its extension, and `colony run` beside it.",
+      "metad");
+  app.set_version_flag("--version", COLONY_VERSION);
+  app.add_option("DB", settings.writer.path, "The file, with the tables of deploy/demo/schema.sql")->required();
+  app.add_option("--extension", settings.writer.extension,
+                 "colony.so; without it nothing is captured, and a file of a colony refuses writes");
+  app.add_option("--listen", listen, "ADDRESS:PORT, port 0 for a free one (default 127.0.0.1:0)");
+  app.add_option("--threads", settings.threads, "Threads that serve, each with a read connection")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--group-ms", settings.queue.group_ms, "How long a write waits for others to share its commit")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  app.add_flag("--sync-each-commit", settings.writer.sync_each_commit,
+               "Answer a write when it is on the disk (default: when it survives the death of this process)");
+  app.add_option("--expire-every", settings.queue.expire_every_s,
+                 "Seconds between two rounds of deleting expired values; on one node of a colony (default: never)");
+  app.add_option("--expire-grace", settings.queue.expire_grace_s, "Seconds that an expired row is kept")
+      ->capture_default_str();
+  app.add_option("--request-timeout", settings.request_s, "Seconds that a client has to send a request")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
+  app.add_option("--idle-timeout", settings.idle_s, "Seconds after which a client that asks nothing is closed")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--clients", clients, "Connections to have room for; fewer if the limit of open files does not allow")
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+    parse_listen(listen, settings);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  try {
+    load::raise_open_files_up_to(clients + 100);
+    metad::Server server(settings);
+    std::fprintf(stderr, "metad: serving %s on http://%s:%u\n", settings.writer.path.c_str(), settings.address.c_str(),
+                 static_cast<unsigned>(server.port()));
+    server.run();
+    return 0;
+  } catch (const std::exception& error) {
+    const bool lacks_tables = std::string(error.what()).find("no such table") != std::string::npos;
+    std::fprintf(stderr, "metad: %s%s\n", error.what(),
+                 lacks_tables ? ": make the tables with deploy/demo/schema.sql" : "");
+    return 2;
+  }
+}

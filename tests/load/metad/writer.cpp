@@ -1,0 +1,138 @@
+#include "tests/load/metad/writer.h"
+
+#include <nlohmann/json.hpp>
+
+namespace metad {
+namespace {
+
+// The tables are those of deploy/demo; the index that finds blobs is metad's own.
+// DDL is not replicated: each node makes it for itself.
+Database opened(const WriterSettings& settings) {
+  Database db(settings.path, Database::Mode::kReadWrite, settings.lock_wait_ms);
+  if (!settings.extension.empty()) {
+    db.load_extension(settings.extension);
+  } else if (Statement(db, "SELECT 1 FROM sqlite_schema WHERE name = '__colony_meta'").step()) {
+    throw SqliteError(SQLITE_MISUSE, settings.path + " is a colony's: give --extension with the path of colony.so");
+  }
+  db.execute("PRAGMA foreign_keys = ON");
+  db.execute(settings.sync_each_commit ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  db.execute("CREATE INDEX IF NOT EXISTS objects_by_sha256 ON objects(sha256)");
+  return db;
+}
+
+Response done(unsigned status) { return {status, R"({"done":true})"}; }
+
+Response not_there(const char* what) {
+  return error_response(404, std::string("there is no such ") + what, "nothing was changed");
+}
+
+}  // namespace
+
+Writer::Writer(const WriterSettings& settings)
+    : db_(opened(settings)),
+      begin_(db_, "BEGIN IMMEDIATE"),
+      commit_(db_, "COMMIT"),
+      savepoint_(db_, "SAVEPOINT one_write"),
+      release_(db_, "RELEASE one_write"),
+      rollback_to_(db_, "ROLLBACK TO one_write"),
+      get_value_(db_,
+                 "SELECT value, expires FROM kv WHERE namespace = ?1 AND key = ?2 "
+                 "AND (expires IS NULL OR expires > ?3)"),
+      put_value_(db_,
+                 "INSERT INTO kv(namespace, key, value, expires) VALUES(?1, ?2, ?3, ?4) "
+                 "ON CONFLICT(namespace, key) DO UPDATE SET value = excluded.value, expires = excluded.expires"),
+      delete_value_(db_, "DELETE FROM kv WHERE namespace = ?1 AND key = ?2"),
+      put_object_(db_,
+                  "INSERT INTO objects(key, size, sha256, owner, modified) VALUES(?1, ?2, ?3, ?4, ?5) "
+                  "ON CONFLICT(key) DO UPDATE SET size = excluded.size, sha256 = excluded.sha256, "
+                  "owner = excluded.owner, modified = excluded.modified"),
+      delete_object_(db_, "DELETE FROM objects WHERE key = ?1"),
+      put_placement_(db_,
+                     "INSERT INTO placements(object, node, url, state) VALUES(?1, ?2, ?3, ?4) "
+                     "ON CONFLICT(object, node) DO UPDATE SET url = excluded.url, state = excluded.state"),
+      delete_placement_(db_, "DELETE FROM placements WHERE object = ?1 AND node = ?2"),
+      expire_(db_,
+              "DELETE FROM kv WHERE (namespace, key) IN "
+              "(SELECT namespace, key FROM kv WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") {}
+
+Response Writer::apply(const Write& write) {
+  savepoint_.run();
+  try {
+    Response response = std::visit([this](const auto& one) { return put(one); }, write);
+    release_.run();
+    return response;
+  } catch (const SqliteError& error) {
+    // Anything but a constraint (a full disk, say) may have rolled back everything.
+    if (error.code() != SQLITE_CONSTRAINT || sqlite3_get_autocommit(db_.handle()) != 0) throw;
+    rollback_to_.run();
+    release_.run();
+    return error_response(409, error.what(), "change the request: the tables do not allow it");
+  }
+}
+
+void Writer::rollback() noexcept {
+  if (sqlite3_get_autocommit(db_.handle()) == 0) sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+int Writer::delete_expired(std::int64_t grace_seconds, int limit) {
+  const std::string before = utc_text(-grace_seconds);
+  return expire_.bind(1, before).bind(2, limit).run();
+}
+
+std::optional<Response> Writer::objection(std::string_view space, std::string_view key, const Condition& condition) {
+  if (!condition.if_absent && !condition.if_etag) return std::nullopt;
+  const std::string now = utc_text();
+  const ResetAtEnd at_end(get_value_);
+  get_value_.bind(1, space).bind(2, key).bind(3, now);
+  std::string found;
+  if (get_value_.step()) {
+    found = etag_of(get_value_.text(0), get_value_.is_null(1) ? std::nullopt : std::optional(get_value_.text(1)));
+  }
+  if (condition.if_absent ? found.empty() : *condition.if_etag == found && !found.empty()) return std::nullopt;
+  Response response = error_response(412, found.empty() ? "there is no such value" : "the value is another one",
+                                     "GET it, decide anew, and try again with its ETag");
+  response.etag = std::move(found);
+  return response;
+}
+
+Response Writer::put(const PutValue& write) {
+  if (auto refused = objection(write.space, write.key, write.condition)) return std::move(*refused);
+  put_value_.bind(1, write.space).bind(2, write.key).bind_blob(3, write.value);
+  if (write.expires) {
+    put_value_.bind(4, *write.expires);
+  } else {
+    put_value_.bind_null(4);
+  }
+  put_value_.run();
+  Response response = done(200);
+  response.etag = etag_of(write.value, write.expires);
+  return response;
+}
+
+Response Writer::put(const DeleteValue& write) {
+  if (auto refused = objection(write.space, write.key, write.condition)) return std::move(*refused);
+  return delete_value_.bind(1, write.space).bind(2, write.key).run() > 0 ? done(200) : not_there("value");
+}
+
+Response Writer::put(const PutObject& write) {
+  const std::string now = utc_text();
+  put_object_.bind(1, write.key).bind(2, write.size).bind(3, write.sha256).bind(4, write.owner).bind(5, now).run();
+  for (const Placement& placement : write.placements) put(PutPlacement{write.key, placement});
+  return done(200);
+}
+
+Response Writer::put(const DeleteObject& write) {
+  return delete_object_.bind(1, write.key).run() > 0 ? done(200) : not_there("object");
+}
+
+Response Writer::put(const PutPlacement& write) {
+  const Placement& placement = write.placement;
+  put_placement_.bind(1, write.object).bind(2, placement.node).bind(3, placement.url).bind(4, placement.state).run();
+  return done(200);
+}
+
+Response Writer::put(const DeletePlacement& write) {
+  return delete_placement_.bind(1, write.object).bind(2, write.node).run() > 0 ? done(200) : not_there("placement");
+}
+
+}  // namespace metad
