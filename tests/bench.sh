@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # How fast Colony is: what capture costs an app, how fast a node absorbs what
 # others commit, how soon a commit is seen on the other nodes, what an idle
-# sidecar uses, and what one commit of 1,000,000 rows takes. Prints a table with the target beside each figure. Variants take
+# sidecar uses, what one commit of 1,000,000 rows takes, how a node catches up that
+# was away for long, and for how long the write lock is refused. Prints a table with the target beside each figure. Variants take
 # turns in short rounds, so that ratios can be trusted on a machine that is not
 # quiet; rates and milliseconds can not (a machine at 100 % of its cores makes the
 # latter those of its queue).
@@ -9,7 +10,7 @@
 #   tests/bench.sh                  all of it (about ten minutes)
 #   tests/bench.sh --json           one JSON document on stdout instead
 #   tests/bench.sh --quick          to see that it works, not to be quoted (about a minute)
-#   tests/bench.sh --only THEMES    of capture,apply,visible,large,offline
+#   tests/bench.sh --only THEMES    of capture,apply,visible,large,offline,locks
 #
 # Environment: NATS_SERVER, the nats-server to use (default: the one in PATH);
 # BUILD, a directory whose bin/ has what is to be measured (default: build/release,
@@ -26,7 +27,7 @@ while (($#)); do
   case $1 in
     --json | --quick) arguments+=("$1") ;;
     --only)
-      (($# > 1)) || { echo 'bench.sh: --only needs a list of capture,apply,visible,large,offline' >&2; exit 2; }
+      (($# > 1)) || { echo 'bench.sh: --only needs a list of capture,apply,visible,large,offline,locks' >&2; exit 2; }
       arguments+=("$1" "$2")
       shift
       ;;

@@ -13,6 +13,7 @@
 #include "tests/bench/capture_bench.h"
 #include "tests/bench/figures.h"
 #include "tests/bench/large_bench.h"
+#include "tests/bench/locks_bench.h"
 #include "tests/bench/offline_bench.h"
 #include "tests/bench/process.h"
 #include "tests/bench/settings.h"
@@ -94,9 +95,9 @@ int run(int argc, char** argv) {
       ->required()
       ->check(CLI::ExistingDirectory);
   app.add_option("--nats-server", settings.nats_server, "The broker")->envname("NATS_SERVER")->required();
-  app.add_option("--only", only, "Of capture, apply, visible, large, offline: only these")
+  app.add_option("--only", only, "Of capture, apply, visible, large, offline, locks: only these")
       ->delimiter(',')
-      ->check(CLI::IsMember({"capture", "apply", "visible", "large", "offline"}));
+      ->check(CLI::IsMember({"capture", "apply", "visible", "large", "offline", "locks"}));
   app.add_flag("--quick", settings.quick, "Fewer and shorter rounds: to see that it works, not to be quoted");
   app.add_flag("--json", json, "One JSON document on stdout");
   try {
@@ -119,6 +120,7 @@ int run(int argc, char** argv) {
   }
   if (wanted("large")) measure_large(settings, figures);
   if (wanted("offline")) measure_offline(settings, figures);
+  if (wanted("locks")) measure_locks(settings, figures);
   std::cout << (json ? figures.json() + "\n" : figures.table());
   return 0;
 }

@@ -1,16 +1,14 @@
 #include "tests/bench/offline_bench.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include <algorithm>
-#include <atomic>
-#include <stdexcept>
 
 #include "tests/bench/loopback_colony.h"
 #include "tests/bench/process.h"
+#include "tests/bench/shared_flag.h"
 #include "tests/bench/workload.h"
 
 namespace colony::bench {
@@ -19,24 +17,6 @@ namespace {
 constexpr std::size_t kRowsPerTransaction = 10;
 constexpr std::int64_t kPause_ns = 5'000'000;
 constexpr int kPatience_s = 1800;
-
-// A flag that forked processes see.
-class SharedFlag {
- public:
-  SharedFlag()
-      : flag_(static_cast<std::atomic<bool>*>(
-            mmap(nullptr, sizeof *flag_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {
-    if (static_cast<void*>(flag_) == MAP_FAILED) throw std::runtime_error("no shared memory");
-  }
-  ~SharedFlag() { munmap(flag_, sizeof *flag_); }
-  SharedFlag(const SharedFlag&) = delete;
-  SharedFlag& operator=(const SharedFlag&) = delete;
-  void set() { *flag_ = true; }
-  bool is_set() const { return *flag_; }
-
- private:
-  std::atomic<bool>* flag_;
-};
 
 RowChange change_of(Verb verb, const std::string& key, std::mt19937_64& random, std::int64_t number) {
   RowChange change{verb, objects_table().row(random, number)};

@@ -20,6 +20,7 @@ struct Settings {
   double idle_seconds() const { return quick ? 2 : 10; }
   std::int64_t offline_rows() const { return quick ? 100'000 : 1'000'000; }  // of each of two nodes
   std::int64_t large_rows() const { return quick ? 100'000 : 1'000'000; }    // in one commit
+  std::int64_t locks_rows() const { return quick ? 20'000 : 100'000; }       // that another node has committed
 };
 
 }  // namespace colony::bench
