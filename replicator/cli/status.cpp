@@ -2,7 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -11,9 +13,17 @@
 #include "replicator/node/enrollment.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/json.h"
+#include "replicator/store/wal_index.h"
 
 namespace colony::cli {
 namespace {
+
+// Of the write-ahead log and its locks.
+struct LogFile {
+  std::uint64_t bytes = 0;
+  WalIndex::Fill fill;
+  std::vector<LockHolder> writers, readers;  // other processes; see wal_index.h
+};
 
 struct Report {
   Identity identity;
@@ -25,7 +35,28 @@ struct Report {
   std::vector<std::string> tables;
   std::vector<std::string> warnings;
   StatusView sidecar;
+  LogFile log_file;
 };
+
+double seconds_since(std::chrono::steady_clock::time_point since) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+}
+
+// A wait of less is the ordinary course of things.
+constexpr double kWaitWorthTelling_s = 1;
+constexpr double kBlockWorthTelling_s = 10;
+
+std::optional<double> lock_wait_s(const Report& report) {
+  if (!report.sidecar.lock_wait) return std::nullopt;
+  const double seconds = seconds_since(*report.sidecar.lock_wait);
+  return seconds >= kWaitWorthTelling_s ? std::optional(seconds) : std::nullopt;
+}
+
+std::optional<double> checkpoint_blocked_s(const Report& report) {
+  if (!report.sidecar.checkpoint_blocked) return std::nullopt;
+  const double seconds = seconds_since(*report.sidecar.checkpoint_blocked);
+  return seconds >= kWaitWorthTelling_s ? std::optional(seconds) : std::nullopt;
+}
 
 std::vector<std::string> find_warnings(Database& db, const Report& report) {
   std::vector<std::string> warnings;
@@ -42,6 +73,19 @@ std::vector<std::string> find_warnings(Database& db, const Report& report) {
     warnings.push_back(std::to_string(report.sidecar.passed_over) +
                        " messages in the log were no entries of this colony, and were passed over by every node");
   }
+  if (const auto seconds = lock_wait_s(report)) {
+    warnings.push_back(
+        fmt::format("the sidecar has waited {:.0f} s for the write lock, which {} holds: end its "
+                    "transaction",
+                    *seconds, to_string(report.log_file.writers)));
+  }
+  if (const auto seconds = checkpoint_blocked_s(report); seconds && *seconds >= kBlockWorthTelling_s) {
+    warnings.push_back(
+        fmt::format("the write-ahead log has not been emptied for {:.0f} s and grows, because of read "
+                    "transactions that stay open: {}",
+                    *seconds, to_string(report.log_file.readers)));
+  }
+  if (!report.sidecar.stalled.empty()) warnings.push_back(report.sidecar.stalled);
   if (!report.sidecar.trouble.empty()) {
     warnings.push_back("no snapshot can be made, and the log is not cut: " + report.sidecar.trouble);
   }
@@ -55,11 +99,28 @@ std::vector<std::string> find_warnings(Database& db, const Report& report) {
   return warnings;
 }
 
+// Before this process opens the database itself: see wal_index.h.
+LogFile read_log_file(const std::string& path) {
+  LogFile log;
+  std::error_code ignored;
+  const std::filesystem::path database = std::filesystem::canonical(path, ignored);
+  if (ignored) return log;
+  const auto bytes = std::filesystem::file_size(database.string() + "-wal", ignored);
+  if (!ignored) log.bytes = bytes;
+  WalIndex index(database);
+  log.fill = index.fill().value_or(WalIndex::Fill{});
+  log.writers = index.writers();
+  log.readers = index.readers_in_the_way();
+  return log;
+}
+
 Report read_report(const std::string& path) {
+  const LogFile log_file = read_log_file(path);
   Database db = open_database(path, Database::Mode::kReadOnly);
   db.execute("BEGIN");
   NodeFile file(db);
   Report report;
+  report.log_file = log_file;
   report.identity = file.identity();
   report.capture = db.query_text("SELECT value FROM __colony_meta WHERE key = 'capture'");
   report.position = file.position();
@@ -134,6 +195,41 @@ std::string text_of(const Backlog& backlog, const char* unit) {
   return text + ", about " + std::to_string((*seconds + 59) / 60) + " min left";
 }
 
+std::string json_holders(const std::vector<LockHolder>& holders) {
+  std::vector<std::string> elements;
+  for (const LockHolder& holder : holders) {
+    JsonObject json;
+    json.add("pid", std::int64_t{holder.process}).add("command", holder.command);
+    elements.push_back(json.text());
+  }
+  return json_array(elements);
+}
+
+std::string seconds_text(double seconds) { return fmt::format("{:.1f}", seconds); }
+
+// What the sidecar waits for, and the write-ahead log.
+void add_locks(JsonObject& json, const Report& report) {
+  if (const auto seconds = lock_wait_s(report)) {
+    JsonObject wait;
+    wait.add_raw("seconds", seconds_text(*seconds)).add_raw("held_by", json_holders(report.log_file.writers));
+    json.add_raw("lock_wait", wait.text());
+  } else {
+    json.add_null("lock_wait");
+  }
+  const LogFile& file = report.log_file;
+  JsonObject log;
+  log.add("bytes", file.bytes).add("pages", std::uint64_t{file.fill.pages});
+  log.add("not_checkpointed", std::uint64_t{file.fill.pages - file.fill.checkpointed});
+  const auto blocked = checkpoint_blocked_s(report);
+  if (blocked) {
+    log.add_raw("blocked_s", seconds_text(*blocked));
+  } else {
+    log.add_null("blocked_s");
+  }
+  log.add_raw("blocked_by", blocked ? json_holders(file.readers) : "[]");
+  json.add_raw("wal", log.text());
+}
+
 void print_json(const Report& report) {
   const bool runs = report.sidecar.state != State::kStopped;
   std::vector<std::string> tables, warnings;
@@ -147,6 +243,13 @@ void print_json(const Report& report) {
   } else {
     json.add_null("log_head").add_null("lag");
   }
+  if (runs && report.sidecar.behind) {
+    json.add_raw("lag_s", seconds_text(seconds_since(*report.sidecar.behind)));
+  } else if (runs) {
+    json.add("lag_s", std::int64_t{0});
+  } else {
+    json.add_null("lag_s");
+  }
   const auto add_backlog = [&](const char* key, const std::optional<Backlog>& backlog, const char* left,
                                const char* per_s) {
     if (backlog) {
@@ -157,6 +260,7 @@ void print_json(const Report& report) {
   };
   add_backlog("catching_up", catching_up(report), "behind", "entries_per_s");
   add_backlog("sending", sending(report), "left", "transactions_per_s");
+  add_locks(json, report);
   json.add("pending", report.pending).add("conflicts", report.conflicts).add("capture", report.capture);
   if (report.departure) {
     json.add("left", report.departure->sequence.value());
@@ -178,6 +282,17 @@ void print_json(const Report& report) {
   fmt::print("{}\n", json.text());
 }
 
+std::string mebibytes(std::uint64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
+
+std::string log_file_text(const Report& report) {
+  const LogFile& file = report.log_file;
+  std::string text = mebibytes(file.bytes);
+  if (const std::uint32_t left = file.fill.pages - file.fill.checkpointed; left > 0) {
+    text += fmt::format(", {} of {} pages not yet in the database", with_commas(left), with_commas(file.fill.pages));
+  }
+  return text;
+}
+
 void print_text(const Report& report) {
   const StatusView& sidecar = report.sidecar;
   const bool runs = sidecar.state != State::kStopped;
@@ -190,12 +305,16 @@ void print_text(const Report& report) {
   if (runs) {
     position += " of " + std::to_string(sidecar.log_head.value());
     if (lag_of(report) > 0) position += ", " + std::to_string(lag_of(report)) + " behind";
+    if (lag_of(report) > 0 && sidecar.behind) {
+      position += fmt::format(" for {:.0f} s", seconds_since(*sidecar.behind));
+    }
   }
   line("position", position);
   if (const auto backlog = catching_up(report)) line("catching up", text_of(*backlog, "entries"));
   if (const auto backlog = sending(report)) line("sending", text_of(*backlog, "transactions"));
   line("pending", std::to_string(report.pending) + (report.pending == 1 ? " transaction" : " transactions"));
   line("conflicts", std::to_string(report.conflicts) + (report.conflicts > 0 ? " (see colony conflicts)" : ""));
+  line("wal", log_file_text(report));
   line("capture", report.capture);
   std::string tables;
   for (const std::string& table : report.tables) tables += (tables.empty() ? "" : ", ") + table;
@@ -221,6 +340,7 @@ void add_status(CLI::App& app, int& exit_code) {
       "position   the last entry of the log that this file has absorbed\n"
       "catching up, sending   what is done of what was missed, or waits in the outbox, and the time left at\n"
       "           the pace of the latest ten seconds\n"
+      "wal        how large the write-ahead log is, and how much of it readers keep from the database\n"
       "pending    transactions of this node that the log has not yet handed back");
   command->callback([path, json, &exit_code] {
     const Report report = read_report(*path);

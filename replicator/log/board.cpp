@@ -5,6 +5,7 @@
 
 #include "replicator/log/error.h"
 #include "replicator/log/jetstream_connection.h"
+#include "replicator/log/log_stream.h"
 #include "replicator/log/names.h"
 #include "replicator/log/server_urls.h"
 
@@ -99,6 +100,16 @@ class Board::Bucket {
     return entry_of(entry);
   }
 
+  std::optional<Sequence> end_of(const std::string& stream) {
+    jsStreamInfo* info = nullptr;
+    jsErrCode code = static_cast<jsErrCode>(0);
+    const natsStatus status = js_GetStreamInfo(&info, connection_.jetstream(), stream.c_str(), nullptr, &code);
+    const StreamInfoHandle owner(info);
+    if (code == JSStreamNotFoundErr) return std::nullopt;
+    require_nats(status, "the log cannot be looked at");
+    return Sequence(info->State.LastSeq);
+  }
+
   std::vector<BoardEntry> all() {
     kvWatchOptions options;
     kvWatchOptions_Init(&options);
@@ -187,6 +198,12 @@ std::vector<BoardEntry> Board::entries() {
   const std::shared_ptr<Bucket> open = bucket();
   const CloseOnFailure closing(open);
   return open ? open->all() : std::vector<BoardEntry>();
+}
+
+std::optional<Sequence> Board::log_end() {
+  const std::shared_ptr<Bucket> open = bucket();
+  const CloseOnFailure closing(open);
+  return open ? open->end_of(stream_name(settings_.cluster)) : std::nullopt;
 }
 
 // Whoever asks writes, and reads what time the broker has stamped on it.

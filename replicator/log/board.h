@@ -27,6 +27,8 @@
 #include <string_view>
 #include <vector>
 
+#include "replicator/log/names.h"
+
 namespace colony {
 
 struct BoardSettings {
@@ -69,6 +71,9 @@ class Board {
 
   // Lets go of it. Nothing happens if `who` does not have it.
   void release(const std::string& what, const std::string& who);
+
+  // How far the colony's log reaches, by the broker; nothing if it has none.
+  std::optional<Sequence> log_end();
 
   // Ends a call in progress, and makes later ones throw Interrupted.
   void interrupt();

@@ -21,6 +21,7 @@ void Applier::adopt(const std::string& snapshot_file) {
   NodeFile base(base_db);
   loaded_ = false;
   load();
+  const EndOfWait end_of_wait{*this};
   try {
     if (base.identity().cluster != file_.identity().cluster ||
         (!file_.epoch().empty() && base.epoch() != file_.epoch())) {
@@ -49,6 +50,7 @@ void Applier::adopt_once(Database& base_db, NodeFile& base) {
   COLONY_STEP("adoption.compared");
   index_outbox();
   WriteTransaction transaction(db_);
+  lock_taken();
   if (file_.position() != position_ || file_.outbox_end() < index_.end() || schema_.refresh(db_)) {
     throw LogUnavailable("the file has changed while a snapshot was compared with it");  // again
   }

@@ -61,15 +61,16 @@ Applier::Applier(const std::string& path, Log& log, Progress& progress, Status& 
       log_(log),
       progress_(progress),
       status_(status),
-      options_(std::move(options)) {
-  db_.wait_for_locks(options_.go_on_waiting);
+      options_(std::move(options)),
+      wal_(db_, status_) {
+  db_.wait_for_locks([this](int waited_ms) { return wait_for_lock(waited_ms); });
   // Instead of SQLite's own, which checkpoints before it says that the lock is free.
   sqlite3_wal_hook(
       db_.handle(),
       [](void* context, sqlite3*, const char*, int pages) {
         auto* const applier = static_cast<Applier*>(context);
         applier->released_ = Clock::now();
-        applier->wal_pages_ = pages;
+        applier->wal_.committed(pages);
         return SQLITE_OK;
       },
       this);
@@ -115,8 +116,44 @@ void Applier::answer_question() {
   progress_.grant(*open);
 }
 
+Clock::duration Applier::rest() const {
+  constexpr Clock::duration kLookAtWalEvery = std::chrono::milliseconds(5);
+  const Clock::duration rest = courtesy_.rest(Clock::now());
+  return wal_.is_holding_back() ? std::max(rest, kLookAtWalEvery) : rest;
+}
+
+// Asked by SQLite between two tries for a lock. People hear of it when it lasts.
+bool Applier::wait_for_lock(int waited_ms) {
+  constexpr Clock::duration kWorthTelling = std::chrono::milliseconds(200);
+  if (wal_.is_trying()) return false;
+  if (waited_ms == 0) lock_wait_began_ = Clock::now();
+  if (!lock_wait_told_ && Clock::now() - lock_wait_began_ >= kWorthTelling) {
+    lock_wait_told_ = true;
+    status_.set_lock_wait(lock_wait_began_);
+  }
+  return options_.go_on_waiting(waited_ms);
+}
+
+void Applier::lock_taken() {
+  if (!std::exchange(lock_wait_told_, false)) return;
+  status_.set_lock_wait(std::nullopt);
+}
+
+// Since when there is something to absorb.
+void Applier::tell_behind() {
+  const bool behind = position_ < std::max(log_.last_known(), head_);
+  if (std::exchange(behind_told_, behind) == behind) return;
+  status_.set_behind(behind ? std::optional(Clock::now()) : std::nullopt);
+}
+
 bool Applier::step(std::chrono::milliseconds wait) {
+  const EndOfWait end_of_wait{*this};
   try {
+    wal_.look(Clock::now());
+    if (wal_.is_holding_back()) {
+      wal_.hold_back(Clock::now());
+      return true;
+    }
     if (!loaded_) load();
     if (!met_log_) {
       meet_log();
@@ -134,7 +171,9 @@ bool Applier::step(std::chrono::milliseconds wait) {
     }
     COLONY_STEP("applier.fetched");
     check_next(messages_.front());
+    tell_behind();
     absorb();
+    tell_behind();
     if (loaded_) answer_question();
     return true;
   } catch (const LogUnavailable&) {
@@ -150,7 +189,9 @@ bool Applier::step(std::chrono::milliseconds wait) {
 // While one lives, the write lock is held.
 class Applier::Lock {
  public:
-  explicit Lock(Applier& applier) : applier_(applier), others_wrote_(applier.others_wrote()), from_(Clock::now()) {}
+  explicit Lock(Applier& applier) : applier_(applier), others_wrote_(applier.others_wrote()), from_(Clock::now()) {
+    applier.lock_taken();
+  }
   ~Lock() {
     const Clock::time_point until = applier_.released_ > from_ ? applier_.released_ : Clock::now();
     applier_.courtesy_.held(from_, until, others_wrote_);
@@ -174,7 +215,7 @@ void Applier::absorb() {
       COLONY_STEP("applier.outbox_read");
       Absorbed absorbed = absorb_once(messages_max, index_tries > 0);
       missed_ = {};
-      checkpoint();
+      wal_.checkpoint(Clock::now());
       COLONY_STEP("applier.checkpointed");
       tell(absorbed);
       COLONY_STEP("applier.told");
@@ -421,17 +462,6 @@ void Applier::tell(Absorbed& absorbed) {
   tell_pace(absorbed.own);
   if (absorbed.own_out_of_turn) progress_.need_resync();
   if (absorbed.barrier) options_.on_barrier(absorbed.barrier->first, absorbed.barrier->second);
-}
-
-// Keeps the write-ahead log short, so that no app's commit has to do it. In nobody's
-// way: it copies what no reader needs any more, and writers can go on. What it
-// could not do, the next one does.
-void Applier::checkpoint() {
-  constexpr int kPagesMax = 1000;
-  if (wal_pages_ < kPagesMax) return;
-  wal_pages_ = 0;
-  sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  COLONY_STEP("applier.log_written_back");
 }
 
 Clock::duration Applier::round_time() const {

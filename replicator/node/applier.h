@@ -35,6 +35,7 @@
 #include "replicator/node/rebase.h"
 #include "replicator/node/round_budget.h"
 #include "replicator/node/status.h"
+#include "replicator/node/wal_keeper.h"
 
 namespace colony {
 
@@ -80,7 +81,7 @@ class Applier {
   void adopt(const std::string& snapshot_file);
 
   // How long the caller should let pass before the next step, for the app's sake.
-  std::chrono::steady_clock::duration rest() const { return courtesy_.rest(std::chrono::steady_clock::now()); }
+  std::chrono::steady_clock::duration rest() const;
 
   Sequence position() const { return position_; }
 
@@ -109,6 +110,11 @@ class Applier {
   void answer_question();
   struct Round;
   class Lock;
+  // However a step ends, it then waits for nothing.
+  struct EndOfWait {
+    Applier& applier;
+    ~EndOfWait() { applier.lock_taken(); }
+  };
   void index_outbox();
   void finish_index(bool may_index_more);
   void absorb();
@@ -124,7 +130,9 @@ class Applier {
   void tell_accepted();
   void tell_pace(std::size_t own_absorbed);
   bool others_wrote();
-  void checkpoint();
+  bool wait_for_lock(int waited_ms);
+  void lock_taken();
+  void tell_behind();
   std::chrono::steady_clock::duration round_time() const;
 
   Database db_;
@@ -156,7 +164,10 @@ class Applier {
   Courtesy courtesy_;
   std::int64_t known_data_version_ = 0;
   std::chrono::steady_clock::time_point released_;  // when the latest commit let go of the lock
-  int wal_pages_ = 0;                               // after it
+  WalKeeper wal_;
+  std::chrono::steady_clock::time_point lock_wait_began_;
+  bool lock_wait_told_ = false;
+  bool behind_told_ = false;
 
   // What the rounds that were rolled back for it have missed, since the last that
   // was not.

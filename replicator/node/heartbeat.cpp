@@ -52,15 +52,23 @@ void Heartbeat::read_file() {
   }
 }
 
+// While the applier waits for the write lock, it does not ask how far the log is.
+void Heartbeat::look_at_log() {
+  if (!status_.view().lock_wait) return;
+  const std::optional<Sequence> end = board_.log_end();
+  if (end && *end > status_.view().log_head) status_.set_log_head(*end);
+}
+
 // False if the broker has not taken it.
 bool Heartbeat::beat(State state, const std::string& message) {
   read_file();
   beat_.state = to_string(state);
   beat_.error = message;
-  beat_.log_head = std::max(status_.view().log_head, beat_.position);
   asks_broker_ = true;
   bool taken = false;
   try {
+    look_at_log();
+    beat_.log_head = std::max(status_.view().log_head, beat_.position);
     put_beat(board_, beat_);
     taken = true;
   } catch (const Error&) {

@@ -33,6 +33,7 @@ class Heartbeat {
  private:
   void run();
   void read_file();
+  void look_at_log();
   bool beat(State state, const std::string& message);
 
   Database db_;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "replicator/node/file_watch.h"
 #include "replicator/node/heartbeat.h"
 #include "replicator/node/housekeeper.h"
+#include "replicator/node/lock_watch.h"
 #include "replicator/node/proof_worker.h"
 #include "replicator/node/publisher.h"
 #include "replicator/node/status.h"
@@ -38,7 +40,7 @@ constexpr auto kBrokerRetryMax = 2s;
 constexpr auto kHaltRetry = 3s;
 constexpr auto kStopWait = 1s;
 constexpr auto kReportEvery = 10s;
-constexpr int kSlowWriterMs = 5'000;
+constexpr auto kWatchEvery = 1s;
 
 // The identity, after making sure that this is not the copy of a file that
 // still stands where it was made.
@@ -130,7 +132,9 @@ class Sidecar::Implementation {
  public:
   explicit Implementation(SidecarSettings settings)
       : signals_(loop_, SIGTERM, SIGINT),
+        watch_timer_(loop_),
         settings_(resolved(std::move(settings))),
+        locks_(settings_.database),
         identity_((check_write_ahead_log(settings_.database), claim(settings_.database))),
         home_(home_of(settings_.database)),
         status_(Status::beside(settings_.database)),
@@ -163,6 +167,7 @@ class Sidecar::Implementation {
     signals_.async_wait([this](const boost::system::error_code& error, int) {
       if (!error) stop();
     });
+    keep_watch();
     std::optional<Housekeeper> housekeeper;
     if (!settings_.snapshot_url.empty()) housekeeper.emplace(housekeeping());
     std::thread applying([this] { apply(), ended(); });
@@ -187,13 +192,7 @@ class Sidecar::Implementation {
   Applier::Options applier_options() {
     Applier::Options options;
     options.home = home_;
-    options.go_on_waiting = [this](int waited_ms) {
-      if (waited_ms >= kSlowWriterMs && !writer_reported_.exchange(true)) {
-        spdlog::warn("an app has held the write lock for {} s; waiting", waited_ms / 1000);
-      }
-      if (waited_ms == 0) writer_reported_ = false;
-      return !stopping_;
-    };
+    options.go_on_waiting = [this](int) { return !stopping_; };
     options.on_barrier = [this](const BarrierEntry& barrier, Sequence position) { proofs_.answer(barrier, position); };
     return options;
   }
@@ -376,6 +375,15 @@ class Sidecar::Implementation {
     }
   }
 
+  // Once a second, of what lasts too long.
+  void keep_watch() {
+    locks_.look(status_->view(), std::chrono::steady_clock::now());
+    watch_timer_.expires_after(kWatchEvery);
+    watch_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) keep_watch();
+    });
+  }
+
   void check_file() {
     struct stat now {};
     const bool there = stat(settings_.database.c_str(), &now) == 0;
@@ -386,7 +394,9 @@ class Sidecar::Implementation {
   // First, so that a signal that comes while the rest is made is kept for run().
   boost::asio::io_context loop_;
   boost::asio::signal_set signals_;
+  boost::asio::steady_timer watch_timer_;
   SidecarSettings settings_;
+  LockWatch locks_;  // before whatever has the database open
   Identity identity_;
   Home home_;
   struct stat file_ {};
@@ -394,7 +404,6 @@ class Sidecar::Implementation {
   Progress progress_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> file_gone_{false};
-  std::atomic<bool> writer_reported_{false};
   // Of the applier's thread.
   std::string reported_;
   std::optional<std::chrono::steady_clock::time_point> catching_up_since_, catching_up_reported_;

@@ -34,6 +34,11 @@ void store_text(char (&field)[N], const std::string& text) {
   field[size] = '\0';
 }
 
+StatusView::Since since(std::int64_t ns) {
+  if (ns == 0) return std::nullopt;
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(ns));
+}
+
 }  // namespace
 
 // A reader in another process sees a whole page or tries again: `version` is odd
@@ -54,6 +59,10 @@ struct Status::Page {
   double entries_per_s;
   std::uint64_t sent;
   double transactions_per_s;
+  std::int64_t lock_wait_ns;  // since when, by CLOCK_MONOTONIC; 0: not at all
+  std::int64_t behind_ns;
+  std::int64_t checkpoint_blocked_ns;
+  char stalled[512];
 
   void begin() { version.fetch_add(1, std::memory_order_acq_rel); }
   void end() { version.fetch_add(1, std::memory_order_acq_rel); }
@@ -73,6 +82,10 @@ struct Status::Page {
     view.trouble = std::string(trouble, strnlen(trouble, sizeof trouble));
     view.catching_up = {Sequence(catching_up_from), entries_per_s};
     view.sending = {sent, transactions_per_s};
+    view.lock_wait = since(lock_wait_ns);
+    view.behind = since(behind_ns);
+    view.checkpoint_blocked = since(checkpoint_blocked_ns);
+    view.stalled = std::string(stalled, strnlen(stalled, sizeof stalled));
     view.version = std::string(program, strnlen(program, sizeof program));
     return view;
   }
@@ -252,6 +265,24 @@ void Status::set_sending(const Sending& sending) {
   page_->begin();
   page_->sent = sending.sent;
   page_->transactions_per_s = sending.transactions_per_s;
+  page_->end();
+}
+
+void Status::set_since(std::int64_t Page::*field, StatusView::Since since) {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  page_->*field = since ? std::chrono::nanoseconds(since->time_since_epoch()).count() : 0;
+  page_->end();
+}
+
+void Status::set_lock_wait(StatusView::Since since) { set_since(&Page::lock_wait_ns, since); }
+void Status::set_behind(StatusView::Since since) { set_since(&Page::behind_ns, since); }
+void Status::set_checkpoint_blocked(StatusView::Since since) { set_since(&Page::checkpoint_blocked_ns, since); }
+
+void Status::set_stalled(const std::string& stalled) {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  store_text(page_->stalled, stalled);
   page_->end();
 }
 

@@ -54,6 +54,12 @@ struct StatusView {
   std::string trouble;     // with snapshots; empty: none
   CatchingUp catching_up;  // of the latest time, if it is not kCatchingUp now
   Sending sending;
+  // Since when, if at all. CLOCK_MONOTONIC, which all processes of a machine share.
+  using Since = std::optional<std::chrono::steady_clock::time_point>;
+  Since lock_wait;           // the applier waits for the write lock that an app has
+  Since behind;              // there is something in the log that the file has not absorbed
+  Since checkpoint_blocked;  // readers keep the write-ahead log from being copied into the database
+  std::string stalled;       // which loop makes no progress, and what to do; empty: none
 };
 
 class Status {
@@ -74,6 +80,10 @@ class Status {
   void set_trouble(const std::string& trouble);
   void set_catching_up(const CatchingUp& catching_up);
   void set_sending(const Sending& sending);
+  void set_lock_wait(StatusView::Since since);
+  void set_behind(StatusView::Since since);
+  void set_checkpoint_blocked(StatusView::Since since);
+  void set_stalled(const std::string& stalled);
   StatusView view() const;
 
   // Until the state is another one than `seen`, end_waits() was called or the time
@@ -85,6 +95,8 @@ class Status {
 
  private:
   struct Page;
+
+  void set_since(std::int64_t Page::*field, StatusView::Since since);
 
   Page* page_ = nullptr;  // mapped, or on the heap
   int file_ = -1;

@@ -194,24 +194,6 @@ class Run(ColonyTest):
         cluster.nodes[0].sql("PRAGMA journal_mode = DELETE;")
         self.refused(colony("run", cluster.nodes[0].path), "WAL")
 
-    def test_slow_writer(self):
-        """An app keeps the write lock for 8 s: the sidecar waits, says so, and catches up."""
-        cluster = self.running(SCHEMA, nodes="ab")
-        a, b = cluster.nodes
-        db = b.connect()
-        db.execute("BEGIN IMMEDIATE")
-        db.execute("INSERT INTO entries VALUES('b', 1, 'slowly')")
-        release = time.monotonic() + 8
-        for n in range(50):
-            a.sql(f"INSERT INTO entries VALUES('a', {n}, 'quickly')")
-        a.wait()
-        until(lambda: "held the write lock" in b.said(), "b says that it waits", timeout=8)
-        until(lambda: time.monotonic() >= release, "8 s are over", timeout=9)
-        self.assertEqual((b.status()["position"], b.one("SELECT count(*) FROM entries")), (2, 0))
-        self.assertEqual(b.said().count("held the write lock"), 1)
-        db.execute("COMMIT")
-        self.assertEqual(len(cluster.assert_equal(timeout=10)["entries"]), 51)
-
     def test_idle_sidecar_uses_no_cpu(self):
         cluster = self.running(SCHEMA, nodes="abcd")
         cluster.nodes[0].sql("INSERT INTO entries VALUES('a', 1, 'x')")
