@@ -126,7 +126,7 @@ class Locks(ColonyTest):
 
         def blocked():
             status = b.status()
-            return (status["wal"]["blocked_s"] or 0) >= 10 and status["wal"]["bytes"] > 16 << 20 and status
+            return (status["wal"]["blocked_s"] or 0) >= 11 and status["wal"]["bytes"] > 16 << 20 and status
         status = until(blocked, lambda: f"b says who is in the way: {b.status()}")
         self.assertIn(os.getpid(), [holder["pid"] for holder in status["wal"]["blocked_by"]])
         self.assertGreater(status["wal"]["not_checkpointed"], 1000)
