@@ -65,10 +65,14 @@ JetStreamConnection::JetStreamConnection(const std::vector<std::string>& urls, c
   jsCtx* jetstream = nullptr;
   require_nats(natsConnection_JetStream(&jetstream, connection, &jetstream_options), "JetStream cannot be set up");
   jetstream_.reset(jetstream);
+  clock_watch_.emplace(*this);
 }
 
 // Closed first: the library then knows that nobody waits for anything.
-JetStreamConnection::~JetStreamConnection() { close(); }
+JetStreamConnection::~JetStreamConnection() {
+  clock_watch_.reset();
+  close();
+}
 
 void JetStreamConnection::retire(NatsSubscriptionHandle subscription) {
   if (!subscription) return;

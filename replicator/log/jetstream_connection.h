@@ -1,5 +1,6 @@
 // One connection to a broker and its JetStream, from its making to its loss. It
-// is never re-made: a new connection is a new object.
+// is never re-made: a new connection is a new object. It is closed when the machine's
+// clock is set back (clock_watch.h).
 //
 // What says who we are to the broker (authentication, TLS) belongs here, so that
 // the log and the object store are let in alike.
@@ -7,9 +8,11 @@
 // Threads: any. Included by the JetStream adapters' own files only.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "replicator/log/clock_watch.h"
 #include "replicator/log/error.h"
 #include "replicator/log/nats_handles.h"
 
@@ -54,6 +57,7 @@ class JetStreamConnection {
  private:
   NatsConnectionHandle connection_;
   JetStreamHandle jetstream_;
+  std::optional<ClockWatch> clock_watch_;  // goes first, so that it meets no connection that is half gone
 };
 
 // For a failed JetStream call: throws LogUnavailable that begins with `what`, or

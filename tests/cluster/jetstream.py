@@ -9,8 +9,8 @@ import socket
 
 
 class Client:
-    def __init__(self, port, timeout=10):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, timeout=10, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout)
         self.input = self.socket.makefile("rb")
         self.info = json.loads(self.input.readline().split(b" ", 1)[1])
         self.inbox = "_INBOX.test"
