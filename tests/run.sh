@@ -146,6 +146,7 @@ else
   when_built release gtest 'broker tests' 300 build/release/bin/cluster_tests
   BUILD=build/release when_built release suite 'cluster' 900 tests/cluster/run.sh
   BUILD=build/release when_built release suite 'crash matrix' 400 tests/crash/run.sh
+  BUILD=build/release when_built release check 'soak, does it notice' 150 tests/soak.sh --minutes 0.15 --seed 1 --self-test
 
   build asan unit_tests sim sim_tests cluster_tests colony_ext fuzzers
   when_built asan gtest 'unit tests, asan' 400 build/asan/bin/unit_tests
