@@ -2,55 +2,12 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include "replicator/node/applier.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/node/publisher.h"
-#include "tests/bench/memory_log.h"
 #include "tests/bench/process.h"
+#include "tests/bench/stepped_node.h"
 #include "tests/bench/workload.h"
 
 namespace colony::bench {
 namespace {
-
-constexpr auto kNoWait = std::chrono::milliseconds(0);
-
-// A node without its threads: the very loops, stepped by hand.
-class Node {
- public:
-  Node(const std::string& path, const std::string& name, std::shared_ptr<MemoryLog::Messages> messages)
-      : log_(std::move(messages), name),
-        publisher_(path, log_, progress_, {.hello = {home_of(path).host, home_of(path).path, COLONY_VERSION}}),
-        applier_(path, log_, progress_, status_, applier_options(path)) {}
-
-  // Everything that the log has.
-  void absorb() {
-    while (applier_.position() < log_.last_known()) applier_.step(kNoWait);
-  }
-
-  // Until nothing is left to be sent or absorbed.
-  void run() {
-    for (;;) {
-      const bool moved = applier_.step(kNoWait);
-      const bool sent = publisher_.step();
-      if (!moved && !sent) return;
-    }
-  }
-
-  MemoryLog& log() { return log_; }
-
- private:
-  static Applier::Options applier_options(const std::string& path) {
-    Applier::Options options;
-    options.home = home_of(path);
-    return options;
-  }
-
-  MemoryLog log_;
-  Progress progress_;
-  Status status_;
-  Publisher publisher_;
-  Applier applier_;
-};
 
 enum Variant : std::size_t { kPlain, kApplier, kVariants };
 
@@ -68,7 +25,7 @@ class ApplyFiles {
         continue;
       }
       Program({settings.program, "init", path, "--cluster", "bench", "--node", name}, directory / "init.log").finish();
-      (name == std::string_view("a") ? a_ : b_) = std::make_unique<Node>(path, name, messages_);
+      (name == std::string_view("a") ? a_ : b_) = std::make_unique<SteppedNode>(path, name, messages_);
     }
     app_a_ = std::make_unique<App>(directory / "a.db", kind, settings.extension.string());
     b_reader_ = Database(directory / "b.db", Database::Mode::kReadWrite);
@@ -108,7 +65,7 @@ class ApplyFiles {
   }
 
   App& plain() { return *plain_; }
-  Node& b() { return *b_; }
+  SteppedNode& b() { return *b_; }
 
   // Both have the same rows: what was measured was the same work.
   void check(const TableKind& kind) {
@@ -121,7 +78,7 @@ class ApplyFiles {
   Workload workload_;
   std::shared_ptr<MemoryLog::Messages> messages_;
   std::unique_ptr<App> plain_, app_a_;
-  std::unique_ptr<Node> a_, b_;
+  std::unique_ptr<SteppedNode> a_, b_;
   Database b_reader_;
 };
 

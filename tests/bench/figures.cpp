@@ -50,6 +50,15 @@ void Figures::add(std::string key, std::string what, const Summary& summary, std
       {std::move(key), std::move(what), summary.median, {{summary.min, summary.max}}, target});
 }
 
+void Figures::add(Curve curve) {
+  group(curve.title);
+  for (const Curve::Point& point : curve.points) {
+    add(fmt::format("{}_at_{:.0f}", curve.key, point.x),
+        fmt::format("{} at {:.0f} {}", curve.y_title, point.x, curve.x_title), point.y);
+  }
+  curves_.push_back(std::move(curve));
+}
+
 void Figures::fact(std::string key, std::string value) { facts_.emplace_back(std::move(key), std::move(value)); }
 
 std::string Figures::table() const {
@@ -67,6 +76,21 @@ std::string Figures::table() const {
       line.erase(line.find_last_not_of(' ') + 1);
       out += line + '\n';
     }
+  }
+  return out;
+}
+
+std::string Figures::json_of_curves() const {
+  std::string out;
+  for (const Curve& curve : curves_) {
+    std::string points;
+    for (const Curve::Point& point : curve.points) {
+      points += fmt::format("{}{{\"x\": {}, \"y\": {}, \"min\": {}, \"max\": {}}}", points.empty() ? "" : ", ", point.x,
+                            shown(point.y.median), shown(point.y.min), shown(point.y.max));
+    }
+    out += fmt::format("{}{{\"key\": {}, \"title\": {}, \"x_title\": {}, \"y_title\": {}, \"points\": [{}]}}",
+                       out.empty() ? "" : ", ", json_string(curve.key), json_string(curve.title),
+                       json_string(curve.x_title), json_string(curve.y_title), points);
   }
   return out;
 }
@@ -95,6 +119,7 @@ std::string Figures::json() const {
   }
   append(members, "targets", "{" + targets + "}");
   append(members, "ranges", "{" + ranges + "}");
+  append(members, "curves", "[" + json_of_curves() + "]");
   return "{" + members + "}";
 }
 

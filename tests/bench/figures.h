@@ -28,12 +28,26 @@ struct Figure {
   bool meets_target() const;
 };
 
+// How a figure grows with something.
+struct Curve {
+  struct Point {
+    double x = 0;
+    Summary y;
+  };
+  std::string key;               // of the JSON document
+  std::string title;             // for people
+  std::string x_title, y_title;  // with units
+  std::vector<Point> points;
+};
+
 class Figures {
  public:
   // Begins a group of the table.
   void group(std::string title);
   void add(std::string key, std::string what, double value, std::optional<Target> target = std::nullopt);
   void add(std::string key, std::string what, const Summary& summary, std::optional<Target> target = std::nullopt);
+  // As a plot in the report; in the table, a line for each point.
+  void add(Curve curve);
   // What the figures were measured on.
   void fact(std::string key, std::string value);
 
@@ -45,7 +59,10 @@ class Figures {
     std::string title;
     std::vector<Figure> figures;
   };
+  std::string json_of_curves() const;
+
   std::vector<Group> groups_;
+  std::vector<Curve> curves_;
   std::vector<std::pair<std::string, std::string>> facts_;
 };
 

@@ -19,8 +19,14 @@ struct Settings {
   double visible_seconds() const { return quick ? 2 : 12; }
   double idle_seconds() const { return quick ? 2 : 10; }
   std::int64_t offline_rows() const { return quick ? 100'000 : 1'000'000; }  // of each of two nodes
-  std::int64_t large_rows() const { return quick ? 100'000 : 1'000'000; }    // in one commit
-  std::int64_t locks_rows() const { return quick ? 20'000 : 100'000; }       // that another node has committed
+  int growth_rounds() const { return quick ? 3 : 7; }
+  double growth_round_seconds() const { return quick ? 0.05 : 0.2; }  // of plain SQLite
+  std::int64_t growth_table_rows_max() const { return quick ? 100'000 : 10'000'000; }
+  std::int64_t growth_backlog_max() const { return quick ? 10'000 : 1'000'000; }
+  std::int64_t growth_commits() const { return quick ? 100 : 1000; }  // of 10 rows, per round
+  int growth_node_rounds() const { return quick ? 2 : 5; }
+  std::int64_t large_rows() const { return quick ? 100'000 : 1'000'000; }  // in one commit
+  std::int64_t locks_rows() const { return quick ? 20'000 : 100'000; }     // that another node has committed
 };
 
 }  // namespace colony::bench

@@ -164,13 +164,31 @@ void App::keep_own_outbox() {
 
 void App::checkpoint() { db_.query_text("PRAGMA wal_checkpoint(RESTART)"); }
 
-void create_file(const std::string& path, const TableKind& kind, const std::vector<RowChange>& rows) {
+namespace {
+
+void create_table(const std::string& path, const TableKind& kind) {
   { const std::ofstream empty(path, std::ios::trunc); }
-  {
-    Database db(path, Database::Mode::kReadWrite);
-    db.execute(kind.create);
-  }
+  Database(path, Database::Mode::kReadWrite).execute(kind.create);
+}
+
+}  // namespace
+
+void create_file(const std::string& path, const TableKind& kind, const std::vector<RowChange>& rows) {
+  create_table(path, kind);
   App(path, kind).execute(rows, 1000);
+}
+
+void create_file(const std::string& path, const TableKind& kind, Workload& workload, std::int64_t rows) {
+  constexpr std::int64_t kChunk = 50'000;
+  create_table(path, kind);
+  App app(path, kind);
+  app.database().execute("PRAGMA cache_size = -2000000");  // keys are random: all of the tables' trees are touched
+  for (std::int64_t done = 0; done < rows;) {
+    const std::int64_t count = std::min(kChunk, rows - done);
+    app.execute(workload.next(Verb::kInsert, static_cast<std::size_t>(count)), static_cast<std::size_t>(count));
+    done += count;
+  }
+  app.checkpoint();
 }
 
 }  // namespace colony::bench

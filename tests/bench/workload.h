@@ -94,5 +94,7 @@ class App {
 
 // A new file with the table and kRowsAtStart rows, from `workload`.
 void create_file(const std::string& path, const TableKind& kind, const std::vector<RowChange>& rows);
+// The same with so many rows, which need not fit into memory.
+void create_file(const std::string& path, const TableKind& kind, Workload& workload, std::int64_t rows);
 
 }  // namespace colony::bench

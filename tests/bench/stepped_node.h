@@ -1,0 +1,34 @@
+// A node without its threads: the very loops of the sidecar, stepped by hand over a
+// log in memory.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "replicator/node/applier.h"
+#include "replicator/node/publisher.h"
+#include "tests/bench/memory_log.h"
+
+namespace colony::bench {
+
+class SteppedNode {
+ public:
+  // `path` is a file that `colony init` has made node `name`.
+  SteppedNode(const std::string& path, const std::string& name, std::shared_ptr<MemoryLog::Messages> messages);
+
+  // Everything that the log has.
+  void absorb();
+  // Until nothing is left to be sent or absorbed.
+  void run();
+
+  MemoryLog& log() { return log_; }
+
+ private:
+  MemoryLog log_;
+  Progress progress_;
+  Status status_;
+  Publisher publisher_;
+  Applier applier_;
+};
+
+}  // namespace colony::bench
