@@ -1,0 +1,206 @@
+// colony-load: users by the thousand, for metad on some nodes or for the files
+// themselves; measures, and checks that nothing that was acknowledged is lost.
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+
+#include "tests/load/generator/run.h"
+#include "tests/load/open_files.h"
+
+namespace {
+
+load::HttpNode node_of(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  const std::string port = colon == text.npos ? "" : text.substr(colon + 1);
+  if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != port.npos) {
+    throw CLI::ValidationError("--node", "'" + text + "' is no ADDRESS:PORT");
+  }
+  return {text.substr(0, colon), static_cast<std::uint16_t>(std::stoi(port))};
+}
+
+std::pair<std::string, std::string> process_of(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == text.npos) throw CLI::ValidationError("--process", "'" + text + "' is no NAME=PIDFILE");
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+void parse_mix(const std::string& text, load::Mix& mix) {
+  const std::pair<const char*, double*> shares[] = {
+      {"read", &mix.read}, {"list", &mix.list}, {"write", &mix.write}, {"cas", &mix.compare_and_set}};
+  for (const auto& [name, share] : shares) *share = 0;
+  for (const std::string& part : CLI::detail::split(text, ',')) {
+    const std::size_t equals = part.find('=');
+    bool known = false;
+    for (const auto& [name, share] : shares) {
+      if (equals == part.npos || part.substr(0, equals) != name) continue;
+      known = CLI::detail::lexical_cast(part.substr(equals + 1), *share) && *share >= 0;
+    }
+    if (!known)
+      throw CLI::ValidationError("--mix", "'" + part + "' is none of read=, list=, write=, cas= with a share");
+  }
+  if (mix.read + mix.list + mix.write + mix.compare_and_set <= 0)
+    throw CLI::ValidationError("--mix", "all shares are 0");
+}
+
+struct Arguments {
+  load::Settings settings;
+  std::vector<std::string> nodes, processes;
+  std::string mix, prepare, keys = "zipf";
+  double rate = 0;
+  bool closed = false;
+};
+
+void describe(CLI::App& app, Arguments& arguments) {
+  load::Settings& settings = arguments.settings;
+  app.set_version_flag("--version", COLONY_VERSION);
+  app.add_option("--prepare", arguments.prepare,
+                 "Only fill this plain file (the demo's schema) with the rows to ask for");
+  app.add_option("--node", arguments.nodes, "ADDRESS:PORT of a node's metad; repeated");
+  app.add_option("--direct", settings.direct, "Instead: files, each opened by a worker process, no HTTP")
+      ->delimiter(',');
+  app.add_option("--extension", settings.extension, "colony.so, for --direct");
+  app.add_option("--files", settings.files, "The nodes' files, in their order, to measure when commits are visible")
+      ->delimiter(',');
+  app.add_option("--process", arguments.processes, "NAME=PIDFILE of a process whose CPU and memory to note; repeated");
+  app.add_option("--users", settings.users, "Users, each with a connection")
+      ->check(CLI::Range(1, 4'000'000))
+      ->capture_default_str();
+  app.add_option("--think", settings.think_s, "Seconds between two actions of a user, on average")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  app.add_option("--rate", arguments.rate, "Instead of --think: actions a second of all users together");
+  app.add_flag("--closed", arguments.closed,
+               "Think after an answer (closed loop); else act at times that do not wait for answers");
+  app.add_option("--ramp", settings.ramp_s, "Seconds within which the users come")->capture_default_str();
+  app.add_option("--warm-up", settings.warm_up_s, "Seconds after that which do not count")->capture_default_str();
+  app.add_option("--seconds", settings.seconds, "Seconds that count")->capture_default_str();
+  app.add_option("--session", settings.session_actions, "Actions in a user's session, on average; 0: it never ends");
+  app.add_option("--mix", arguments.mix, "Shares of the actions (default read=80,list=10,write=8,cas=2)");
+  app.add_option("--new-objects", settings.mix.new_objects, "Share of the writes that add an object of their own")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--keys", arguments.keys, "zipf or uniform")
+      ->check(CLI::IsMember({"zipf", "uniform"}))
+      ->capture_default_str();
+  app.add_option("--skew", settings.skew, "Exponent of Zipf's law")
+      ->check(CLI::Range(0.01, 5.0))
+      ->capture_default_str();
+  app.add_option("--values", settings.dataset.keys, "Shared values that there are")
+      ->check(CLI::Range(1, 9'999'999))
+      ->capture_default_str();
+  app.add_option("--objects", settings.dataset.objects, "Objects that there are")
+      ->check(CLI::Range(20, 1'999'999))
+      ->capture_default_str();
+  app.add_option("--value-bytes", settings.dataset.value_bytes, "Size of a value")
+      ->check(CLI::Range(24, 60'000))
+      ->capture_default_str();
+  app.add_option("--probes", settings.probes_per_s, "Commits a second on each node whose way is timed")
+      ->capture_default_str();
+  app.add_option("--timeout", settings.timeout_s, "Seconds after which an answer is given up")->capture_default_str();
+  app.add_option("--settle", settings.settle_s, "Seconds that the nodes have, at the end, to become equal")
+      ->capture_default_str();
+  app.add_flag("--may-lose-node", settings.may_lose_node,
+               "A connection that breaks is no error: its user goes elsewhere");
+  app.add_flag("--knee", settings.find_knee, "Raise the rate step by step until the p99 of a step is over the limit");
+  app.add_option("--knee-factor", settings.knee.factor, "What a step multiplies the rate by")
+      ->check(CLI::Range(1.01, 10.0))
+      ->capture_default_str();
+  app.add_option("--knee-seconds", settings.knee.step_s, "Seconds of a step")->capture_default_str();
+  app.add_option("--knee-limit", settings.knee.limit_ms, "Milliseconds of the limit")->capture_default_str();
+  app.add_option("--seed", settings.seed, "Of what is drawn")->capture_default_str();
+  app.add_option("--report", settings.report, "Where to write the figures, as JSON (default: stdout)");
+  app.add_option("--measuring-file", settings.measuring_file, "A file to make when the part that counts begins");
+}
+
+void complete(Arguments& arguments) {
+  load::Settings& settings = arguments.settings;
+  for (const std::string& node : arguments.nodes) settings.nodes.push_back(node_of(node));
+  for (const std::string& process : arguments.processes) settings.processes.push_back(process_of(process));
+  if (!arguments.mix.empty()) parse_mix(arguments.mix, settings.mix);
+  if (arguments.keys == "uniform") settings.skew = 0;
+  if (arguments.rate > 0) settings.think_s = settings.users / arguments.rate;
+  settings.open_loop = !arguments.closed;
+  if (!arguments.prepare.empty()) return;
+  if (settings.nodes.empty() == settings.direct.empty()) {
+    throw CLI::ValidationError("--node", "name nodes, or files by --direct");
+  }
+  if (settings.nodes.size() + settings.direct.size() > 64) throw CLI::ValidationError("--node", "64 nodes at most");
+  const bool needs_think = settings.open_loop || settings.find_knee;
+  if (needs_think && settings.think_s <= 0) throw CLI::ValidationError("--think", "only with --closed it can be 0");
+  if (!settings.files.empty() && settings.files.size() != settings.nodes.size()) {
+    throw CLI::ValidationError("--files", "one for each --node, or none");
+  }
+}
+
+// What a person wants to know first.
+void summarize(const nlohmann::json& report) {
+  const auto& totals = report["totals"];
+  if (report.contains("knee_rate")) {
+    std::fprintf(stderr, "knee: %.0f actions/s\n", report["knee_rate"].get<double>());
+  } else {
+    std::fprintf(stderr, "%.0f/s; p99 of reads %.1f ms, of writes %.1f ms, visible %.0f ms; %llu errors\n",
+                 totals["answers_per_s"].get<double>(), totals["reads"]["p99_ms"].get<double>(),
+                 totals["writes"]["p99_ms"].get<double>(), totals["visible"]["p99_ms"].get<double>(),
+                 static_cast<unsigned long long>(totals["error_count"].get<std::uint64_t>()));
+  }
+  for (const auto& [kind, times] : totals["errors"].items()) {
+    std::fprintf(stderr, "error, %llu times: %s\n", static_cast<unsigned long long>(times.get<std::uint64_t>()),
+                 kind.c_str());
+  }
+  if (report.contains("failure")) {
+    std::fprintf(stderr, "colony-load: %s\n", report["failure"].get<std::string>().c_str());
+    return;
+  }
+  const auto& verdict = report["verdict"];
+  std::fprintf(stderr,
+               "%llu acknowledged writes: %llu everywhere, %llu overwritten later, %llu lost; %llu rows differ\n",
+               static_cast<unsigned long long>(verdict["acknowledged"].get<std::uint64_t>()),
+               static_cast<unsigned long long>(verdict["present"].get<std::uint64_t>()),
+               static_cast<unsigned long long>(verdict["overwritten"].get<std::uint64_t>()),
+               static_cast<unsigned long long>(verdict["lost"].get<std::uint64_t>()),
+               static_cast<unsigned long long>(verdict["differing"].get<std::uint64_t>()));
+  for (const auto& example : verdict["examples"]) std::fprintf(stderr, "  %s\n", example.get<std::string>().c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app(
+      "Simulates users of metad on some nodes, or of their files, and measures.\n"
+      "Exit code: 0; 1 if there were errors or something was lost; 2 if it could not be done.",
+      "colony-load");
+  describe(app, arguments);
+  try {
+    app.parse(argc, argv);
+    complete(arguments);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const load::Settings& settings = arguments.settings;
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    if (!arguments.prepare.empty()) {
+      load::prepare(arguments.prepare, settings.dataset);
+      return 0;
+    }
+    if (settings.direct.empty()) load::raise_open_files(settings.users + 200);
+    std::vector<load::DirectWorker> workers;
+    for (unsigned node = 0; node < settings.direct.size(); ++node) {
+      workers.push_back(load::start_direct_worker(settings.direct[node], settings.extension, node));
+    }
+    const nlohmann::json report = load::run(settings, workers);
+    if (settings.report.empty()) {
+      std::printf("%s\n", report.dump(1).c_str());
+    } else if (!(std::ofstream(settings.report) << report.dump(1) << '\n')) {
+      throw std::runtime_error("cannot write " + settings.report);
+    }
+    summarize(report);
+    return report["ok"].get<bool>() ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "colony-load: %s\n", error.what());
+    return 2;
+  }
+}

@@ -1,0 +1,265 @@
+#include "tests/load/generator/run.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "tests/load/generator/crowd.h"
+#include "tests/load/generator/direct_target.h"
+#include "tests/load/generator/http_target.h"
+#include "tests/load/generator/report.h"
+#include "tests/load/generator/rows.h"
+#include "tests/load/metad/write_queue.h"
+
+namespace load {
+namespace {
+
+using metad::monotonic_ns;
+using nlohmann::json;
+
+// What the end of the order of two nodes' writes is: see ledger.h.
+constexpr std::int64_t kOrderNs = 30'000'000'000;
+
+class Run {
+ public:
+  Run(const Settings& settings, const std::vector<DirectWorker>& workers)
+      : settings_(settings),
+        nodes_(settings.direct.empty() ? settings.nodes.size() : settings.direct.size()),
+        files_(settings.direct.empty() ? settings.files : settings.direct),
+        ledger_(settings.dataset.keys),
+        tick_(loop_),
+        signals_(loop_, SIGINT, SIGTERM) {
+    if (nodes_ > 1 && files_.size() == nodes_ && settings.probes_per_s > 0) {
+      visibility_ = std::make_unique<Visibility>(files_);
+      prober_ = std::make_unique<Prober>(loop_, *visibility_, settings.users, nodes_, settings.probes_per_s);
+    }
+    crowd_ = std::make_unique<Crowd>(loop_, settings, nodes_, ledger_, figures_, prober_.get());
+    const std::size_t users = settings.users + nodes_;
+    if (settings.direct.empty()) {
+      target_ = std::make_unique<HttpTarget>(loop_, *crowd_, settings.nodes, users, settings.dataset.value_bytes);
+    } else {
+      target_ = std::make_unique<DirectTarget>(loop_, *crowd_, workers, users, settings.dataset.value_bytes);
+    }
+    for (const auto& [name, pid_file] : settings.processes) usage_.watch(name, pid_file);
+    usage_.watch_self("colony-load");
+  }
+
+  json go() {
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+      if (!error) interrupted_ = true;
+    });
+    begin_ns_ = monotonic_ns();
+    tick();
+    arrive();
+    settings_.find_knee ? find_knee() : measure();
+    drain();
+    return verdict();
+  }
+
+ private:
+  void pass(double seconds) {
+    const std::int64_t end_ns = monotonic_ns() + static_cast<std::int64_t>(seconds * 1e9);
+    while (!interrupted_ && monotonic_ns() < end_ns) {
+      loop_.run_for(std::chrono::nanoseconds(std::min<std::int64_t>(end_ns - monotonic_ns(), 100'000'000)));
+    }
+  }
+
+  void arrive() {
+    doing_ = "users come";
+    if (prober_) prober_->start(*target_);
+    crowd_->arrive(*target_, settings_.ramp_s);
+    pass(settings_.ramp_s);
+    // Those whose connection took longer.
+    const std::int64_t end_ns = monotonic_ns() + 60'000'000'000;
+    while (!interrupted_ && crowd_->connected() < settings_.users && monotonic_ns() < end_ns) pass(0.1);
+    if (!interrupted_ && crowd_->connected() == 0)
+      throw std::runtime_error("nobody could connect: do the services run?");
+    connected_at_start_ = crowd_->connected();
+    doing_ = "warming up";
+    pass(settings_.warm_up_s);
+  }
+
+  void begin_measuring() {
+    figures_.end_part(0);  // what happened before does not count
+    crowd_->begin_measuring();
+    measured_ = true;
+    if (!settings_.measuring_file.empty()) std::ofstream(settings_.measuring_file) << monotonic_ns() << '\n';
+  }
+
+  void measure() {
+    doing_ = "measuring";
+    begin_measuring();
+    const std::int64_t from_ns = monotonic_ns();
+    pass(settings_.seconds);
+    crowd_->end_measuring();
+    measured_s_ = static_cast<double>(monotonic_ns() - from_ns) / 1e9;
+  }
+
+  void find_knee() {
+    steps_ = json::array();
+    double rate = settings_.users / settings_.think_s;
+    for (unsigned step = 0; step < settings_.knee.steps_max && !interrupted_; ++step, rate *= settings_.knee.factor) {
+      doing_ = fmt::format("{:.0f}/s", rate);
+      crowd_->set_think(settings_.users / rate);
+      pass(1);  // what comes from the rate before
+      begin_measuring();
+      const std::int64_t from_ns = monotonic_ns();
+      pass(settings_.knee.step_s);
+      const Totals totals = figures_.end_part(static_cast<double>(monotonic_ns() - from_ns) / 1e9);
+      if (interrupted_) break;
+      const double p99_ms = std::max(totals.reads.at_ms(0.99), totals.writes.at_ms(0.99));
+      const bool is_over = p99_ms > settings_.knee.limit_ms || totals.answers() == 0;
+      json row = json_of(totals);
+      row["rate"] = rate;
+      row["p99_ms"] = p99_ms;
+      row["over"] = is_over;
+      steps_.push_back(row);
+      step_errors_ += totals.error_count();
+      if (is_over) break;
+      knee_rate_ = rate;
+    }
+    crowd_->end_measuring();
+  }
+
+  void drain() {
+    doing_ = "ending";
+    crowd_->stop();
+    const std::int64_t end_ns = monotonic_ns() + static_cast<std::int64_t>(settings_.timeout_s * 1e9);
+    while (crowd_->asking() > 0 && monotonic_ns() < end_ns) {
+      loop_.run_for(std::chrono::milliseconds(20));
+    }
+    crowd_->give_up();
+    if (prober_) {
+      prober_->stop();
+      loop_.run_for(std::chrono::milliseconds(200));
+    }
+  }
+
+  NodeRows rows_of(std::size_t node) const {
+    const std::uint32_t keys = settings_.dataset.keys;
+    return settings_.direct.empty() ? rows_by_http(settings_.nodes[node], keys) : rows_of_file(files_[node], keys);
+  }
+
+  // Until all that was acknowledged is everywhere, or for as long as that may take.
+  Verdict settle() {
+    doing_ = "comparing";
+    const std::int64_t begin_ns = monotonic_ns();
+    const std::int64_t end_ns = begin_ns + static_cast<std::int64_t>(settings_.settle_s * 1e9);
+    while (true) {
+      std::string unreadable;
+      Verdict found;
+      try {
+        std::vector<NodeRows> rows;
+        for (std::size_t node = 0; node < nodes_; ++node) rows.push_back(rows_of(node));
+        found = ledger_.judge(rows, crowd_->was_gone(), kOrderNs);
+      } catch (const std::exception& error) {
+        unreadable = error.what();
+      }
+      settled_s_ = static_cast<double>(monotonic_ns() - begin_ns) / 1e9;
+      if (unreadable.empty() && found.is_good()) return found;
+      if (monotonic_ns() > end_ns) {
+        if (!unreadable.empty()) throw std::runtime_error(unreadable);
+        return found;
+      }
+      loop_.run_for(std::chrono::milliseconds(500));
+    }
+  }
+
+  json verdict() {
+    const Totals totals = figures_.end_part(measured_s_);
+    json report{{"settings", json_of(settings_)},
+                {"totals", json_of(totals)},
+                {"series", json_of(figures_.series(), usage_.names())},
+                {"connected_at_start", connected_at_start_},
+                {"interrupted", interrupted_}};
+    const std::uint64_t errors = totals.error_count() + step_errors_;
+    if (settings_.find_knee) {
+      report["steps"] = steps_;
+      report["knee_rate"] = knee_rate_;
+    }
+    try {
+      const Verdict found = settle();
+      report["verdict"] = json_of(found);
+      report["settled_s"] = settled_s_;
+      // At its knee a service may refuse; it may not lose anything.
+      report["ok"] = found.is_good() && !interrupted_ && (errors == 0 || settings_.find_knee) &&
+                     connected_at_start_ == settings_.users;
+    } catch (const std::exception& error) {
+      report["verdict"] = nullptr;
+      report["failure"] = error.what();
+      report["ok"] = false;
+    }
+    end_line();
+    return report;
+  }
+
+  void tick() {
+    tick_.expires_at(
+        std::chrono::steady_clock::time_point(std::chrono::nanoseconds(begin_ns_ + ++ticks_ * 1'000'000'000)));
+    tick_.async_wait([this](const boost::system::error_code& error) {
+      if (error) return;
+      if (visibility_) figures_.visible(visibility_->take(), measured_);
+      crowd_->look_after_the_slow();
+      Second second;
+      second.monotonic_ns = monotonic_ns();
+      second.at_s = static_cast<double>(second.monotonic_ns - begin_ns_) / 1e9;
+      second.connected = crowd_->connected();
+      second.usage = usage_.look();
+      figures_.end_second(std::move(second));
+      show();
+      tick();
+    });
+  }
+
+  void show() {
+    static const bool is_terminal = isatty(STDERR_FILENO) != 0;
+    if (!is_terminal && ticks_ % 10 != 0) return;
+    const Second& now = figures_.series().back();
+    const std::string line = fmt::format(
+        "{:4.0f} s  {:<10} {:>6} users {:>6}/s  reads p99 {:.1f} ms  writes p99 {:.1f} ms  visible p99 {:.0f} ms  {} "
+        "errors",
+        now.at_s, doing_, now.connected, now.answers, now.read_p99_ms, now.write_p99_ms, now.visible_p99_ms,
+        now.errors);
+    fmt::print(stderr, "{}{}{}", is_terminal ? "\r" : "", line, is_terminal ? "\033[K" : "\n");
+    std::fflush(stderr);
+    has_line_ = is_terminal;
+  }
+
+  void end_line() {
+    if (has_line_) std::fputs("\r\033[K", stderr);
+    has_line_ = false;
+  }
+
+  const Settings& settings_;
+  const std::size_t nodes_;
+  const std::vector<std::string> files_;
+  Loop loop_{1};
+  Ledger ledger_;
+  Figures figures_;
+  ProcessUsage usage_;
+  std::unique_ptr<Visibility> visibility_;
+  std::unique_ptr<Prober> prober_;
+  std::unique_ptr<Crowd> crowd_;
+  std::unique_ptr<Target> target_;
+  boost::asio::steady_timer tick_;
+  boost::asio::signal_set signals_;
+  std::int64_t begin_ns_ = 0, ticks_ = 0;
+  std::string doing_;
+  json steps_;
+  double measured_s_ = 0, settled_s_ = 0, knee_rate_ = 0;
+  std::uint64_t step_errors_ = 0;
+  std::size_t connected_at_start_ = 0;
+  bool measured_ = false, interrupted_ = false, has_line_ = false;
+};
+
+}  // namespace
+
+json run(const Settings& settings, const std::vector<DirectWorker>& workers) { return Run(settings, workers).go(); }
+
+}  // namespace load
