@@ -5,7 +5,7 @@
 #
 #   tests/fuzz.sh                    every fuzzer for 60 s
 #   tests/fuzz.sh --seconds S        for S seconds each
-#   tests/fuzz.sh --only TARGET      one of them: changeset, entry, fold, snapshot, text, ...
+#   tests/fuzz.sh --only TARGET      one of them: changeset, entry, fold, http, snapshot, text
 #   tests/fuzz.sh --keep             adds what reached new code to tests/fuzz/corpus
 #
 # An input that breaks something is left in build/fuzz/found/, and is tried again by

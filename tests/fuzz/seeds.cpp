@@ -74,6 +74,23 @@ void add_texts(Seeds& seeds) {
   add(4, "nats://user:pass@host:4222,tls://[::1]:4223");
 }
 
+void add_requests(Seeds& seeds) {
+  const std::string host = " HTTP/1.1\r\nHost: x\r\n";
+  const auto with_body = [&](const std::string& line, const std::string& body) {
+    return line + host + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  };
+  seeds.add("http", "GET /kv/s/k" + host + "\r\n" + "DELETE /kv/s/k" + host + "\r\n");
+  seeds.add("http", "GET /objects?prefix=o&limit=3" + host + "\r\n" + "GET /objects/o" + host + "\r\n");
+  seeds.add("http", with_body("PUT /kv/s/a%20b?ttl=60", "value"));
+  seeds.add("http",
+            "PUT /kv/s/k" + host + "If-Match: \"1\"\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+  seeds.add("http", with_body("PUT /objects/p", R"({"size":5,"sha256":"ab","owner":"ada","placements":[)"
+                                                R"({"node":"a","url":"http://a/p","state":"ready"}]})"));
+  seeds.add("http", with_body("PUT /placements/a/o", R"({"url":"http://a/o","state":"ready"})"));
+  seeds.add("http", "GET /healthz" + host + "\r\nGET /stats" + host + "\r\nGET /holders?sha256=aa" + host +
+                        "Connection: close\r\n\r\n");
+}
+
 }  // namespace
 }  // namespace colony::fuzz
 
@@ -89,6 +106,7 @@ int main(int count, char** arguments) {
     colony::fuzz::add_entries(seeds);
     colony::fuzz::add_snapshots(seeds);
     colony::fuzz::add_texts(seeds);
+    colony::fuzz::add_requests(seeds);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "fuzz_seeds: %s\n", error.what());
     return 2;
