@@ -12,6 +12,7 @@
 #include "replicator/log/error.h"
 #include "replicator/log/jetstream_log.h"
 #include "replicator/node/enrollment.h"
+#include "replicator/node/file_keeper.h"
 #include "replicator/node/join.h"
 #include "replicator/node/sidecar.h"
 
@@ -126,6 +127,7 @@ void run(Arguments& arguments) {
     }
     if (!join_colony(arguments)) return;
   } else {
+    refuse_lost_log(home_of(sidecar.database).path);
     check_identity(arguments);
   }
   Sidecar(arguments.sidecar).run();

@@ -9,6 +9,12 @@
 #include "replicator/log/error.h"
 
 namespace colony {
+namespace {
+
+// A file that is deleted while somebody has it open only loses a link: IN_ATTRIB.
+constexpr std::uint32_t kGone = IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB;
+
+}  // namespace
 
 FileWatch::FileWatch(boost::asio::io_context& loop, const std::string& database, std::function<void()> on_commit,
                      std::function<void()> on_replaced)
@@ -19,9 +25,10 @@ FileWatch::FileWatch(boost::asio::io_context& loop, const std::string& database,
                 "; raise fs.inotify.max_user_instances if it is used up");
   }
   inotify_.assign(inotify);
-  wal_watch_ = inotify_add_watch(inotify, (database + "-wal").c_str(), IN_MODIFY | IN_DELETE_SELF | IN_MOVE_SELF);
-  const int database_watch = inotify_add_watch(inotify, database.c_str(), IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB);
-  if (wal_watch_ < 0 || database_watch < 0) {
+  wal_watch_ = inotify_add_watch(inotify, (database + "-wal").c_str(), IN_MODIFY | kGone);
+  const int database_watch = inotify_add_watch(inotify, database.c_str(), kGone);
+  const int index_watch = inotify_add_watch(inotify, (database + "-shm").c_str(), kGone);
+  if (wal_watch_ < 0 || database_watch < 0 || index_watch < 0) {
     throw Error("cannot watch " + database + " and its write-ahead log: " + std::strerror(errno) +
                 "; raise fs.inotify.max_user_watches if it is used up");
   }

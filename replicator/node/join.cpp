@@ -11,6 +11,7 @@
 #include "replicator/node/enrollment.h"
 #include "replicator/node/status.h"
 #include "replicator/node/unfinished_file.h"
+#include "replicator/snapshot/snapshot_file.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/fold.h"
 #include "sqlite_ext/crash_step.h"
@@ -71,6 +72,8 @@ class Joining {
                              ": one of its nodes must run, and will make one";
     } catch (const LogUnavailable& error) {
       waiting_.waiting_for = error.what();
+    } catch (const DiskRefusal& refusal) {
+      waiting_.waiting_for = std::string("room: ") + refusal.what();
     } catch (const NoSuchLog&) {
       waiting_.waiting_for = "colony " + request_.cluster +
                              " to begin: this broker has no log of it yet. Its first "

@@ -1,7 +1,6 @@
 #include "replicator/node/sidecar.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -10,12 +9,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <thread>
 
 #include "replicator/log/jetstream_log.h"
 #include "replicator/node/applier.h"
+#include "replicator/node/disk_advice.h"
 #include "replicator/node/enrollment.h"
+#include "replicator/node/file_keeper.h"
 #include "replicator/node/file_watch.h"
 #include "replicator/node/heartbeat.h"
 #include "replicator/node/housekeeper.h"
@@ -39,6 +41,8 @@ constexpr auto kBrokerRetryMin = 100ms;
 constexpr auto kBrokerRetryMax = 2s;
 constexpr auto kHaltRetry = 3s;
 constexpr auto kStopWait = 1s;
+constexpr auto kLookAtFile = 1s;
+constexpr auto kLookAtUnwellFile = 200ms;
 constexpr auto kReportEvery = 10s;
 constexpr auto kWatchEvery = 1s;
 
@@ -137,6 +141,8 @@ class Sidecar::Implementation {
         locks_(settings_.database),
         identity_((check_write_ahead_log(settings_.database), claim(settings_.database))),
         home_(home_of(settings_.database)),
+        keeper_(settings_.database),
+        look_again_(loop_),
         status_(Status::beside(settings_.database)),
         log_({.urls = settings_.broker_urls,
               .cluster = identity_.cluster,
@@ -154,9 +160,8 @@ class Sidecar::Implementation {
                    [this] { ended(); }),
         applier_(settings_.database, log_, progress_, *status_, applier_options()),
         watch_(
-            loop_, settings_.database, [this] { progress_.work(); }, [this] { check_file(); }) {
+            loop_, settings_.database, [this] { on_commit(); }, [this] { look_at_file(); }) {
     status_->set_broker(without_credentials(settings_.broker_urls));
-    stat(settings_.database.c_str(), &file_);
     check_guards(settings_.database);
   }
 
@@ -173,15 +178,12 @@ class Sidecar::Implementation {
     std::thread applying([this] { apply(), ended(); });
     std::thread publishing([this] { publish(), ended(); });
     heartbeat_.start();
+    look_at_file();
     loop_.run();
+    if (must_not_close_) leave_at_once();
     std::thread closing([&] { housekeeper.reset(), ended(); });
-    if (!await_ends()) {
-      // The library is still trying to reach a server, which cannot be cut short.
-      // A sidecar may be killed at any instant, so it may also leave.
-      spdlog::info("node={} stopped", identity_.node);
-      spdlog::shutdown();
-      std::_Exit(EXIT_SUCCESS);
-    }
+    // The library may still be trying to reach a server, which cannot be cut short.
+    if (!await_ends()) leave_at_once();
     closing.join();
     applying.join();
     publishing.join();
@@ -192,7 +194,7 @@ class Sidecar::Implementation {
   Applier::Options applier_options() {
     Applier::Options options;
     options.home = home_;
-    options.go_on_waiting = [this](int) { return !stopping_; };
+    options.go_on_waiting = [this](int) { return !stopping_ && !file_is_unwell_; };
     options.on_barrier = [this](const BarrierEntry& barrier, Sequence position) { proofs_.answer(barrier, position); };
     return options;
   }
@@ -327,8 +329,7 @@ class Sidecar::Implementation {
     std::chrono::milliseconds broker_retry = kBrokerRetryMin;
     while (!stopping_) {
       try {
-        if (file_gone_)
-          throw Halt(settings_.database + " was deleted or replaced under the sidecar: restart the sidecar");
+        if (file_is_unwell_) throw Halt(file_trouble());
         apply_or_take_new_base();
         broker_retry = kBrokerRetryMin;
         report_catching_up();
@@ -343,13 +344,20 @@ class Sidecar::Implementation {
         report(State::kWaitingForBroker, error.what());
         pause(broker_retry);
         broker_retry = std::min<std::chrono::milliseconds>(broker_retry * 2, kBrokerRetryMax);
+      } catch (const SqliteError& error) {
+        halt(error.what() + disk_advice(error));
       } catch (const std::exception& error) {
-        if (stopping_) return;
-        progress_.need_resync();  // nothing is sent meanwhile
-        report(State::kHalted, error.what());
-        pause(kHaltRetry);
+        halt(error.what());
       }
     }
+  }
+
+  // For a while: what caused it may be mended meanwhile.
+  void halt(const std::string& why) {
+    if (stopping_) return;
+    progress_.need_resync();  // nothing is sent meanwhile
+    report(State::kHalted, file_is_unwell_ ? file_trouble() : why);
+    pause(kHaltRetry);
   }
 
   // The write-ahead log tells of a commit when its pages are written, and SQLite
@@ -384,11 +392,64 @@ class Sidecar::Implementation {
     });
   }
 
-  void check_file() {
-    struct stat now {};
-    const bool there = stat(settings_.database.c_str(), &now) == 0;
-    if (there && now.st_ino == file_.st_ino && now.st_dev == file_.st_dev) return;
-    file_gone_ = true;
+  void on_commit() {
+    progress_.work();
+    if (file_is_unwell_) look_at_file();
+  }
+
+  // When something has happened to the file, and every now and then: nothing tells of a
+  // folder that was renamed.
+  void look_at_file() {
+    const FileKeeper::Report found = keeper_.look();
+    const bool is_unwell = found.finding != FileKeeper::Finding::kWell;
+    must_not_close_ = found.finding == FileKeeper::Finding::kReplaced || found.finding == FileKeeper::Finding::kLogLost;
+    set_file_trouble(found.message);
+    if (found.finding == FileKeeper::Finding::kLogLost && keeper_.can_begin_anew()) begin_anew();
+    look_again_.expires_after(is_unwell ? kLookAtUnwellFile : kLookAtFile);
+    look_again_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) look_at_file();
+    });
+  }
+
+  void set_file_trouble(const std::string& trouble) {
+    {
+      const std::lock_guard lock(file_trouble_mutex_);
+      if (trouble == file_trouble_) return;
+      file_trouble_ = trouble;
+    }
+    file_is_unwell_ = !trouble.empty();
+    if (file_is_unwell_) report_file_trouble(trouble);
+    pause_ended_.notify_all();
+  }
+
+  // At once: the applier may be waiting for something.
+  void report_file_trouble(const std::string& trouble) { status_->set_state(State::kHalted, trouble); }
+
+  std::string file_trouble() {
+    const std::lock_guard lock(file_trouble_mutex_);
+    return file_trouble_;
+  }
+
+  // The process stays, and what it has open goes: what SQLite does when it closes a file
+  // would harm one that is not what it takes it for.
+  [[noreturn]] void begin_anew() {
+    spdlog::warn("nobody has the lost files open any more; beginning anew");
+    std::ifstream command_line("/proc/self/cmdline", std::ios::binary);
+    std::vector<std::string> words;
+    for (std::string word; std::getline(command_line, word, '\0');) words.push_back(word);
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    spdlog::shutdown();
+    execv("/proc/self/exe", arguments.data());
+    std::_Exit(EXIT_FAILURE);
+  }
+
+  // A sidecar may be killed at any instant, so it may also leave.
+  [[noreturn]] void leave_at_once() {
+    spdlog::info("node={} stopped", identity_.node);
+    spdlog::shutdown();
+    std::_Exit(EXIT_SUCCESS);
   }
 
   // First, so that a signal that comes while the rest is made is kept for run().
@@ -399,11 +460,15 @@ class Sidecar::Implementation {
   LockWatch locks_;  // before whatever has the database open
   Identity identity_;
   Home home_;
-  struct stat file_ {};
+  FileKeeper keeper_;
+  boost::asio::steady_timer look_again_;
+  std::mutex file_trouble_mutex_;
+  std::string file_trouble_;  // guarded by it
   std::unique_ptr<Status> status_;
   Progress progress_;
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> file_gone_{false};
+  std::atomic<bool> file_is_unwell_{false};
+  bool must_not_close_ = false;  // the file; of the main thread
   // Of the applier's thread.
   std::string reported_;
   std::optional<std::chrono::steady_clock::time_point> catching_up_since_, catching_up_reported_;

@@ -148,12 +148,16 @@ std::unique_ptr<Status> Status::beside(const std::string& database) {
                 (other ? " (process " + std::to_string(other->pid) + ")" : std::string()) +
                 ": one file has one sidecar; stop that one first");
   }
-  void* const memory = ftruncate(file, sizeof(Page)) == 0
-                           ? mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
-                           : MAP_FAILED;
+  // With its blocks: what has no room on the disk is an error here, where writing to the
+  // mapping would end the process.
+  const int why = posix_fallocate(file, 0, sizeof(Page));
+  if (why != 0) errno = why;
+  void* const memory = why == 0 ? mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
   if (memory == MAP_FAILED) {
+    const std::string reason = std::strerror(errno);
+    unlink(path.c_str());
     close(file);
-    throw Error("cannot write " + path + ": " + std::strerror(errno));
+    throw Error("cannot write " + path + ": " + reason);
   }
   auto status = std::make_unique<Status>();
   delete status->page_;

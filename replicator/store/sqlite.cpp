@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 namespace colony {
@@ -10,6 +11,29 @@ namespace {
 constexpr int kBusySleepMaxMs = 5;
 // Readers wait too: for whoever recovers the write-ahead log after a crash.
 constexpr int kBusyTimeoutMs = 10'000;
+
+// The latest that the write-ahead log has met, or the database itself.
+int error_of_files(sqlite3* db) {
+  int error = 0;
+  sqlite3_file* log = nullptr;
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log));
+  if (log != nullptr && log->pMethods != nullptr) log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+  if (error == 0) sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+  return error;
+}
+
+// What is kept is the latest there was: it belongs to an error of these kinds only.
+int system_error_of(int extended_code, sqlite3* db) {
+  const int code = extended_code & 0xff;
+  if (db == nullptr || (code != SQLITE_IOERR && code != SQLITE_CANTOPEN)) return 0;
+  const int error = sqlite3_system_errno(db);
+  return error != 0 || code != SQLITE_IOERR ? error : error_of_files(db);
+}
+
+std::string system_reason(int extended_code, sqlite3* db) {
+  const int error = system_error_of(extended_code, db);
+  return error == 0 ? std::string() : std::string(" (") + std::strerror(error) + ")";
+}
 
 int on_busy(void* context, int tries) {
   // How long the wait has lasted follows from the sleeps: 0, 1, 2, 3 ... ms.
@@ -26,6 +50,12 @@ int on_busy(void* context, int tries) {
 
 }  // namespace
 
+SqliteError::SqliteError(int extended_code, const std::string& file, sqlite3* db)
+    : Error(file + ": " + (db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(extended_code)) +
+            system_reason(extended_code, db)),
+      code_(extended_code),
+      system_error_(system_error_of(extended_code, db)) {}
+
 const SqliteHost& linked_host() {
   const SqliteHost* const host = SqliteHost::get();
   if (host == nullptr) {
@@ -40,7 +70,7 @@ Database::Database(const std::string& path, Mode mode) : path_(path) {
       (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
   const int rc = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
   handle_.reset(db);
-  if (rc != SQLITE_OK) throw SqliteError(rc, path + ": " + (db ? sqlite3_errmsg(db) : sqlite3_errstr(rc)));
+  if (rc != SQLITE_OK) throw SqliteError(rc, path, db);
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, kBusyTimeoutMs);
   spill_ = spill_beside(sqlite3_db_filename(db, "main"));
@@ -48,7 +78,7 @@ Database::Database(const std::string& path, Mode mode) : path_(path) {
 
 void Database::execute(const std::string& sql) {
   const int rc = sqlite3_exec(handle(), sql.c_str(), nullptr, nullptr, nullptr);
-  if (rc != SQLITE_OK) throw SqliteError(rc, path_ + ": " + sqlite3_errmsg(handle()));
+  if (rc != SQLITE_OK) throw SqliteError(rc, path_, handle());
 }
 
 std::int64_t Database::query_integer(const std::string& sql) {
@@ -71,15 +101,15 @@ Statement::Statement(Database& db, std::string_view sql) {
   const int rc = sqlite3_prepare_v3(db.handle(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                                     &statement, nullptr);
   handle_.reset(statement);
-  if (rc != SQLITE_OK) throw SqliteError(rc, db.path() + ": " + sqlite3_errmsg(db.handle()));
+  if (rc != SQLITE_OK) throw SqliteError(rc, db.path(), db.handle());
 }
 
 void Statement::fail(int rc) const {
   sqlite3* const db = sqlite3_db_handle(handle());
   const char* const file = sqlite3_db_filename(db, "main");
-  const std::string what = std::string(file != nullptr ? file : "database") + ": " + sqlite3_errmsg(db);
+  const SqliteError error(rc, file != nullptr ? file : "database", db);
   sqlite3_reset(handle());  // or its next user could bind nothing to it
-  throw SqliteError(rc, what);
+  throw error;
 }
 
 Statement& Statement::bind(int index, std::int64_t value) {

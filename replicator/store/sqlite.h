@@ -20,11 +20,16 @@ namespace colony {
 class SqliteError : public Error {
  public:
   SqliteError(int extended_code, const std::string& what) : Error(what), code_(extended_code) {}
+  // What has just failed on `db`, which may be null: with the system's reason, where
+  // SQLite would only say that there was an error.
+  SqliteError(int extended_code, const std::string& file, sqlite3* db);
   int code() const { return code_ & 0xff; }
   int extended_code() const { return code_; }
+  int system_error() const { return system_error_; }  // an errno; 0: none is known
 
  private:
   int code_;
+  int system_error_ = 0;
 };
 
 // The SQLite library of this program. Throws Error if it cannot capture.

@@ -161,7 +161,7 @@ class File(ColonyTest):
         a, b = cluster.nodes
         for suffix in ("", "-wal", "-shm"):
             os.remove(f"{a.path}{suffix}")
-        until(lambda: "deleted or replaced" in a.said(), "a says so")
+        until(lambda: "was deleted under the sidecar" in a.said(), "a says so")
         self.assertIn("state=halted", a.said())
         b.sql("INSERT INTO entries VALUES('b', 1, 'goes on')")
         b.wait()
@@ -173,7 +173,7 @@ class File(ColonyTest):
         backup = cluster.directory / "backup.db"
         run(SQLITE, a.path, f".backup {backup}")
         os.replace(backup, a.path)
-        self.assertIn("deleted or replaced", a.halted())
+        self.assertIn("replaced by another file", a.halted())
         position = a.status()["position"]
         b.sql("INSERT INTO entries VALUES('b', 1, 'x')")
         b.wait()
