@@ -8,20 +8,21 @@ namespace load {
 
 std::uint64_t Ledger::sent(Operation operation, std::uint32_t key, std::uint8_t node, std::int64_t now_ns) {
   records_.push_back({now_ns, 0, key, node, operation, State::kUnknown});
-  return records_.size();
+  return before_first_ + records_.size();
 }
 
 void Ledger::acknowledged(std::uint64_t token, std::int64_t now_ns) {
-  Record& record = records_[token - 1];
+  Record& record = records_[token - before_first_ - 1];
   record.answered_ns = now_ns;
   record.state = State::kAcknowledged;
   if (record.operation != Operation::kAddObject) latest_[record.key] = std::max(latest_[record.key], token);
 }
 
-void Ledger::refused(std::uint64_t token) { records_[token - 1].state = State::kRefused; }
+void Ledger::refused(std::uint64_t token) { records_[token - before_first_ - 1].state = State::kRefused; }
 
 const Ledger::Record* Ledger::record_of(std::uint64_t token) const {
-  return token == 0 || token > records_.size() ? nullptr : &records_[token - 1];
+  const std::uint64_t number = token - before_first_;  // of a former run: huge
+  return number == 0 || number > records_.size() ? nullptr : &records_[number - 1];
 }
 
 bool Ledger::must_be_before(const Record& earlier, const Record& later, const std::vector<bool>& was_gone,
@@ -51,8 +52,9 @@ Verdict Ledger::judge(const std::vector<NodeRows>& nodes, const std::vector<bool
                         nodes[n].objects.size()));
   }
 
-  for (std::uint64_t token = 1; token <= records_.size(); ++token) {
-    const Record& record = records_[token - 1];
+  for (std::uint64_t number = 1; number <= records_.size(); ++number) {
+    const std::uint64_t token = before_first_ + number;
+    const Record& record = records_[number - 1];
     if (record.state == State::kUnknown) ++verdict.unknown;
     if (record.state != State::kAcknowledged) continue;
     ++verdict.acknowledged;

@@ -40,7 +40,9 @@ struct Verdict {
 
 class Ledger {
  public:
-  explicit Ledger(std::uint32_t keys) : latest_(keys) {}
+  // Tokens begin after `before_first`, which must be larger than those of former runs
+  // on the same rows.
+  Ledger(std::uint32_t keys, std::uint64_t before_first) : before_first_(before_first), latest_(keys) {}
 
   // Gives the write's token.
   std::uint64_t sent(Operation operation, std::uint32_t key, std::uint8_t node, std::int64_t now_ns);
@@ -68,7 +70,8 @@ class Ledger {
   bool must_be_before(const Record& earlier, const Record& later, const std::vector<bool>& was_gone,
                       std::int64_t order_ns) const;
 
-  std::vector<Record> records_;  // by token, from 1
+  const std::uint64_t before_first_;
+  std::vector<Record> records_;  // by token
   std::vector<std::uint64_t> latest_;
 };
 

@@ -3,12 +3,12 @@
 namespace load {
 
 Prober::Prober(boost::asio::io_context& loop, Visibility& visibility, UserNumber first_user, std::size_t nodes,
-               double probes_per_s)
+               double probes_per_s, std::uint64_t before_first)
     : timer_(loop),
       visibility_(visibility),
       first_user_(first_user),
       interval_(static_cast<std::int64_t>(1e9 / (probes_per_s * static_cast<double>(nodes)))),
-      nodes_(nodes) {}
+      nodes_(nodes, Node{State::kAway, before_first}) {}
 
 void Prober::start(Target& target) {
   target_ = &target;

@@ -15,9 +15,10 @@ namespace load {
 
 class Prober {
  public:
-  // Its users are those from `first_user` on, one for each node.
+  // Its users are those from `first_user` on, one for each node. Probes are numbered
+  // after `before_first`, which must be larger than those of former runs.
   Prober(boost::asio::io_context& loop, Visibility& visibility, UserNumber first_user, std::size_t nodes,
-         double probes_per_s);
+         double probes_per_s, std::uint64_t before_first);
 
   void start(Target& target);
   // A probe that is on its way is still answered.

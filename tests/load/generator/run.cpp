@@ -23,7 +23,13 @@ namespace {
 using metad::monotonic_ns;
 using nlohmann::json;
 
-// What the end of the order of two nodes' writes is: see ledger.h.
+// Larger than any number that a run before this one has given.
+std::uint64_t number_of_now() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count()) * 1000;
+}
+
+// How far apart writes on two nodes are in order: see ledger.h.
 constexpr std::int64_t kOrderNs = 30'000'000'000;
 
 class Run {
@@ -32,12 +38,13 @@ class Run {
       : settings_(settings),
         nodes_(settings.direct.empty() ? settings.nodes.size() : settings.direct.size()),
         files_(settings.direct.empty() ? settings.files : settings.direct),
-        ledger_(settings.dataset.keys),
+        ledger_(settings.dataset.keys, number_of_now()),
         tick_(loop_),
         signals_(loop_, SIGINT, SIGTERM) {
     if (nodes_ > 1 && files_.size() == nodes_ && settings.probes_per_s > 0) {
       visibility_ = std::make_unique<Visibility>(files_);
-      prober_ = std::make_unique<Prober>(loop_, *visibility_, settings.users, nodes_, settings.probes_per_s);
+      prober_ =
+          std::make_unique<Prober>(loop_, *visibility_, settings.users, nodes_, settings.probes_per_s, number_of_now());
     }
     crowd_ = std::make_unique<Crowd>(loop_, settings, nodes_, ledger_, figures_, prober_.get());
     const std::size_t users = settings.users + nodes_;

@@ -19,7 +19,7 @@ const char* name_of(Operation operation) {
 
 std::string key_name(std::uint32_t key) { return fmt::format("k{:07}", key); }
 std::string set_prefix(std::uint32_t set) { return fmt::format("set/{:05}/", set); }
-std::string object_name(std::uint64_t token) { return fmt::format("new/{:010}", token); }
+std::string object_name(std::uint64_t token) { return fmt::format("new/{:017}", token); }
 
 std::string value_of(std::uint64_t token, std::uint32_t bytes) {
   std::string value = fmt::format("{} ", token);
