@@ -15,6 +15,7 @@ from colony_cluster import ColonyTest
 from processes import BIN, EXTENSION, Child, app, finished, run, until
 
 METAD = str(BIN / "metad")
+COLONY_LOAD = str(BIN / "colony-load")
 SCHEMA = (pathlib.Path(__file__).resolve().parents[2] / "deploy/demo/schema.sql").read_text()
 
 
@@ -212,6 +213,30 @@ class Service(ColonyTest):
             self.assertGreater(len(done.stderr), 20)
         self.assertIn("deploy/demo/schema.sql", run(METAD, directory / "empty.db").stderr)
         self.assertIn("--group-ms", run(METAD, "--help").stdout)
+
+    def test_colony_load_notices_what_is_not_everywhere(self):
+        directory = self.cluster("", nodes="").directory
+        words, dataset = [], ["--values", 500, "--objects", 100]
+        for name in "ab":
+            path = directory / f"{name}.db"
+            with contextlib.closing(sqlite3.connect(path)) as db:
+                db.executescript(SCHEMA)
+            self.assertEqual(run(COLONY_LOAD, "--prepare", path, *dataset).returncode, 0)
+            service = Metad(path, extension=None)
+            self.addCleanup(service.kill)
+            words += ["--node", f"127.0.0.1:{service.port}"]
+        words += [*dataset, "--users", 20, "--rate", 400, "--ramp", 0.2, "--warm-up", 0, "--seconds", 1, "--settle", 1]
+        done = run(COLONY_LOAD, *words)
+        report = json.loads(done.stdout)
+        self.assertEqual((done.returncode, report["totals"]["error_count"]), (1, 0), done.stderr)
+        self.assertGreater(report["verdict"]["lost"], 0)
+        self.assertGreater(report["verdict"]["differing"], 0)
+        self.assertGreater(report["verdict"]["acknowledged"], report["verdict"]["lost"])
+        # A service that is gone is no success either.
+        service.kill()
+        done = run(COLONY_LOAD, *words)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("cannot connect", done.stderr)
 
     def test_metad_on_two_nodes(self):
         cluster = self.cluster(SCHEMA, nodes="ab").start()

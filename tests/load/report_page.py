@@ -158,6 +158,9 @@ def users_section(result):
     rows = [("Answers a second", f"{number(totals['answers_per_s'])}, {number(totals['writes_per_s'])} of them to writes"),
             ("Users connected when measuring began", f"{result['connected_at_start']:,} of {result['settings']['users']:,}"),
             ("Errors", f"<span class={'bad' if totals['error_count'] else 'good'}>{totals['error_count']:,}</span> {text(errors)}"),
+            *([("Errors outside of what was measured", "; ".join(f"{text(kind)}: {times:,}" for kind, times in
+                                                                 result["other_errors"].items()))]
+              if result.get("other_errors") else []),
             ("Reads of values that showed less than what was acknowledged elsewhere before",
              f"{totals['stale_reads']:,} of {totals['value_reads']:,}"),
             ("Compare-and-sets that met another value", number(totals["conditions_refused"]))]

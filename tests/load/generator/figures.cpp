@@ -17,7 +17,7 @@ void Figures::answered(Operation operation, std::int64_t latency_ns, bool measur
 
 void Figures::error(const std::string& kind, bool measured) {
   ++second_errors_;
-  if (measured) ++totals_.errors[kind];
+  ++(measured ? totals_.errors : other_errors_)[kind];
 }
 
 void Figures::visible(const Histogram& found, bool measured) {

@@ -56,12 +56,15 @@ class Figures {
   Totals end_part(double seconds);
 
   Totals& totals() { return totals_; }
+  // Before and after what is measured.
+  const std::map<std::string, std::uint64_t>& other_errors() const { return other_errors_; }
   const std::vector<Second>& series() const { return series_; }
 
  private:
   Totals totals_;
   Histogram second_reads_, second_writes_, second_visible_;
   std::uint64_t second_errors_ = 0;
+  std::map<std::string, std::uint64_t> other_errors_;
   std::vector<Second> series_;
 };
 

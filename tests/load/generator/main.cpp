@@ -145,9 +145,11 @@ void summarize(const nlohmann::json& report) {
                  totals["writes"]["p99_ms"].get<double>(), totals["visible"]["p99_ms"].get<double>(),
                  static_cast<unsigned long long>(totals["error_count"].get<std::uint64_t>()));
   }
-  for (const auto& [kind, times] : totals["errors"].items()) {
-    std::fprintf(stderr, "error, %llu times: %s\n", static_cast<unsigned long long>(times.get<std::uint64_t>()),
-                 kind.c_str());
+  for (const auto* const errors : {&totals["errors"], &report["other_errors"]}) {
+    for (const auto& [kind, times] : errors->items()) {
+      std::fprintf(stderr, "error, %llu times%s: %s\n", static_cast<unsigned long long>(times.get<std::uint64_t>()),
+                   errors == &totals["errors"] ? "" : " outside of what was measured", kind.c_str());
+    }
   }
   if (report.contains("failure")) {
     std::fprintf(stderr, "colony-load: %s\n", report["failure"].get<std::string>().c_str());

@@ -183,6 +183,7 @@ class Run {
     json report{{"settings", json_of(settings_)},
                 {"totals", json_of(totals)},
                 {"series", json_of(figures_.series(), usage_.names())},
+                {"other_errors", figures_.other_errors()},
                 {"connected_at_start", connected_at_start_},
                 {"interrupted", interrupted_}};
     const std::uint64_t errors = totals.error_count() + step_errors_;
@@ -195,7 +196,8 @@ class Run {
       report["verdict"] = json_of(found);
       report["settled_s"] = settled_s_;
       // At its knee a service may refuse; it may not lose anything.
-      report["ok"] = found.is_good() && !interrupted_ && (errors == 0 || settings_.find_knee) &&
+      report["ok"] = found.is_good() && !interrupted_ &&
+                     (settings_.find_knee || (errors == 0 && figures_.other_errors().empty())) &&
                      connected_at_start_ == settings_.users;
     } catch (const std::exception& error) {
       report["verdict"] = nullptr;
