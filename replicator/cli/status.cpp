@@ -85,7 +85,10 @@ std::vector<std::string> find_warnings(Database& db, const Report& report) {
                     "transactions that stay open: {}",
                     *seconds, to_string(report.log_file.readers)));
   }
-  if (!report.sidecar.stalled.empty()) warnings.push_back(report.sidecar.stalled);
+  if (const StatusView::Stall& stall = report.sidecar.stalled; !stall.loop.empty()) {
+    warnings.push_back(fmt::format("the {} has made no progress for {:.0f} s ({}): {}", stall.loop,
+                                   seconds_since(stall.since), stall.doing, stall.advice));
+  }
   if (!report.sidecar.trouble.empty()) {
     warnings.push_back("no snapshot can be made, and the log is not cut: " + report.sidecar.trouble);
   }
@@ -261,6 +264,14 @@ void print_json(const Report& report) {
   add_backlog("catching_up", catching_up(report), "behind", "entries_per_s");
   add_backlog("sending", sending(report), "left", "transactions_per_s");
   add_locks(json, report);
+  if (const StatusView::Stall& stall = report.sidecar.stalled; !stall.loop.empty()) {
+    JsonObject told;
+    told.add("loop", stall.loop).add("doing", stall.doing).add_raw("seconds", seconds_text(seconds_since(stall.since)));
+    told.add("advice", stall.advice);
+    json.add_raw("stalled", told.text());
+  } else {
+    json.add_null("stalled");
+  }
   json.add("pending", report.pending).add("conflicts", report.conflicts).add("capture", report.capture);
   if (report.departure) {
     json.add("left", report.departure->sequence.value());

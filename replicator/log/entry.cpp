@@ -17,6 +17,7 @@ constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kCompressed = 1;
 constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kCompressFrom = 256;        // smaller bodies do not repay it
+constexpr std::size_t kPieceBytesMin = 13;        // an empty one
 constexpr std::size_t kBodyBytesMax = 64u << 20;  // more than any broker lets through
 
 enum class EntryKind : std::uint8_t { kTransactions = 1, kHello = 2, kBarrier = 3, kProof = 4, kLeave = 5 };
@@ -104,7 +105,7 @@ EntryBody decode_body(EntryKind kind, std::string_view bytes) {
       TransactionsEntry transactions;
       transactions.first = PieceNumber(in.get<std::uint64_t>());
       const auto count = in.get<std::uint32_t>();
-      if (transactions.first.value() == 0 || count == 0) throw Damaged();
+      if (transactions.first.value() == 0 || count == 0 || count > in.left() / kPieceBytesMin) throw Damaged();
       while (transactions.pieces.size() < count) {
         Piece piece;
         piece.last = in.get<std::uint8_t>() != 0;

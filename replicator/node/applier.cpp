@@ -43,6 +43,15 @@ constexpr int kIndexTriesMax = 8;
 // After so many rounds that have missed some, all are undone.
 constexpr int kMissedRoundsMax = 8;
 
+// What every node says of it, so that an operator need not look for the one that errs.
+constexpr const char* kNobodyCan =
+    ". No node can, and all stop before it: see 'An entry that nobody can apply' in docs/operations.md";
+
+// SQLite refuses the values themselves: it would on any node, and whatever its disk.
+bool is_of_the_data(const SqliteError& error) {
+  return error.code() == SQLITE_MISMATCH || error.code() == SQLITE_CONSTRAINT || error.code() == SQLITE_TOOBIG;
+}
+
 // What applying it takes, in changes of a row of ordinary size.
 std::size_t work_of(const PlannedMessage& plan, const Touched& touched) {
   constexpr std::size_t kBytesLikeARow = 512;
@@ -62,7 +71,9 @@ Applier::Applier(const std::string& path, Log& log, Progress& progress, Status& 
       progress_(progress),
       status_(status),
       options_(std::move(options)),
-      wal_(db_, status_) {
+      pulse_(options_.pulse != nullptr ? *options_.pulse : own_pulse_),
+      wal_(db_, status_),
+      goes_on_(db_, [this] { pulse_.advance(); }) {
   db_.wait_for_locks([this](int waited_ms) { return wait_for_lock(waited_ms); });
   // Instead of SQLite's own, which checkpoints before it says that the lock is free.
   sqlite3_wal_hook(
@@ -136,7 +147,18 @@ bool Applier::wait_for_lock(int waited_ms) {
 
 void Applier::lock_taken() {
   if (!std::exchange(lock_wait_told_, false)) return;
+  pulse_.advance();  // before the wait no longer excuses it
   status_.set_lock_wait(std::nullopt);
+}
+
+// Nothing to do, or something that the broker says it has and does not give.
+void Applier::tell_wait_for_entries() {
+  if (!messages_.empty()) return;
+  if (position_ < std::max(log_.last_known(), head_)) {
+    pulse_.go_on_with("waiting for entries that the log has");
+  } else {
+    pulse_.rest();
+  }
 }
 
 // Since when there is something to absorb.
@@ -151,17 +173,23 @@ bool Applier::step(std::chrono::milliseconds wait) {
   try {
     wal_.look(Clock::now());
     if (wal_.is_holding_back()) {
+      pulse_.begin("emptying the write-ahead log");
       wal_.hold_back(Clock::now());
       return true;
     }
-    if (!loaded_) load();
+    if (!loaded_) {
+      pulse_.begin("reading the file");
+      load();
+    }
     if (!met_log_) {
+      pulse_.begin("asking for the state of the log");
       meet_log();
       tell_accepted();
       // What was sent over the connection before this one may be lost.
       progress_.need_resync();
     }
     answer_question();
+    tell_wait_for_entries();
     if (messages_.empty()) messages_ = log_.fetch(position_.next(), options_.fetch, wait);
     status_.set_log_head(log_.last_known());
     if (messages_.empty()) {
@@ -169,6 +197,7 @@ bool Applier::step(std::chrono::milliseconds wait) {
       if (position_ < log_.last_known()) check_not_cut(log_.info());
       return false;
     }
+    pulse_.begin("applying what others have committed");
     COLONY_STEP("applier.fetched");
     check_next(messages_.front());
     tell_behind();
@@ -344,7 +373,10 @@ Applier::Absorbed Applier::execute(const Round& round, Rebase& rebase, Clock::ti
                                              ": make the same schema change here that was made there, run colony init "
                                              "again, and this node goes on by itself"};
     } catch (const ChangesetError& error) {
-      throw StoppedAt{absorbed.messages, which + " cannot be applied: " + error.what()};
+      throw StoppedAt{absorbed.messages, which + " cannot be applied: " + error.what() + kNobodyCan};
+    } catch (const SqliteError& error) {
+      if (!is_of_the_data(error)) throw;
+      throw StoppedAt{absorbed.messages, which + " cannot be applied: " + error.what() + kNobodyCan};
     }
     absorbed.bytes += plan.message->data.size();
     absorbed.work += round.work[absorbed.messages++];

@@ -32,10 +32,12 @@
 #include "replicator/node/pace.h"
 #include "replicator/node/planner.h"
 #include "replicator/node/progress.h"
+#include "replicator/node/pulse.h"
 #include "replicator/node/rebase.h"
 #include "replicator/node/round_budget.h"
 #include "replicator/node/status.h"
 #include "replicator/node/wal_keeper.h"
+#include "replicator/store/statement_progress.h"
 
 namespace colony {
 
@@ -57,6 +59,7 @@ class Applier {
     Home home;
     // Asked between two tries for the write lock that an app holds.
     std::function<bool(int waited_ms)> go_on_waiting = [](int) { return true; };
+    Pulse* pulse = nullptr;  // told what it does; must outlive it
     // Called right after the commit that moved the file to a barrier's position:
     // what a reader now sees is the fold up to there and the pending transactions.
     std::function<void(const BarrierEntry&, Sequence)> on_barrier = [](const BarrierEntry&, Sequence) {};
@@ -133,6 +136,7 @@ class Applier {
   bool wait_for_lock(int waited_ms);
   void lock_taken();
   void tell_behind();
+  void tell_wait_for_entries();
   std::chrono::steady_clock::duration round_time() const;
 
   Database db_;
@@ -147,6 +151,8 @@ class Applier {
   Progress& progress_;
   Status& status_;
   Options options_;
+  Pulse own_pulse_;
+  Pulse& pulse_;
 
   // Copies of what the file says; void when !loaded_.
   bool loaded_ = false;
@@ -165,6 +171,7 @@ class Applier {
   std::int64_t known_data_version_ = 0;
   std::chrono::steady_clock::time_point released_;  // when the latest commit let go of the lock
   WalKeeper wal_;
+  StatementProgress goes_on_;
   std::chrono::steady_clock::time_point lock_wait_began_;
   bool lock_wait_told_ = false;
   bool behind_told_ = false;

@@ -9,12 +9,13 @@ constexpr std::chrono::seconds kBeatEveryMin{1};
 
 }  // namespace
 
-Heartbeat::Heartbeat(const std::string& path, Beat about_me, Status& status, BoardSettings board,
+Heartbeat::Heartbeat(const std::string& path, Beat about_me, Status& status, Pulse& pulse, BoardSettings board,
                      std::function<void()> on_end)
     : db_(path, Database::Mode::kReadOnly),
       file_(db_),
       beat_(std::move(about_me)),
       status_(status),
+      pulse_(pulse),
       board_(std::move(board)),
       on_end_(std::move(on_end)) {}
 
@@ -61,6 +62,7 @@ void Heartbeat::look_at_log() {
 
 // False if the broker has not taken it.
 bool Heartbeat::beat(State state, const std::string& message) {
+  pulse_.go_on_with("telling the board how this node is");
   read_file();
   beat_.state = to_string(state);
   beat_.error = message;
@@ -71,6 +73,7 @@ bool Heartbeat::beat(State state, const std::string& message) {
     beat_.log_head = std::max(status_.view().log_head, beat_.position);
     put_beat(board_, beat_);
     taken = true;
+    pulse_.rest();
   } catch (const Error&) {
   }
   asks_broker_ = false;

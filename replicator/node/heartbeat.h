@@ -14,15 +14,17 @@
 
 #include "replicator/log/board.h"
 #include "replicator/node/beat.h"
+#include "replicator/node/pulse.h"
 #include "replicator/node/status.h"
 
 namespace colony {
 
 class Heartbeat {
  public:
-  // `about_me` has what does not change. `status` must outlive this, and `on_end` is
+  // `about_me` has what does not change. `status` and `pulse` must outlive this, and `on_end` is
   // called by the thread at its end. Throws Error, and SqliteError.
-  Heartbeat(const std::string& path, Beat about_me, Status& status, BoardSettings board, std::function<void()> on_end);
+  Heartbeat(const std::string& path, Beat about_me, Status& status, Pulse& pulse, BoardSettings board,
+            std::function<void()> on_end);
   // Waits for the thread.
   ~Heartbeat();
 
@@ -40,6 +42,7 @@ class Heartbeat {
   NodeFile file_;
   Beat beat_;  // the latest
   Status& status_;
+  Pulse& pulse_;
   Board board_;
   std::function<void()> on_end_;
   std::atomic<bool> stopping_{false};

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "replicator/log/board.h"
 #include "replicator/log/jetstream_log.h"
@@ -57,6 +58,7 @@ class Housekeeper::Implementation {
                 .cluster = settings_.cluster,
                 .replicas = settings_.replicas,
                 .client_name = "colony " + settings_.node + " housekeeping"}),
+        pulse_(settings_.pulse != nullptr ? *settings_.pulse : own_pulse_),
         thread_([this] { work(); }) {}
 
   ~Implementation() {
@@ -86,6 +88,7 @@ class Housekeeper::Implementation {
         // Without a broker there are other things to report.
         if (!stopping_ && settings_.is_sound()) report(error.what());
       }
+      pulse_.rest();
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, wait, [this] { return stopping_.load(); });
     }
@@ -105,6 +108,7 @@ class Housekeeper::Implementation {
     const bool looks_at_log = looked_at_log_ + kLookAtLog <= Clock::now();
     if (!is_snapshot_due(settings_.retention, newest_, here, now_s()) && !looks_at_log) return true;
     if (here.position == Sequence() || epoch_.empty()) return true;
+    pulse_.begin("asking whose turn it is to keep house");
     if (!board_.take(kChore, settings_.node, kLease)) return false;
     renewed_ = Clock::now();
     COLONY_STEP("housekeeper.leased");
@@ -158,6 +162,7 @@ class Housekeeper::Implementation {
 
   // The snapshots of this log, by position.
   std::vector<SnapshotName> list() {
+    pulse_.begin("listing the snapshots");
     std::vector<SnapshotName> snapshots;
     for (const ShelvedSnapshot& snapshot : shelf_.list()) {
       if (snapshot.name.epoch == epoch_) snapshots.push_back(snapshot.name);
@@ -168,15 +173,18 @@ class Housekeeper::Implementation {
 
   void make() {
     const Clock::time_point begin = Clock::now();
+    pulse_.begin("making and storing a snapshot");
     const ShelvedSnapshot made =
-        shelve_snapshot(settings_.database, shelf_, [this](std::uint64_t, std::uint64_t) { return go_on(); });
+        shelve_snapshot(settings_.database, shelf_, [this](std::uint64_t done, std::uint64_t) { return go_on(done); });
     const std::chrono::duration<double> seconds = Clock::now() - begin;
     spdlog::info("made a snapshot position={} bytes={} seconds={:.1f} store={}", made.name.position.value(), made.bytes,
                  seconds.count(), shelf_.url());
     found_good_.insert(made.name.text());
   }
 
-  bool go_on() {
+  // A part that is as far as it was has made no progress.
+  bool go_on(std::uint64_t done) {
+    if (std::exchange(done_, done) != done) pulse_.advance();
     if (stopping_) return false;
     if (Clock::now() - renewed_ < kRenewLease) return true;
     renewed_ = Clock::now();
@@ -193,8 +201,10 @@ class Housekeeper::Implementation {
   std::vector<SnapshotName> good_ones(const std::vector<SnapshotName>& snapshots, Sequence from) {
     std::vector<SnapshotName> good;
     for (const SnapshotName& name : snapshots) {
+      pulse_.begin("reading a snapshot again");
       if (name.position >= from && !found_good_.contains(name.text())) {
-        if (const std::string why = shelf_.damage(name, [this](auto, auto) { return go_on(); }); !why.empty()) {
+        if (const std::string why = shelf_.damage(name, [this](auto done, auto) { return go_on(done); });
+            !why.empty()) {
           spdlog::warn("a snapshot is damaged name={} why=\"{}\"", name.text(), why);
           continue;
         }
@@ -206,6 +216,7 @@ class Housekeeper::Implementation {
   }
 
   void cut(std::vector<SnapshotName> snapshots) {
+    pulse_.begin("looking whether the log can be cut");
     const LogInfo info = log_.info();
     if (info.epoch != epoch_ || info.last < place().position) return;  // the applier will meet it, and say so
     RetentionPlan plan = this->plan(info, snapshots);
@@ -227,6 +238,7 @@ class Housekeeper::Implementation {
       // The entry at the snapshot's position stays: by it anybody can tell whether the
       // snapshot is of this log's past.
       COLONY_STEP("housekeeper.before_cut");
+      pulse_.begin("cutting the log");
       log_.cut_before(plan.cut_to);
       COLONY_STEP("housekeeper.cut");
       spdlog::info("cut the log first={} entries_removed={}", plan.cut_to.value(),
@@ -243,6 +255,9 @@ class Housekeeper::Implementation {
   SnapshotShelf shelf_;
   JetStreamLog log_;
   Board board_;
+  Pulse own_pulse_;
+  Pulse& pulse_;
+  std::uint64_t done_ = 0;              // of what is being copied or read
   std::string epoch_;                   // of the log
   std::optional<SnapshotName> newest_;  // as far as is known
   Clock::time_point looked_at_log_ = Clock::now();

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "replicator/node/pulse.h"
 #include "replicator/node/retention.h"
 
 namespace colony {
@@ -29,6 +30,7 @@ struct HousekeepingSettings {
   // What keeps snapshots from being made; empty when nothing does any more.
   std::function<void(const std::string& trouble)> on_trouble;
   std::int64_t gone_after_s = 7 * 24 * 3600;
+  Pulse* pulse = nullptr;  // told what it does; must outlive it
 };
 
 class Housekeeper {

@@ -10,8 +10,8 @@ constexpr std::size_t kWaitingMax = 8;
 
 }  // namespace
 
-ProofWorker::ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof)
-    : path_(std::move(path)), on_proof_(std::move(on_proof)), thread_([this] { work(); }) {}
+ProofWorker::ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof, Pulse& pulse)
+    : path_(std::move(path)), on_proof_(std::move(on_proof)), pulse_(pulse), thread_([this] { work(); }) {}
 
 ProofWorker::~ProofWorker() {
   {
@@ -43,11 +43,13 @@ void ProofWorker::work() {
     waiting_.pop_front();
     const std::shared_ptr<ProofSnapshot> snapshot = at_work_;
     lock.unlock();
+    pulse_.begin("hashing the tables for a proof");
     try {
-      on_proof_(snapshot->compute());
+      on_proof_(snapshot->compute([this] { pulse_.advance(); }));
     } catch (const std::exception& error) {
       spdlog::warn("a proof could not be made error=\"{}\"", error.what());
     }
+    pulse_.rest();
     lock.lock();
     at_work_.reset();
   }

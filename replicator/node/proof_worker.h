@@ -10,14 +10,15 @@
 #include <string>
 #include <thread>
 
+#include "replicator/node/pulse.h"
 #include "replicator/store/proof.h"
 
 namespace colony {
 
 class ProofWorker {
  public:
-  // `on_proof` is called on the worker's thread.
-  ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof);
+  // `on_proof` is called on the worker's thread; `pulse` must outlive it.
+  ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof, Pulse& pulse);
   ~ProofWorker();
 
   // The applier's thread, right after its commit: takes the snapshot at once. Of
@@ -29,6 +30,7 @@ class ProofWorker {
 
   std::string path_;
   std::function<void(ProofEntry)> on_proof_;
+  Pulse& pulse_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<ProofSnapshot>> waiting_;  // guarded by mutex_

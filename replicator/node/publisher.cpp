@@ -7,7 +7,12 @@
 namespace colony {
 
 Publisher::Publisher(const std::string& path, Log& log, Progress& progress, Options options)
-    : db_(path, Database::Mode::kReadWrite), file_(db_), log_(log), progress_(progress), options_(std::move(options)) {
+    : db_(path, Database::Mode::kReadWrite),
+      file_(db_),
+      log_(log),
+      progress_(progress),
+      options_(std::move(options)),
+      pulse_(options_.pulse != nullptr ? *options_.pulse : own_pulse_) {
   db_.execute("PRAGMA query_only = ON");
 }
 
@@ -39,7 +44,17 @@ bool Publisher::begin_grant(const Progress::View& view) {
 }
 
 bool Publisher::step() {
-  const Progress::View view = progress_.view();
+  const bool has_sent = send(progress_.view());
+  // Sending is no progress: being taken by the log is.
+  if (in_flight_.empty() && !hello_sent_) {
+    pulse_.rest();
+  } else {
+    pulse_.go_on_with("waiting for the log to take what was sent");
+  }
+  return has_sent;
+}
+
+bool Publisher::send(const Progress::View& view) {
   if (!begin_grant(view)) return false;
   if (!view.introduced) {
     if (hello_sent_) {
@@ -51,6 +66,7 @@ bool Publisher::step() {
     hello_sent_ = options_.now();
     return true;
   }
+  hello_sent_.reset();
   return send_control() || send_transactions(view);
 }
 
@@ -72,6 +88,7 @@ bool Publisher::send_transactions(const Progress::View& view) {
   while (!in_flight_.empty() && in_flight_.front().last <= view.accepted) {
     in_flight_bytes_ -= in_flight_.front().bytes;
     in_flight_.pop_front();
+    pulse_.advance();
   }
   if (!in_flight_.empty()) check_unanswered(in_flight_.front().sent);
   if (in_flight_bytes_ >= options_.in_flight_bytes_max) return false;

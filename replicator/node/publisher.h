@@ -19,6 +19,7 @@
 #include "replicator/log/entry.h"
 #include "replicator/log/log.h"
 #include "replicator/node/progress.h"
+#include "replicator/node/pulse.h"
 #include "replicator/store/node_file.h"
 
 namespace colony {
@@ -35,6 +36,7 @@ class Publisher {
     std::size_t entry_bytes_max = 96u << 10;  // of an entry: applied in one go, while an app may wait
     std::size_t in_flight_bytes_max = 8u << 20;
     std::chrono::milliseconds unanswered_max{10'000};  // after that, ask the log what it has
+    Pulse* pulse = nullptr;                            // told what it does; must outlive it
     std::function<Clock::time_point()> now = [] { return Clock::now(); };
   };
 
@@ -54,6 +56,7 @@ class Publisher {
     Clock::time_point sent;
   };
 
+  bool send(const Progress::View& view);
   bool begin_grant(const Progress::View& view);
   bool send_control();
   bool send_transactions(const Progress::View& view);
@@ -64,6 +67,8 @@ class Publisher {
   Log& log_;
   Progress& progress_;
   Options options_;
+  Pulse own_pulse_;
+  Pulse& pulse_;
 
   std::uint64_t grant_ = 0;  // the one that what follows belongs to
   std::uint64_t failures_ = 0;

@@ -26,6 +26,7 @@
 #include "replicator/node/publisher.h"
 #include "replicator/node/status.h"
 #include "replicator/node/unfinished_file.h"
+#include "replicator/node/watchdog.h"
 #include "replicator/snapshot/snapshot_shelf.h"
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/crash_step.h"
@@ -144,15 +145,18 @@ class Sidecar::Implementation {
         keeper_(settings_.database),
         look_again_(loop_),
         status_(Status::beside(settings_.database)),
+        watchdog_(pulses_, *status_),
         log_({.urls = settings_.broker_urls,
               .cluster = identity_.cluster,
               .node = identity_.node,
               .replicas = settings_.replicas,
               .must_exist = has_met_log(settings_.database),
               .client_name = "colony " + identity_.node}),
-        publisher_(settings_.database, log_, progress_, {.hello = {home_.host, home_.path, COLONY_VERSION}}),
-        proofs_(settings_.database, [this](ProofEntry proof) { publisher_.enqueue(std::move(proof)); }),
-        heartbeat_(settings_.database, about_me(), *status_,
+        publisher_(settings_.database, log_, progress_,
+                   {.hello = {home_.host, home_.path, COLONY_VERSION}, .pulse = &pulses_.publisher}),
+        proofs_(
+            settings_.database, [this](ProofEntry proof) { publisher_.enqueue(std::move(proof)); }, pulses_.proofs),
+        heartbeat_(settings_.database, about_me(), *status_, pulses_.heartbeat,
                    {.urls = settings_.broker_urls,
                     .cluster = identity_.cluster,
                     .replicas = settings_.replicas,
@@ -194,6 +198,7 @@ class Sidecar::Implementation {
   Applier::Options applier_options() {
     Applier::Options options;
     options.home = home_;
+    options.pulse = &pulses_.applier;
     options.go_on_waiting = [this](int) { return !stopping_ && !file_is_unwell_; };
     options.on_barrier = [this](const BarrierEntry& barrier, Sequence position) { proofs_.answer(barrier, position); };
     return options;
@@ -209,7 +214,8 @@ class Sidecar::Implementation {
             .retention = settings_.retention,
             .is_sound = [this] { return status_->view().state == State::kRunning; },
             .on_trouble = [this](const std::string& trouble) { status_->set_trouble(trouble); },
-            .gone_after_s = settings_.gone_after_s};
+            .gone_after_s = settings_.gone_after_s,
+            .pulse = &pulses_.housekeeper};
   }
 
   Beat about_me() const {
@@ -386,6 +392,7 @@ class Sidecar::Implementation {
   // Once a second, of what lasts too long.
   void keep_watch() {
     locks_.look(status_->view(), std::chrono::steady_clock::now());
+    watchdog_.look(std::chrono::steady_clock::now());
     watch_timer_.expires_after(kWatchEvery);
     watch_timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error) keep_watch();
@@ -465,6 +472,8 @@ class Sidecar::Implementation {
   std::mutex file_trouble_mutex_;
   std::string file_trouble_;  // guarded by it
   std::unique_ptr<Status> status_;
+  Pulses pulses_;
+  Watchdog watchdog_;
   Progress progress_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> file_is_unwell_{false};

@@ -12,6 +12,7 @@
 #include "replicator/node/unfinished_file.h"
 #include "replicator/snapshot/snapshot_file.h"
 #include "replicator/store/file_layout.h"
+#include "replicator/store/statement_progress.h"
 #include "sqlite_ext/capture.h"
 #include "sqlite_ext/crash_step.h"
 
@@ -62,8 +63,10 @@ void keep_own_parts(Database& db, NodeFile& file) {
 }
 
 // Makes the copy of a node's file what any node can begin from.
-SnapshotName take_out_node(const std::string& path) {
+SnapshotName take_out_node(const std::string& path, const GoOn& go_on) {
   Database db = open_for_fold(path);
+  std::uint64_t steps = 0;
+  const StatementProgress goes_on(db, [&] { go_on(++steps, 0); });  // and it is not stopped half-way
   // What is deleted is not shipped, and zeroes compress well.
   db.execute("PRAGMA secure_delete = ON; PRAGMA synchronous = OFF");
   leave_write_ahead_log(db);
@@ -93,7 +96,7 @@ SnapshotName take_out_node(const std::string& path) {
 SnapshotName make_base(const std::string& database, const std::string& to, const GoOn& go_on) {
   copy_pages(database, to, go_on);
   COLONY_STEP("snapshot.pages_copied");
-  return take_out_node(to);
+  return take_out_node(to, go_on);
 }
 
 SnapshotName make_snapshot(const std::string& database, const std::string& to, const GoOn& go_on) {

@@ -39,6 +39,14 @@ StatusView::Since since(std::int64_t ns) {
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(ns));
 }
 
+StatusView::Stall stall_of(const std::string& lines, std::int64_t since_ns) {
+  const std::size_t loop = lines.find('\n');
+  const std::size_t doing = loop == lines.npos ? lines.npos : lines.find('\n', loop + 1);
+  if (doing == lines.npos) return {};
+  return {lines.substr(0, loop), lines.substr(loop + 1, doing - loop - 1), lines.substr(doing + 1),
+          std::chrono::steady_clock::time_point(std::chrono::nanoseconds(since_ns))};
+}
+
 }  // namespace
 
 // A reader in another process sees a whole page or tries again: `version` is odd
@@ -62,7 +70,8 @@ struct Status::Page {
   std::int64_t lock_wait_ns;  // since when, by CLOCK_MONOTONIC; 0: not at all
   std::int64_t behind_ns;
   std::int64_t checkpoint_blocked_ns;
-  char stalled[512];
+  std::int64_t stalled_ns;
+  char stalled[512];  // loop, what it does, what to do: a line each
 
   void begin() { version.fetch_add(1, std::memory_order_acq_rel); }
   void end() { version.fetch_add(1, std::memory_order_acq_rel); }
@@ -85,7 +94,7 @@ struct Status::Page {
     view.lock_wait = since(lock_wait_ns);
     view.behind = since(behind_ns);
     view.checkpoint_blocked = since(checkpoint_blocked_ns);
-    view.stalled = std::string(stalled, strnlen(stalled, sizeof stalled));
+    view.stalled = stall_of(std::string(stalled, strnlen(stalled, sizeof stalled)), stalled_ns);
     view.version = std::string(program, strnlen(program, sizeof program));
     return view;
   }
@@ -283,10 +292,11 @@ void Status::set_lock_wait(StatusView::Since since) { set_since(&Page::lock_wait
 void Status::set_behind(StatusView::Since since) { set_since(&Page::behind_ns, since); }
 void Status::set_checkpoint_blocked(StatusView::Since since) { set_since(&Page::checkpoint_blocked_ns, since); }
 
-void Status::set_stalled(const std::string& stalled) {
+void Status::set_stalled(const StatusView::Stall& stall) {
   const std::lock_guard lock(mutex_);
   page_->begin();
-  store_text(page_->stalled, stalled);
+  page_->stalled_ns = std::chrono::nanoseconds(stall.since.time_since_epoch()).count();
+  store_text(page_->stalled, stall.loop.empty() ? "" : stall.loop + "\n" + stall.doing + "\n" + stall.advice);
   page_->end();
 }
 

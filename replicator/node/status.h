@@ -59,7 +59,13 @@ struct StatusView {
   Since lock_wait;           // the applier waits for the write lock that an app has
   Since behind;              // there is something in the log that the file has not absorbed
   Since checkpoint_blocked;  // readers keep the write-ahead log from being copied into the database
-  std::string stalled;       // which loop makes no progress, and what to do; empty: none
+  // A loop that makes no progress (watchdog.h); no loop: none.
+  struct Stall {
+    std::string loop, doing, advice;
+    std::chrono::steady_clock::time_point since{};
+    bool operator==(const Stall&) const = default;
+  };
+  Stall stalled;
 };
 
 class Status {
@@ -83,7 +89,7 @@ class Status {
   void set_lock_wait(StatusView::Since since);
   void set_behind(StatusView::Since since);
   void set_checkpoint_blocked(StatusView::Since since);
-  void set_stalled(const std::string& stalled);
+  void set_stalled(const StatusView::Stall& stall);
   StatusView view() const;
 
   // Until the state is another one than `seen`, end_waits() was called or the time

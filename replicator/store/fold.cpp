@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "replicator/store/derived_triggers.h"
+#include "replicator/store/file_layout.h"
 #include "replicator/store/json.h"
 
 namespace colony {
@@ -16,6 +17,28 @@ Conflict conflict_of(ConflictKind kind, const ReplicatedTable& table, const std:
     if (table.key[i] != 0) key[i] = key_holder[i];
   }
   return {kind, table.name, json_row(table.columns, key), json_row(table.columns, lost)};
+}
+
+// No node's `colony init` takes them.
+bool is_never_replicated(const std::string& name) { return is_own_name(name) || name.starts_with("sqlite_"); }
+
+// A name that strangers have chosen, in one line.
+std::string shown(const std::string& name) {
+  std::string text = name.substr(0, 100);
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+  }
+  return text;
+}
+
+// SQLite would take '7' for 7 there, and who compares keys would not.
+void check_key(const ReplicatedTable& table, const Change& change) {
+  if (!table.rowid_key) return;
+  for (std::size_t i = 0; i < table.key.size(); ++i) {
+    if (table.key[i] == 0) continue;
+    if (change.key_value(i).type == ValueType::kInteger) return;
+    throw ChangesetError("the key of a row of table " + table.name + " is no integer");
+  }
 }
 
 // The values of `row` in the columns that `change` changes without having known
@@ -113,17 +136,21 @@ TableStatements& Fold::statements_for(const ChangesetTable& table) {
   auto& statements = statements_[{table.name, table.columns()}];
   if (!statements) {
     const ReplicatedTable* const definition = schema_.find(table.name);
+    if (definition == nullptr && is_never_replicated(table.name)) {
+      throw ChangesetError("it changes " + shown(table.name) + ", which is not the app's");
+    }
     if (definition == nullptr) {
-      throw SchemaMismatch("changes table " + table.name + ", which this file does not replicate");
+      throw SchemaMismatch("changes table " + shown(table.name) + ", which this file does not replicate");
     }
     if (table.columns() > definition->columns.size()) {
       throw SchemaMismatch("changes table " + table.name + " with " + std::to_string(table.columns()) +
                            " columns, and here it has " + std::to_string(definition->columns.size()));
     }
-    if (!std::equal(table.key.begin(), table.key.end(), definition->key.begin())) {
-      throw SchemaMismatch("changes table " + table.name + ", which has another primary key here");
-    }
     statements = std::make_unique<TableStatements>(db_, *definition, table.columns());
+  }
+  // Each changeset says what the key is, and not all need say the same.
+  if (!std::equal(table.key.begin(), table.key.end(), statements->table().key.begin())) {
+    throw SchemaMismatch("changes table " + table.name + ", which has another primary key here");
   }
   return *statements;
 }
@@ -178,6 +205,7 @@ bool Fold::apply_one_by_one(ChangesetView changeset, Conflicts& conflicts) {
       table = &statements_for(reader.table());
       shape_ = combine_shapes(shape_, table->shape());
     }
+    check_key(table->table(), change_);
     if (!apply_change(*table, change_, conflicts)) return false;
   }
   return true;
@@ -300,7 +328,7 @@ void Fold::put(TableStatements& table, const std::vector<Value>& row, Conflicts&
   const std::size_t mark = recorder_.mark();
   const int rc = table.insert_or_replace(row);
   if (rc != SQLITE_DONE) {
-    throw SqliteError(rc, "a row of table " + table.table().name + " cannot be put: " + sqlite3_errstr(rc));
+    throw SqliteError(rc, "a row of table " + table.table().name + " cannot be put: " + sqlite3_errmsg(db_.handle()));
   }
   Recording::check(*this);
   std::vector<Conflict> displaced;

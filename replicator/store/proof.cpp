@@ -8,6 +8,7 @@
 
 #include "replicator/store/node_file.h"
 #include "replicator/store/replicated_schema.h"
+#include "replicator/store/statement_progress.h"
 #include "replicator/store/table_statements.h"
 #include "replicator/store/touched.h"
 #include "sqlite_ext/captured_table.h"
@@ -159,7 +160,8 @@ ProofSnapshot::ProofSnapshot(const std::string& path, std::uint64_t id, Sequence
   db_.query_integer("SELECT count(*) FROM __colony_meta");  // begins the read
 }
 
-ProofEntry ProofSnapshot::compute() {
+ProofEntry ProofSnapshot::compute(const std::function<void()>& on_progress) {
+  const StatementProgress goes_on(db_, on_progress);
   NodeFile file(db_);
   COLONY_ASSERT(file.position() == position_);
   ReplicatedSchema schema;

@@ -7,6 +7,7 @@
 // taken out by arithmetic: only the rows that they touch are looked at again.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "replicator/log/entry.h"
@@ -21,8 +22,9 @@ class ProofSnapshot {
   // cannot be reset meanwhile.
   ProofSnapshot(const std::string& path, std::uint64_t id, Sequence position);
 
-  // May be called by another thread than the one that made it.
-  ProofEntry compute();
+  // May be called by another thread than the one that made it. `on_progress` is called
+  // now and then.
+  ProofEntry compute(const std::function<void()>& on_progress = [] {});
 
   // Any thread: makes compute() throw.
   void interrupt() { sqlite3_interrupt(db_.handle()); }

@@ -1,24 +1,16 @@
 """What the log may do to a colony: strangers' messages, gaps, purges, a past that changed."""
 
-import ctypes
 import os
 import shutil
 import signal
 import struct
 
 from colony_cluster import ColonyTest, Node
+from poison import sealed
 from processes import until
 
 SCHEMA = "CREATE TABLE items(id TEXT PRIMARY KEY, n INTEGER);"
 STREAM = "COLONY_c"
-
-
-def sealed(content):
-    """An entry's bytes with the checksum that they should have."""
-    xxhash = ctypes.CDLL("libxxhash.so.0")
-    xxhash.XXH3_64bits.restype = ctypes.c_uint64
-    xxhash.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
-    return content + struct.pack("<Q", xxhash.XXH3_64bits(content, len(content)))
 
 
 class Log(ColonyTest):

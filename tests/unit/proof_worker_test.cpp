@@ -16,7 +16,9 @@ TEST(ProofWorker, answers_on_its_own_thread) {
   MemoryNode node("CREATE TABLE t(k INTEGER PRIMARY KEY)");
   node.run("INSERT INTO t VALUES(1), (2); DELETE FROM __colony_outbox");
   std::promise<ProofEntry> answer;
-  ProofWorker worker(node.path(), [&](ProofEntry proof) { answer.set_value(std::move(proof)); });
+  Pulse pulse;
+  ProofWorker worker(
+      node.path(), [&](ProofEntry proof) { answer.set_value(std::move(proof)); }, pulse);
   worker.answer(BarrierEntry{77}, Sequence(0));
   const ProofEntry proof = answer.get_future().get();
   EXPECT_EQ(proof.id, 77u);
@@ -28,9 +30,13 @@ TEST(ProofWorker, answers_each_of_a_few_questions) {
   MemoryNode node("CREATE TABLE t(k INTEGER PRIMARY KEY)");
   std::promise<void> both;
   std::atomic<int> answers{0};
-  ProofWorker worker(node.path(), [&](const ProofEntry&) {
-    if (++answers == 2) both.set_value();
-  });
+  Pulse pulse;
+  ProofWorker worker(
+      node.path(),
+      [&](const ProofEntry&) {
+        if (++answers == 2) both.set_value();
+      },
+      pulse);
   worker.answer(BarrierEntry{1}, Sequence(0));
   worker.answer(BarrierEntry{2}, Sequence(0));
   both.get_future().wait();
@@ -41,7 +47,9 @@ TEST(ProofWorker, ends_in_the_middle_of_its_work) {
   node.run(
       "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000) INSERT INTO t SELECT i, i FROM n;"
       "DELETE FROM __colony_outbox");
-  ProofWorker worker(node.path(), [](const ProofEntry&) {});
+  Pulse pulse;
+  ProofWorker worker(
+      node.path(), [](const ProofEntry&) {}, pulse);
   worker.answer(BarrierEntry{1}, Sequence(0));
 }
 

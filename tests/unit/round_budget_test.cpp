@@ -45,6 +45,13 @@ TEST(RoundBudget, rounds_grow_while_more_is_undone_than_a_multiple_of_what_is_ap
   EXPECT_LT(entries_of_round(budget, 10ms, 10, 0), 400u);
 }
 
+TEST(RoundBudget, rounds_do_not_grow_beyond_what_an_app_without_a_busy_timeout_may_wait) {
+  RoundBudget budget;
+  for (int i = 0; i < 50; ++i) budget.round_done(10ms, 1000, 0);  // 100 per ms
+  budget.round_done(100ms, 0, 5000);                              // as many
+  EXPECT_NEAR(static_cast<double>(entries_of_round(budget, 4ms, 10, 0)), 200, 4);
+}
+
 TEST(RoundBudget, where_much_is_undone_for_one_entry_as_much_is_applied) {
   const RoundBudget budget;
   EXPECT_TRUE(budget.has_room(10ms, 10, 100, 10'000));
