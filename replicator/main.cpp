@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
   cli::add_restore(app, exit_code);
   cli::add_nodes(app, exit_code);
   cli::add_leave(app, exit_code);
+  cli::add_recover(app, exit_code);
   cli::add_detach(app, exit_code);
   try {
     // CLI11 would only say that a command is missing.

@@ -29,6 +29,7 @@ void add_snapshots(CLI::App& app, int& exit_code);
 void add_restore(CLI::App& app, int& exit_code);
 void add_nodes(CLI::App& app, int& exit_code);
 void add_leave(CLI::App& app, int& exit_code);
+void add_recover(CLI::App& app, int& exit_code);
 void add_detach(CLI::App& app, int& exit_code);
 
 // The `DB` argument.

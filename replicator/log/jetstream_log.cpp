@@ -50,7 +50,7 @@ LogInfo JetStreamLog::info() {
   try {
     LogInfo info = open_log_stream(connection->jetstream(), settings_);
     info.entry_bytes_max = entry_bytes_max(*connection, info.entry_bytes_max);
-    settings_.must_exist = true;
+    settings_.must_exist = !settings_.read_only;
     last_known_ = info.last.value();
     discovered_urls_ = connection->discovered_urls();
     connection->set_validated(true);
@@ -91,6 +91,28 @@ std::optional<Message> JetStreamLog::read(Sequence sequence) {
 void JetStreamLog::cut_before(Sequence first) {
   throw_if_interrupted();
   cut_log_stream(validated_connection()->jetstream(), settings_.cluster, first);
+}
+
+void JetStreamLog::hold(const std::string& token) {
+  throw_if_interrupted();
+  const std::shared_ptr<BrokerConnection> connection = open_connection();
+  if (has_log_stream(connection->jetstream(), settings_.cluster)) {
+    hold_log_stream(connection->jetstream(), settings_.cluster, token);
+  } else {
+    create_held_log_stream(connection->jetstream(), settings_, token);
+  }
+}
+
+void JetStreamLog::renew(const std::string& token, Sequence first) {
+  renew_log_stream(open_connection()->jetstream(), settings_.cluster, token, first);
+}
+
+void JetStreamLog::release(const std::string& token) {
+  release_log_stream(open_connection()->jetstream(), settings_.cluster, token);
+}
+
+void JetStreamLog::remove(const std::string& token) {
+  remove_held_log_stream(open_connection()->jetstream(), settings_.cluster, token);
 }
 
 std::vector<Message> JetStreamLog::fetch(Sequence from, FetchLimits limits, std::chrono::milliseconds wait) {

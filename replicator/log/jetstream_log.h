@@ -69,6 +69,18 @@ class JetStreamLog final : public Log {
   // JetStreamLog of its own. Throws LogUnavailable.
   void cut_before(Sequence first);
 
+  // For `colony recover`, on a JetStreamLog of its own; `token` says which run of it
+  // holds the log, and all but hold() throw LogUnavailable when another one does.
+  // From hold() on the broker takes no entry; a log that is missing is made, kAnew.
+  void hold(const std::string& token);
+  // Gives the log that is held a new epoch, and lets it begin, empty, at `first`,
+  // which is beyond its end: kAnew.
+  void renew(const std::string& token, Sequence first);
+  // The log takes entries again.
+  void release(const std::string& token);
+  // Removes the log, which is kAnew and which nobody has met.
+  void remove(const std::string& token);
+
   // The publisher's thread. Throws LogUnavailable also while a connection has
   // not yet passed info(), Error when the entry is larger than entry_bytes_max.
   // Blocks only when thousands of entries, or tens of megabytes, are

@@ -20,6 +20,13 @@
 
 namespace colony {
 
+// Whether entries are taken just now.
+enum class LogHold {
+  kFree,
+  kHeld,  // by `colony recover`, which compares the nodes: nothing is taken, and nobody may go on
+  kAnew,  // likewise, and its epoch is a new one already, to which one node's file moves first
+};
+
 struct LogInfo {
   std::string epoch;                // random, written when the log was created
   std::int64_t created_ns = 0;      // the server's creation time of the log, since 1970
@@ -29,6 +36,8 @@ struct LogInfo {
   std::uint64_t entries = 0;        // that are there
   std::uint64_t bytes = 0;          // that they take at the broker
   std::int64_t oldest_ns = 0;       // when the first of them was taken, since 1970
+  LogHold hold = LogHold::kFree;
+  std::string held_by = {};  // which run of `colony recover` holds it, as a random token
 };
 
 struct Message {

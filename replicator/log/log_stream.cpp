@@ -15,7 +15,14 @@ constexpr std::int64_t kDuplicateWindowNs = 100'000'000;  // servers take no les
 
 std::string all_subjects(const std::string& cluster) { return node_subject(cluster, "*"); }
 
+// Where nobody publishes: the broker takes no entry while these are the stream's.
+std::string held_subjects(const std::string& cluster) { return "colony." + cluster + ".held.*"; }
+
 std::string description_before_epoch(const std::string& cluster) { return "Colony log of " + cluster + ", epoch "; }
+
+// After the epoch; then follows the token.
+constexpr std::string_view kHeld = ", held ", kAnew = ", made anew ";
+constexpr std::size_t kEpochDigits = 32;
 
 std::string random_epoch() {
   std::random_device random;
@@ -49,10 +56,9 @@ std::string streams_that_claim(jsCtx* jetstream, const std::string& subjects) {
 }
 
 // Returns also when somebody else was quicker: the caller looks again.
-void create_stream(jsCtx* jetstream, const JetStreamSettings& settings) {
+void create_stream(jsCtx* jetstream, const JetStreamSettings& settings, const std::string& subjects,
+                   const std::string& description) {
   const std::string name = stream_name(settings.cluster);
-  const std::string subjects = all_subjects(settings.cluster);
-  const std::string description = description_before_epoch(settings.cluster) + random_epoch();
   std::array<const char*, 1> subject_list = {subjects.c_str()};
 
   jsStreamConfig config;
@@ -113,15 +119,62 @@ void require_settings_that_keep_entries(const jsStreamConfig& config, const std:
   require_edit(!discards_old || config.MaxBytes <= 0, config, "max_bytes", config.MaxBytes, "--max-bytes=-1");
 }
 
-std::string require_epoch(const jsStreamConfig& config, const std::string& cluster) {
+// Epoch and hold, as the description tells them.
+LogInfo require_description(const jsStreamConfig& config, const std::string& cluster) {
   const std::string_view description = config.Description == nullptr ? "" : config.Description;
   const std::string before = description_before_epoch(cluster);
-  const std::string_view epoch = description.starts_with(before) ? description.substr(before.size()) : "";
-  if (epoch.size() != 32 || epoch.find_first_not_of("0123456789abcdef") != epoch.npos) {
+  const std::string_view rest = description.starts_with(before) ? description.substr(before.size()) : "";
+  const std::string_view epoch = rest.substr(0, kEpochDigits);
+  const std::string_view hold = rest.substr(epoch.size());
+  LogInfo info;
+  info.epoch = epoch;
+  for (const auto& [words, meaning] : {std::pair(kHeld, LogHold::kHeld), std::pair(kAnew, LogHold::kAnew)}) {
+    if (!hold.starts_with(words)) continue;
+    info.hold = meaning;
+    info.held_by = hold.substr(words.size());
+  }
+  const bool is_epoch = epoch.size() == kEpochDigits && epoch.find_first_not_of("0123456789abcdef") == epoch.npos;
+  if (!is_epoch || hold.empty() != (info.hold == LogHold::kFree)) {
     throw Halt(std::string("stream ") + config.Name + " was not made by Colony (its description is not '" + before +
                "…'): remove it or rename this colony");
   }
-  return std::string(epoch);
+  return info;
+}
+
+StreamInfoHandle require_stream(jsCtx* jetstream, const std::string& cluster) {
+  StreamInfoHandle stream = find_stream(jetstream, stream_name(cluster));
+  if (!stream) throw LogUnavailable("stream " + stream_name(cluster) + " is gone");
+  return stream;
+}
+
+// All other settings stay.
+void update_stream(jsCtx* jetstream, jsStreamConfig* config, const std::string& subjects,
+                   const std::string& description) {
+  std::array<const char*, 1> subject_list = {subjects.c_str()};
+  jsStreamConfig changed = *config;  // `config` goes on owning what it points to
+  changed.Subjects = subject_list.data();
+  changed.SubjectsLen = 1;
+  changed.Description = description.c_str();
+  jsErrCode code = static_cast<jsErrCode>(0);
+  const natsStatus status = js_UpdateStream(nullptr, jetstream, &changed, nullptr, &code);
+  if (status != NATS_OK) throw_unavailable(std::string("stream ") + config->Name + " cannot be changed", status, code);
+}
+
+// Whoever has taken the hold over meanwhile goes on with it, and not this caller.
+StreamInfoHandle require_hold(jsCtx* jetstream, const std::string& cluster, const std::string& token) {
+  StreamInfoHandle stream = require_stream(jetstream, cluster);
+  if (require_description(*stream->Config, cluster).held_by == token) return stream;
+  throw LogUnavailable("the log is no longer held by this colony recover, but by another one");
+}
+
+void purge_stream(jsCtx* jetstream, const std::string& cluster, Sequence first) {
+  jsOptions options;
+  require_nats(jsOptions_Init(&options), "a purge cannot be described");
+  options.Stream.Purge.Sequence = first.value();
+  jsErrCode code = static_cast<jsErrCode>(0);
+  const std::string name = stream_name(cluster);
+  const natsStatus status = js_PurgeStream(jetstream, name.c_str(), &options, &code);
+  if (status != NATS_OK) throw_unavailable("stream " + name + " cannot be cut", status, code);
 }
 
 }  // namespace
@@ -138,20 +191,22 @@ LogInfo open_log_stream(jsCtx* jetstream, const JetStreamSettings& settings) {
   if (!stream) {
     if (settings.must_exist) {
       throw Halt("the log of colony " + settings.cluster + " is gone: the broker has no stream " + name +
-                 " any more. Give it its store back");
+                 " any more. Give it its store back, or run colony recover on one of the nodes");
     }
     if (settings.read_only) {
       throw NoSuchLog("the log of colony " + settings.cluster + " does not exist yet: start a node with colony run");
     }
-    create_stream(jetstream, settings);
+    create_stream(jetstream, settings, all_subjects(settings.cluster),
+                  description_before_epoch(settings.cluster) + random_epoch());
     // What counts is what the broker keeps, whoever asked for it.
     stream = find_stream(jetstream, name);
     if (!stream) throw LogUnavailable("stream " + name + " is not there yet after its creation");
   }
 
-  LogInfo info;
-  info.epoch = require_epoch(*stream->Config, settings.cluster);
-  require_settings_that_keep_entries(*stream->Config, all_subjects(settings.cluster));
+  LogInfo info = require_description(*stream->Config, settings.cluster);
+  const bool is_free = info.hold == LogHold::kFree;
+  require_settings_that_keep_entries(*stream->Config,
+                                     is_free ? all_subjects(settings.cluster) : held_subjects(settings.cluster));
   info.created_ns = stream->Created;
   info.last = Sequence(stream->State.LastSeq);
   info.first = stream->State.Msgs == 0 ? info.last.next() : Sequence(stream->State.FirstSeq);
@@ -162,14 +217,49 @@ LogInfo open_log_stream(jsCtx* jetstream, const JetStreamSettings& settings) {
   return info;
 }
 
-void cut_log_stream(jsCtx* jetstream, const std::string& cluster, Sequence first) {
-  jsOptions options;
-  require_nats(jsOptions_Init(&options), "a purge cannot be described");
-  options.Stream.Purge.Sequence = first.value();
+bool has_log_stream(jsCtx* jetstream, const std::string& cluster) {
+  return find_stream(jetstream, stream_name(cluster)) != nullptr;
+}
+
+void hold_log_stream(jsCtx* jetstream, const std::string& cluster, const std::string& token) {
+  const StreamInfoHandle stream = require_stream(jetstream, cluster);
+  const LogInfo info = require_description(*stream->Config, cluster);
+  const std::string_view words = info.hold == LogHold::kAnew ? kAnew : kHeld;
+  update_stream(jetstream, stream->Config, held_subjects(cluster),
+                description_before_epoch(cluster) + info.epoch + std::string(words) + token);
+}
+
+void create_held_log_stream(jsCtx* jetstream, const JetStreamSettings& settings, const std::string& token) {
+  create_stream(jetstream, settings, held_subjects(settings.cluster),
+                description_before_epoch(settings.cluster) + random_epoch() + std::string(kAnew) + token);
+  require_hold(jetstream, settings.cluster, token);
+}
+
+// The epoch first: what is purged is nobody's log from then on.
+void renew_log_stream(jsCtx* jetstream, const std::string& cluster, const std::string& token, Sequence first) {
+  const StreamInfoHandle stream = require_hold(jetstream, cluster, token);
+  update_stream(jetstream, stream->Config, held_subjects(cluster),
+                description_before_epoch(cluster) + random_epoch() + std::string(kAnew) + token);
+  purge_stream(jetstream, cluster, first);
+}
+
+void release_log_stream(jsCtx* jetstream, const std::string& cluster, const std::string& token) {
+  const StreamInfoHandle stream = require_hold(jetstream, cluster, token);
+  const LogInfo info = require_description(*stream->Config, cluster);
+  update_stream(jetstream, stream->Config, all_subjects(cluster), description_before_epoch(cluster) + info.epoch);
+}
+
+void remove_held_log_stream(jsCtx* jetstream, const std::string& cluster, const std::string& token) {
+  const StreamInfoHandle stream = require_hold(jetstream, cluster, token);
   jsErrCode code = static_cast<jsErrCode>(0);
-  const std::string name = stream_name(cluster);
-  const natsStatus status = js_PurgeStream(jetstream, name.c_str(), &options, &code);
-  if (status != NATS_OK) throw_unavailable("stream " + name + " cannot be cut", status, code);
+  const natsStatus status = js_DeleteStream(jetstream, stream->Config->Name, nullptr, &code);
+  if (status != NATS_OK) {
+    throw_unavailable(std::string("stream ") + stream->Config->Name + " cannot be removed", status, code);
+  }
+}
+
+void cut_log_stream(jsCtx* jetstream, const std::string& cluster, Sequence first) {
+  purge_stream(jetstream, cluster, first);
 }
 
 }  // namespace colony

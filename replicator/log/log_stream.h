@@ -17,6 +17,15 @@ std::string node_subject(const std::string& cluster, const std::string& node);
 // the stream's limit only, and 0 when it has none.
 LogInfo open_log_stream(jsCtx* jetstream, const JetStreamSettings& settings);
 
+bool has_log_stream(jsCtx* jetstream, const std::string& cluster);
+
+// What `colony recover` does to the stream: see JetStreamLog. Throws LogUnavailable.
+void hold_log_stream(jsCtx* jetstream, const std::string& cluster, const std::string& token);
+void create_held_log_stream(jsCtx* jetstream, const JetStreamSettings& settings, const std::string& token);
+void renew_log_stream(jsCtx* jetstream, const std::string& cluster, const std::string& token, Sequence first);
+void release_log_stream(jsCtx* jetstream, const std::string& cluster, const std::string& token);
+void remove_held_log_stream(jsCtx* jetstream, const std::string& cluster, const std::string& token);
+
 // Removes what stands before `first`. Throws LogUnavailable.
 void cut_log_stream(jsCtx* jetstream, const std::string& cluster, Sequence first);
 

@@ -1,7 +1,10 @@
 // The part of the applier that takes a snapshot as the file's new base.
 
+#include <algorithm>
+
 #include "replicator/node/applier.h"
 #include "replicator/store/file_layout.h"
+#include "replicator/store/marks.h"
 #include "replicator/store/row_replacement.h"
 #include "sqlite_ext/crash_step.h"
 
@@ -23,12 +26,13 @@ void Applier::adopt(const std::string& snapshot_file) {
   load();
   const EndOfWait end_of_wait{*this};
   try {
-    if (base.identity().cluster != file_.identity().cluster ||
-        (!file_.epoch().empty() && base.epoch() != file_.epoch())) {
-      throw Halt("the snapshot is of colony " + base.identity().cluster + " (epoch " + base.epoch() +
-                 "), and this file of " + file_.identity().cluster + " (epoch " + file_.epoch() + ")");
+    const bool same_log = file_.epoch().empty() || base.epoch() == file_.epoch();
+    if (base.identity().cluster != file_.identity().cluster) {
+      throw Halt("the snapshot is of colony " + base.identity().cluster + ", and this file of " +
+                 file_.identity().cluster);
     }
-    if (base.position() > position_) adopt_once(base_db, base);
+    if (!same_log) check_heir(base);
+    if (!same_log || base.position() > position_) adopt_once(base_db, base);
   } catch (const SchemaMismatch& mismatch) {
     loaded_ = false;
     throw Halt(std::string("the snapshot ") + mismatch.what() +
@@ -39,6 +43,23 @@ void Applier::adopt(const std::string& snapshot_file) {
     throw;
   }
   loaded_ = false;
+}
+
+// What this file has absorbed has left its origins' outboxes: nothing but the base
+// would bring it back.
+void Applier::check_heir(NodeFile& base) {
+  const std::string epoch = file_.epoch();
+  const std::vector<std::string> former = base.former_epochs();
+  if (std::find(former.begin(), former.end(), epoch) == former.end()) {
+    throw NoHeir("the log is another colony's (epoch " + base.epoch() +
+                 "), or was begun without colony recover: nothing in it comes from this file's log (epoch " + epoch +
+                 ")");
+  }
+  const std::vector<Surplus> more = surplus(marks_of(file_), marks_of(base));
+  if (more.empty()) return;
+  throw NoHeir("the colony went on, by colony recover, without what only this file has absorbed: " + shown(more) +
+               " (pieces of transactions). This file stays as it is: see What to do when the broker has forgotten, in "
+               "docs/operations.md");
 }
 
 void Applier::adopt_once(Database& base_db, NodeFile& base) {
@@ -101,7 +122,8 @@ void Applier::take_base(NodeFile& base, Rebase& rebase) {
   file_.copy_log_state(base);
   if (is_member) file_.remove_parts(node);  // they are in the outbox
   file_.set_absorbed(accepted);
-  if (file_.epoch().empty()) file_.set_epoch(base.epoch());
+  file_.set_epoch(base.epoch());
+  file_.set_former_epochs(base.former_epochs());
   file_.set_position(base.position(), base.position_hash(), base.log_bytes());
 }
 

@@ -168,6 +168,20 @@ void Applier::tell_behind() {
   status_.set_behind(behind ? std::optional(Clock::now()) : std::nullopt);
 }
 
+void Applier::look_again() {
+  if (!met_log_) return;  // the next step looks anyway
+  try {
+    check_log(log_.info());
+  } catch (const LogUnavailable&) {
+    met_log_ = false;
+    messages_.clear();
+    throw;
+  } catch (...) {
+    loaded_ = false;
+    throw;
+  }
+}
+
 bool Applier::step(std::chrono::milliseconds wait) {
   const EndOfWait end_of_wait{*this};
   try {

@@ -47,6 +47,23 @@ class LogCut : public Halt {
   using Halt::Halt;
 };
 
+// The log is not the one that this file has met: a snapshot of it that has all that
+// the file has absorbed may help.
+class LogReplaced : public Halt {
+ public:
+  LogReplaced(const std::string& why, std::string former_epoch) : Halt(why), former_epoch_(std::move(former_epoch)) {}
+  const std::string& former_epoch() const { return former_epoch_; }
+
+ private:
+  std::string former_epoch_;
+};
+
+// The snapshot does not come after what this file has absorbed; a later one may.
+class NoHeir : public Halt {
+ public:
+  using Halt::Halt;
+};
+
 class Applier {
  public:
   struct Options {
@@ -76,11 +93,18 @@ class Applier {
   // it. True if the position moved.
   bool step(std::chrono::milliseconds wait);
 
+  // For a caller that was given nothing to absorb for a while: makes sure that the
+  // log is still there, the same, and free. A broker that was given an older store,
+  // or is held by `colony recover`, does not tell. Errors: those of step().
+  void look_again();
+
   // Takes the SQLite file of a snapshot as the new base: the rows become those of
   // the snapshot and, on top of them, the transactions of this node that it does
   // not have. One SQLite transaction; it holds the write lock in proportion to what
-  // differs. Nothing happens if the snapshot is not ahead of this file. Throws Halt
-  // if it is another log's, or if it would replace rows that were never shared.
+  // differs. Nothing happens if the snapshot is not ahead of this file in its own
+  // log. One of another log is taken if that log has come after this file's by
+  // `colony recover` and the snapshot has all that this file has absorbed. Throws
+  // Halt if not, or if it would replace rows that were never shared.
   void adopt(const std::string& snapshot_file);
 
   // How long the caller should let pass before the next step, for the app's sake.
@@ -103,7 +127,9 @@ class Applier {
 
   void load();
   void meet_log();
+  void check_log(const LogInfo& info);
   void check_not_cut(const LogInfo& info) const;
+  void check_heir(NodeFile& base);
   const Origin* self() const;
   void check_membership();
   void check_name();

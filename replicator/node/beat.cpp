@@ -23,6 +23,17 @@ Sequence sequence(const Statement& row, int column) {
   return Sequence(static_cast<std::uint64_t>(row.integer(column)));
 }
 
+std::string json_of(const Marks& marks) {
+  std::vector<std::string> list;
+  for (const auto& [incarnation, mark] : marks) {
+    JsonObject json;
+    json.add("node", mark.node).add("incarnation", fmt::format("{:016x}", incarnation.value()));
+    json.add("piece", mark.piece.value()).add("left", mark.has_left);
+    list.push_back(json.text());
+  }
+  return json_array(list);
+}
+
 std::string json_of(const Beat& beat) {
   JsonObject json;
   json.add("node", beat.node).add("incarnation", fmt::format("{:016x}", beat.incarnation.value()));
@@ -30,7 +41,25 @@ std::string json_of(const Beat& beat) {
   json.add("state", beat.state).add("version", beat.version);
   json.add("host", beat.home.host).add("path", beat.home.path).add("error", beat.error);
   json.add("gone_after_s", static_cast<std::int64_t>(beat.gone_after.count()));
+  json.add("epoch", beat.epoch).add("position_hash", fmt::format("{:016x}", beat.position_hash));
+  std::vector<std::string> former;
+  for (const std::string& epoch : beat.former_epochs) former.push_back(json_string(epoch));
+  json.add_raw("former_epochs", json_array(former));
+  json.add("held_by", beat.held_by).add_raw("marks", json_of(beat.marks));
   return json.text();
+}
+
+Marks marks_in(Database& reader, std::string_view beat) {
+  Marks marks;
+  Statement each(reader,
+                 "SELECT json_extract(value, '$.node'), json_extract(value, '$.incarnation'), "
+                 "json_extract(value, '$.piece'), json_extract(value, '$.left') FROM json_each(?1, '$.marks')");
+  each.bind(1, beat);
+  while (each.step()) {
+    marks[Incarnation(from_hexadecimal(each.text(1)))] = {
+        std::string(each.text(0)), PieceNumber(static_cast<std::uint64_t>(each.integer(2))), each.integer(3) != 0};
+  }
+  return marks;
 }
 
 }  // namespace
@@ -54,7 +83,8 @@ Beats read_beats(Board& board) {
                     "json_extract(?1, '$.position'), json_extract(?1, '$.log_head'), json_extract(?1, '$.pending'), "
                     "json_extract(?1, '$.state'), json_extract(?1, '$.version'), json_extract(?1, '$.host'), "
                     "json_extract(?1, '$.path'), json_extract(?1, '$.error'), "
-                    "json_extract(?1, '$.gone_after_s')");
+                    "json_extract(?1, '$.gone_after_s'), json_extract(?1, '$.epoch'), "
+                    "json_extract(?1, '$.position_hash'), json_extract(?1, '$.held_by')");
   for (const BoardEntry& entry : board.entries()) {
     found.newest_ns = std::max(found.newest_ns, entry.written_ns);
     if (!std::string_view(entry.key).starts_with(kNodeKey)) continue;
@@ -75,6 +105,13 @@ Beats read_beats(Board& board) {
     beat.home = {std::string(members.text(7)), std::string(members.text(8))};
     beat.error = members.text(9);
     if (members.integer(10) > 0) beat.gone_after = std::chrono::seconds(members.integer(10));
+    beat.epoch = members.text(11);
+    beat.position_hash = from_hexadecimal(members.text(12));
+    beat.held_by = members.text(13);
+    beat.marks = marks_in(reader, entry.text);
+    Statement former(reader, "SELECT value FROM json_each(?1, '$.former_epochs')");
+    former.bind(1, entry.text);
+    while (former.step()) beat.former_epochs.emplace_back(former.text(0));
     beat.written_ns = entry.written_ns;
   }
   std::sort(found.beats.begin(), found.beats.end(), [](const Beat& a, const Beat& b) { return a.node < b.node; });

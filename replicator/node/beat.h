@@ -10,7 +10,7 @@
 
 #include "replicator/log/board.h"
 #include "replicator/log/names.h"
-#include "replicator/store/node_file.h"
+#include "replicator/store/marks.h"
 
 namespace colony {
 
@@ -28,7 +28,13 @@ struct Beat {
   Home home;
   std::string error;                            // why it has halted; else empty
   std::chrono::seconds gone_after{kGoneAfter};  // its setting
-  std::int64_t written_ns = 0;                  // by the broker's clock, since 1970
+  // For `colony recover`. Of one moment, like the position.
+  std::string epoch;  // of the log that it has met last
+  std::vector<std::string> former_epochs;
+  std::uint64_t position_hash = 0;
+  Marks marks;
+  std::string held_by;          // the run of it before which the node has halted; else empty
+  std::int64_t written_ns = 0;  // by the broker's clock, since 1970
 };
 
 struct Beats {

@@ -47,9 +47,15 @@ void Heartbeat::run() {
 // A file that cannot be read just now is as it was, and the node's state says so.
 void Heartbeat::read_file() {
   try {
+    const ReadTransaction one_moment(db_);
     beat_.position = file_.position();
+    beat_.position_hash = file_.position_hash();
+    beat_.epoch = file_.epoch();
+    beat_.former_epochs = file_.former_epochs();
+    beat_.marks = marks_of(file_);
     beat_.pending = file_.pending_transactions();
   } catch (const SqliteError&) {
+    beat_.held_by.clear();  // of what is not fresh nothing may be concluded
   }
 }
 
@@ -63,6 +69,8 @@ void Heartbeat::look_at_log() {
 // False if the broker has not taken it.
 bool Heartbeat::beat(State state, const std::string& message) {
   pulse_.go_on_with("telling the board how this node is");
+  // First: what is read after the node has halted before a hold stays as it is.
+  beat_.held_by = state == State::kHalted ? status_.held_by() : "";
   read_file();
   beat_.state = to_string(state);
   beat_.error = message;

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -129,8 +130,9 @@ class Housekeeper::Implementation {
   LogPlace place() {
     Database db(settings_.database, Database::Mode::kReadOnly);
     NodeFile file(db);
-    epoch_ = file.epoch();
     db.execute("BEGIN");
+    epoch_ = file.epoch();
+    former_epochs_ = file.former_epochs();
     return {file.position(), file.log_bytes()};
   }
 
@@ -164,8 +166,12 @@ class Housekeeper::Implementation {
   std::vector<SnapshotName> list() {
     pulse_.begin("listing the snapshots");
     std::vector<SnapshotName> snapshots;
+    former_snapshots_.clear();
     for (const ShelvedSnapshot& snapshot : shelf_.list()) {
-      if (snapshot.name.epoch == epoch_) snapshots.push_back(snapshot.name);
+      const std::string& epoch = snapshot.name.epoch;
+      if (epoch == epoch_) snapshots.push_back(snapshot.name);
+      const bool is_former = std::find(former_epochs_.begin(), former_epochs_.end(), epoch) != former_epochs_.end();
+      if (is_former) former_snapshots_.push_back(snapshot.name);
     }
     newest_ = snapshots.empty() ? std::nullopt : std::optional(snapshots.back());
     return snapshots;
@@ -249,6 +255,10 @@ class Housekeeper::Implementation {
       shelf_.remove(name);
       COLONY_STEP("housekeeper.surplus_removed");
     }
+    const std::size_t own = snapshots.size() - plan.surplus.size();
+    for (const SnapshotName& name : outdated_snapshots(settings_.retention, former_snapshots_, own, now_s())) {
+      shelf_.remove(name);
+    }
   }
 
   const HousekeepingSettings settings_;
@@ -257,8 +267,10 @@ class Housekeeper::Implementation {
   Board board_;
   Pulse own_pulse_;
   Pulse& pulse_;
-  std::uint64_t done_ = 0;              // of what is being copied or read
-  std::string epoch_;                   // of the log
+  std::uint64_t done_ = 0;  // of what is being copied or read
+  std::string epoch_;       // of the log
+  std::vector<std::string> former_epochs_;
+  std::vector<SnapshotName> former_snapshots_;
   std::optional<SnapshotName> newest_;  // as far as is known
   Clock::time_point looked_at_log_ = Clock::now();
   Clock::time_point renewed_;

@@ -1,6 +1,8 @@
 // The part of the applier that asks whether the log is the one that the file
 // remembers, and whether this node is who it says.
 
+#include <algorithm>
+
 #include "replicator/node/applier.h"
 #include "replicator/node/departure.h"
 #include "replicator/node/publisher.h"
@@ -13,6 +15,28 @@ std::string number(Sequence sequence) { return std::to_string(sequence.value());
 
 }  // namespace
 
+// Whose log is it, and may anybody go on with it?
+void Applier::check_log(const LogInfo& info) {
+  status_.set_held_by(info.held_by);
+  if (info.hold != LogHold::kFree) {
+    throw Halt(
+        "the log is held by colony recover, which compares the nodes, and goes on when that has ended; if it was "
+        "interrupted, run colony recover again");
+  }
+  const std::string known = file_.epoch();
+  if (known.empty() || known == info.epoch) return;
+  const std::vector<std::string> former = file_.former_epochs();
+  if (std::find(former.begin(), former.end(), info.epoch) != former.end()) {
+    throw Halt("the log has lost its end: it is one that the colony has left by colony recover (epoch " + info.epoch +
+               "). Give the broker its newer store back, or run colony recover on one of the nodes");
+  }
+  throw LogReplaced("the log is another one (epoch " + info.epoch + ") than this file has absorbed up to position " +
+                        number(position_) + " (epoch " + known +
+                        "): it was deleted and made anew, or the broker is another colony's. Give the old log back, "
+                        "or run colony recover on one of the nodes",
+                    known);
+}
+
 // Is this the log that the file remembers?
 void Applier::meet_log() {
   const LogInfo info = log_.info();
@@ -22,27 +46,26 @@ void Applier::meet_log() {
                " bytes at most, and Colony needs " + std::to_string(kEntryBytesMin) +
                ": raise max_payload in its configuration to 64 KiB or more");
   }
-  if (const std::string known = file_.epoch(); known.empty()) {
+  check_log(info);
+  if (file_.epoch().empty()) {
     WriteTransaction transaction(db_);
     file_.set_epoch(info.epoch);
     COLONY_STEP("applier.epoch_written");
     transaction.commit();
     COLONY_STEP("applier.epoch_committed");
-  } else if (known != info.epoch) {
-    throw Halt("the log is another one (epoch " + info.epoch + ") than this file has absorbed up to position " +
-               number(position_) + " (epoch " + known +
-               "): it was deleted and made anew, or the broker is another colony's. Give the old log back");
   }
   if (position_ > info.last) {
     throw Halt("the log has lost its end: it ends at " + number(info.last) + ", and this file has absorbed it up to " +
-               number(position_) + ". Give the broker its newer store back");
+               number(position_) + ". Give the broker its newer store back, or run colony recover on one of the nodes");
   }
   check_not_cut(info);
   if (position_ >= info.first && position_ != Sequence()) {
     const std::optional<Message> message = log_.read(position_);
     if (message && message_hash(message->data) != file_.position_hash()) {
       throw Halt("the log has changed its past: entry " + number(position_) +
-                 " is another one than this file has absorbed. Give the broker its former store back");
+                 " is another one than this file has absorbed. Give the broker its former store back, or run colony "
+                 "recover on "
+                 "one of the nodes");
     }
   }
   progress_.set_entry_bytes_max(info.entry_bytes_max);

@@ -55,4 +55,14 @@ RetentionPlan plan_retention(const RetentionSettings& settings, const LogExtent&
   return plan;
 }
 
+std::vector<SnapshotName> outdated_snapshots(const RetentionSettings& settings, const std::vector<SnapshotName>& former,
+                                             std::size_t of_this_log, std::int64_t now_s) {
+  std::vector<SnapshotName> outdated;
+  if (of_this_log < std::max<std::size_t>(settings.snapshots_keep, 1)) return outdated;
+  for (const SnapshotName& snapshot : former) {
+    if (now_s - snapshot.made_s > settings.log_keep_s) outdated.push_back(snapshot);
+  }
+  return outdated;
+}
+
 }  // namespace colony

@@ -61,4 +61,9 @@ RetentionPlan plan_retention(const RetentionSettings& settings, const LogExtent&
                              const std::vector<SnapshotName>& snapshots, LogPlace here,
                              const std::map<std::string, MemberPlace>& members, std::int64_t now_s);
 
+// Those of `former`, snapshots of the logs before this one, that can go: they are
+// older than the log is kept, and this log has as many of its own as are kept.
+std::vector<SnapshotName> outdated_snapshots(const RetentionSettings& settings, const std::vector<SnapshotName>& former,
+                                             std::size_t of_this_log, std::int64_t now_s);
+
 }  // namespace colony

@@ -38,6 +38,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kFetchWait = 2s;
 constexpr auto kLookAgainMin = 1ms;
+constexpr auto kLookAgainAtLog = 5s;
 constexpr auto kBrokerRetryMin = 100ms;
 constexpr auto kBrokerRetryMax = 2s;
 constexpr auto kHaltRetry = 3s;
@@ -288,10 +289,58 @@ class Sidecar::Implementation {
 
   void apply_or_take_new_base() {
     try {
-      applier_.step(kFetchWait);
+      const bool moved = applier_.step(kFetchWait);
+      look_again_at_log(moved);
     } catch (const LogCut& cut) {
       take_new_base(cut);
+    } catch (const LogReplaced& replaced) {
+      take_heir(replaced);
     }
+  }
+
+  // Who is given entries reads the very log that takes them.
+  void look_again_at_log(bool moved) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!moved && now - looked_at_log_ < kLookAgainAtLog) return;
+    looked_at_log_ = now;
+    if (!moved) applier_.look_again();
+  }
+
+  // The colony has gone on with a new log, by `colony recover`: it begins with a
+  // snapshot. One that was refused once is not fetched again.
+  void take_heir(const LogReplaced& replaced) {
+    if (settings_.snapshot_url.empty()) throw Halt(replaced.what());
+    SnapshotShelf shelf(open_snapshot_store(settings_.snapshot_url, identity_.cluster, settings_.broker_urls, 1),
+                        identity_.cluster);
+    const LogInfo info = log_.info();
+    std::string newest;
+    for (const ShelvedSnapshot& snapshot : shelf.list()) {
+      if (snapshot.name.epoch == info.epoch) newest = snapshot.name.text();
+    }
+    if (newest.empty()) throw Halt(replaced.what());
+    if (refused_heir_ && refused_heir_->first == newest) throw Halt(refused_heir_->second);
+    const UnfinishedFile base(settings_.database + "-colony-base", mode_of(settings_.database));
+    const auto name = fetch_base(shelf, {info.epoch, Sequence(info.first.value() - 1), info.last}, base);
+    if (!name) throw Halt(replaced.what());
+    report(State::kCatchingUp, "the colony has gone on with a new log: taking its snapshot from " + shelf.url());
+    check_history(base.path(), *name);
+    try {
+      applier_.adopt(base.path());
+    } catch (const NoHeir& refusal) {
+      refused_heir_ = {name->text(), refusal.what()};
+      throw;
+    }
+    spdlog::info("went on with the log that colony recover has begun epoch={} after={} position={} by={}", info.epoch,
+                 replaced.former_epoch(), name->position.value(), name->node);
+  }
+
+  std::optional<SnapshotName> fetch_base(SnapshotShelf& shelf, const SnapshotShelf::Wanted& wanted,
+                                         const UnfinishedFile& base) {
+    return shelf.fetch(
+        wanted, base.path(), [this](std::uint64_t, std::uint64_t) { return !stopping_; },
+        [](const SnapshotName& rejected, const std::string& why) {
+          spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
+        });
   }
 
   // The log was cut while this node was away: it goes on from a snapshot.
@@ -303,12 +352,8 @@ class Sidecar::Implementation {
     const LogInfo info = log_.info();
     const UnfinishedFile base(settings_.database + "-colony-base", mode_of(settings_.database));
     const Sequence reaches_log(info.first.value() - 1);
-    const auto name = shelf.fetch(
-        {info.epoch, std::max(applier_.position().next(), reaches_log), info.last}, base.path(),
-        [this](std::uint64_t, std::uint64_t) { return !stopping_; },
-        [](const SnapshotName& rejected, const std::string& why) {
-          spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
-        });
+    const auto name =
+        fetch_base(shelf, {info.epoch, std::max(applier_.position().next(), reaches_log), info.last}, base);
     if (!name) {
       throw Halt(
           std::string(cut.what()) + ", and " + shelf.url() +
@@ -481,6 +526,8 @@ class Sidecar::Implementation {
   // Of the applier's thread.
   std::string reported_;
   std::optional<std::chrono::steady_clock::time_point> catching_up_since_, catching_up_reported_;
+  std::chrono::steady_clock::time_point looked_at_log_ = std::chrono::steady_clock::now();
+  std::optional<std::pair<std::string, std::string>> refused_heir_;  // a snapshot, and why
   std::mutex pause_mutex_;
   std::condition_variable pause_ended_;
   int loops_ = 4;  // that run; guarded by pause_mutex_

@@ -300,6 +300,16 @@ void Status::set_stalled(const StatusView::Stall& stall) {
   page_->end();
 }
 
+void Status::set_held_by(const std::string& token) {
+  const std::lock_guard lock(mutex_);
+  held_by_ = token;
+}
+
+std::string Status::held_by() const {
+  const std::lock_guard lock(mutex_);
+  return held_by_;
+}
+
 StatusView Status::view() const {
   const std::lock_guard lock(mutex_);
   return page_->view();

@@ -90,6 +90,10 @@ class Status {
   void set_behind(StatusView::Since since);
   void set_checkpoint_blocked(StatusView::Since since);
   void set_stalled(const StatusView::Stall& stall);
+  // By which `colony recover` the log was held when this node met it last, so that
+  // nothing can be absorbed; empty if it was free. Told to the board alone.
+  void set_held_by(const std::string& token);
+  std::string held_by() const;
   StatusView view() const;
 
   // Until the state is another one than `seen`, end_waits() was called or the time
@@ -110,6 +114,7 @@ class Status {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   bool waits_ended_ = false;  // guarded by mutex_
+  std::string held_by_;       // likewise
 };
 
 }  // namespace colony

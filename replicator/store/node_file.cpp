@@ -1,6 +1,8 @@
 #include "replicator/store/node_file.h"
 
 #include <algorithm>
+#include <iterator>
+#include <sstream>
 
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/captured_table.h"
@@ -85,6 +87,17 @@ void NodeFile::set_position(Sequence position, std::uint64_t hash, std::uint64_t
 
 std::string NodeFile::epoch() { return meta_text("epoch"); }
 void NodeFile::set_epoch(const std::string& epoch) { set_meta("epoch", epoch); }
+
+std::vector<std::string> NodeFile::former_epochs() {
+  std::istringstream words(meta_text("former_epochs"));
+  return {std::istream_iterator<std::string>(words), std::istream_iterator<std::string>()};
+}
+
+void NodeFile::set_former_epochs(const std::vector<std::string>& epochs) {
+  std::string text;
+  for (const std::string& epoch : epochs) text += (text.empty() ? "" : " ") + epoch;
+  set_meta("former_epochs", text);
+}
 
 Home NodeFile::home() { return {meta_text("home_host"), meta_text("home_path")}; }
 

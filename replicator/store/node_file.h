@@ -71,6 +71,10 @@ class NodeFile {
 
   std::string epoch();  // empty before the first contact with a log
   void set_epoch(const std::string& epoch);
+  // Those of the logs before the present one, from the oldest on: this log begins
+  // with all that the file had absorbed of them.
+  std::vector<std::string> former_epochs();
+  void set_former_epochs(const std::vector<std::string>& epochs);
 
   Home home();
   void set_home(const Home& home);

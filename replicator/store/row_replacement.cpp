@@ -71,11 +71,6 @@ RowReplacement::RowReplacement(Database& db, const ReplicatedSchema& schema, Dat
 RowReplacement::~RowReplacement() = default;
 
 void RowReplacement::compare(const std::function<void()>& go_on) {
-  struct ReadTransaction {
-    explicit ReadTransaction(Database& of) : db(of) { db.execute("BEGIN"); }
-    ~ReadTransaction() { sqlite3_exec(db.handle(), "ROLLBACK", nullptr, nullptr, nullptr); }
-    Database& db;
-  };
   const ReadTransaction reading(db_);
   for (const auto& [name, table] : tables_) {
     note_differing(*table, go_on);

@@ -207,6 +207,8 @@ Value Statement::value(int column) const {
   }
 }
 
+ReadTransaction::~ReadTransaction() { sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr); }
+
 WriteTransaction::WriteTransaction(Database& db) : db_(db) { db_.execute("BEGIN IMMEDIATE"); }
 
 WriteTransaction::~WriteTransaction() {

@@ -132,6 +132,17 @@ class Database {
 };
 
 // BEGIN IMMEDIATE, and ROLLBACK unless commit() was called.
+class ReadTransaction {
+ public:
+  explicit ReadTransaction(Database& db) : db_(db) { db_.execute("BEGIN"); }
+  ~ReadTransaction();
+  ReadTransaction(const ReadTransaction&) = delete;
+  ReadTransaction& operator=(const ReadTransaction&) = delete;
+
+ private:
+  Database& db_;
+};
+
 class WriteTransaction {
  public:
   explicit WriteTransaction(Database& db);

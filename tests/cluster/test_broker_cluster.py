@@ -1,10 +1,12 @@
 """Three servers that keep the log together, and are killed one after the other."""
 
 import contextlib
+import os
+import shutil
 import socket
 import time
 
-from colony_cluster import Broker, ColonyTest, connect
+from colony_cluster import Broker, ColonyTest, colony, connect
 from processes import app, finished, until
 
 SCHEMA = """
@@ -75,14 +77,70 @@ class BrokerCluster(ColonyTest):
             return None
         return until(ask, "the stream has a leader", every=0.1)
 
-    def test_broker_cluster_loses_its_leader(self):
-        cluster = self.cluster(SCHEMA)
-        servers = self.start_servers(cluster)
+    def start_nodes(self, cluster, servers):
         urls = ",".join(server.url for server in servers)
         for node in cluster.nodes:
             node.launch_sidecar(more=["--replicas", "3"], url=urls)
         for node in cluster.nodes:
             node.await_state("running")
+
+    def recover(self, cluster):
+        """On whichever node it is possible."""
+        answers = []
+        for node in cluster.nodes:
+            done = colony("recover", node.path, "--replicas", "3", timeout=200)
+            answers.append(done.stdout + done.stderr)
+            if done.returncode == 0:
+                break
+            self.assertEqual(done.returncode, 1, answers)
+            self.assertIn("is the most advanced", done.stderr)
+        else:
+            self.fail(answers)
+        for node in cluster.nodes:
+            node.await_state("running", timeout=120)
+
+    def test_broker_cluster_forgets(self):
+        cluster = self.cluster(SCHEMA)
+        servers = self.start_servers(cluster)
+        self.start_nodes(cluster, servers)
+        cluster.settle()
+        for server in servers:
+            server.stop()
+            shutil.copytree(server.store, server.directory / "earlier")
+        for server in servers:
+            server.start()
+        stop = cluster.directory / "stop"
+        apps = [app(write_until, node.path, node.name, stop) for node in cluster.nodes]
+        for node in cluster.nodes:
+            node.await_state("running", timeout=120)
+        position = cluster.nodes[0].status()["position"]
+        until(lambda: cluster.nodes[0].status()["position"] > position + 50, "the log grows")
+        for server in servers:
+            server.kill()
+            shutil.rmtree(server.store)
+            os.rename(server.directory / "earlier", server.store)
+        for server in servers:
+            server.start()
+        for node in cluster.nodes:
+            until(lambda: "colony recover" in (node.status()["error"] or ""), lambda: f"{node.status()}", timeout=120)
+        self.recover(cluster)
+        with servers[0].client() as client:
+            client.api(f"STREAM.DELETE.{STREAM}")
+        for node in cluster.nodes:
+            until(lambda: "is gone" in (node.status()["error"] or ""), lambda: f"{node.status()}", timeout=120)
+        self.recover(cluster)
+        self.leader(servers).kill()
+        stop.touch()
+        finished(apps)
+        cluster.assert_equal(timeout=120)
+        counts = dict(cluster.nodes[0].query("SELECT node, count(*) FROM entries GROUP BY node"))
+        self.assertEqual(dict(cluster.nodes[0].query("SELECT * FROM counters")), counts)
+        print(f"NOTE {sum(counts.values())} transactions, {cluster.nodes[0].status()['position']} entries")
+
+    def test_broker_cluster_loses_its_leader(self):
+        cluster = self.cluster(SCHEMA)
+        servers = self.start_servers(cluster)
+        self.start_nodes(cluster, servers)
         stop = cluster.directory / "stop"
         apps = [app(write_until, node.path, node.name, stop) for node in cluster.nodes]
         for _ in range(2):

@@ -283,6 +283,26 @@ def detach(port, cell, step, passings):
         made.check()
 
 
+def recover(port, cell, step, passings):
+    """The broker has lost the log, apps go on, and the command that goes on without it dies."""
+    with colony(port, cell, flags=()) as made:
+        made.start()
+        made.start_apps()
+        made.nodes[0].wait()
+        with made.cluster.broker.client() as client:
+            client.api(f"STREAM.DELETE.COLONY_{cell}")
+        for node in made.nodes:
+            until(lambda: "is gone" in (node.status()["error"] or ""), lambda: f"{node.name} halts: {node.status()}")
+        best = max(made.nodes, key=lambda node: node.one("SELECT sum(piece) FROM __colony_origins"))
+        made.command("recover", best.path, step=step)
+        again = made.command("recover", best.path)
+        assert again.returncode == (1 if step == "recover.log_released" else 0), again.stdout + again.stderr
+        for node in made.nodes:
+            node.await_state("running")
+        made.stop_apps()
+        made.check()
+
+
 def application(port, cell, step, passings):
     """The app dies in the middle of a commit, and begins again."""
     with colony(port, cell) as made:
@@ -326,6 +346,7 @@ SCENARIOS = {
     "restore": (restore, ONCE),
     "init": (init, ONCE),
     "leave": (leave_command, ONCE),
+    "recover": (recover, ONCE),
     "detach": (detach, ONCE),
     "capture": (application, BOTH),
     "spill": (application, BOTH),

@@ -11,7 +11,19 @@ Sequence MemoryLog::append(const std::string& origin, std::string data) {
   return last();
 }
 
-LogInfo MemoryLog::info() const { return {epoch_, 1, first_, last(), entry_bytes_max_}; }
+LogInfo MemoryLog::info() const {
+  LogInfo info{epoch_, 1, first_, last(), entry_bytes_max_};
+  if (is_held_) info.hold = LogHold::kHeld, info.held_by = "token";
+  return info;
+}
+
+// What stood before is gone; in its places is what nobody reads.
+void MemoryLog::begin_anew(const std::string& epoch, Sequence base) {
+  epoch_ = epoch;
+  first_ = base.next();
+  messages_.resize(base.value());
+  for (std::size_t i = 0; i < messages_.size(); ++i) messages_[i] = {Sequence(i + 1), "", ""};
+}
 
 std::optional<Message> MemoryLog::read(Sequence sequence) const {
   if (sequence < first_ || sequence > last() || sequence == Sequence()) return std::nullopt;
@@ -26,13 +38,15 @@ void Wire::send(const std::string& origin, std::string data, unsigned copies_per
 void Wire::deliver_one(Random& random) {
   if (packets_.empty()) return;
   const std::size_t at = random.below(packets_.size());
-  log_.append(packets_[at].origin, packets_[at].data);
+  if (!log_.is_held()) log_.append(packets_[at].origin, packets_[at].data);
   if (random.permille(packets_[at].copies_permille)) return;
   packets_.erase(packets_.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
 void Wire::deliver_all() {
-  for (Packet& packet : packets_) log_.append(packet.origin, std::move(packet.data));
+  for (Packet& packet : packets_) {
+    if (!log_.is_held()) log_.append(packet.origin, std::move(packet.data));
+  }
   packets_.clear();
 }
 
@@ -83,7 +97,7 @@ void LogLink::publish(std::string_view entry) {
     throw LogUnavailable("publish failed");
   }
   if (happens(faults_.publish_vanishes)) return tell("vanished");
-  if (happens(faults_.publish_refused)) {
+  if (log_.is_held() || happens(faults_.publish_refused)) {
     ++failures_;
     return tell("refused");
   }

@@ -32,10 +32,18 @@ class MemoryLog {
   void replace_epoch(const std::string& epoch) { epoch_ = epoch; }
   void set_entry_bytes_max(std::size_t bytes) { entry_bytes_max_ = bytes; }
 
+  // What `colony recover` does to it: while it is held, it takes nothing; a log that
+  // is begun anew goes on after `base`.
+  void hold() { is_held_ = true; }
+  void release() { is_held_ = false; }
+  bool is_held() const { return is_held_; }
+  void begin_anew(const std::string& epoch, Sequence base);
+
  private:
   std::vector<Message> messages_;  // message n at n - 1, also those that are purged
   Sequence first_{1};
   std::string epoch_ = "epoch-1";
+  bool is_held_ = false;
   std::size_t entry_bytes_max_ = 1u << 20;
 };
 

@@ -46,7 +46,7 @@ std::string ReferenceLog::judge(const Message& message, DatabaseRows& rows) {
     ++origin.piece;
     origin.open += slice.changeset;
     if (!slice.last) continue;
-    for (ReferenceConflict& conflict : reference_fold(schema_, rows, origin.open)) {
+    for (ReferenceConflict& conflict : reference_fold(*schema_, rows, origin.open)) {
       journal_.push_back({message.sequence.value(), message.origin, origin.piece, std::move(conflict)});
     }
     origin.open.clear();
@@ -62,8 +62,23 @@ void ReferenceLog::follow(const std::vector<Message>& messages) {
     state.journal_lines = journal_.size();
     state.has_open_parts =
         std::any_of(origins_.begin(), origins_.end(), [](const auto& origin) { return !origin.second.open.empty(); });
+    state.origins = origins_;
+    state.left = left_;
     states_.push_back(std::move(state));
   }
+}
+
+void ReferenceLog::lose_after(Sequence last) {
+  states_.resize(last.value() + 1);
+  origins_ = states_.back().origins;
+  left_ = states_.back().left;
+  journal_.resize(states_.back().journal_lines);
+}
+
+void ReferenceLog::begin_anew(Sequence position, Sequence base) {
+  lose_after(position);
+  const State state = states_.back();
+  states_.resize(base.value() + 1, state);
 }
 
 }  // namespace colony::sim

@@ -25,7 +25,7 @@ struct JournalLine {
 
 class ReferenceLog {
  public:
-  explicit ReferenceLog(const Schema& schema) : schema_(schema), states_(1) {}
+  explicit ReferenceLog(const Schema& schema) : schema_(&schema), states_(1) {}
 
   // Reads on in the log; `messages` are all of it, from the first on.
   void follow(const std::vector<Message>& messages);
@@ -36,26 +36,32 @@ class ReferenceLog {
   const std::vector<JournalLine>& journal() const { return journal_; }
   // Whether a transaction of somebody is in the log in part only.
   bool has_open_parts_at(Sequence position) const { return states_.at(position.value()).has_open_parts; }
+  // The log has lost what came after; it has been followed at least up to there.
+  void lose_after(Sequence last);
+  // A new log goes on after `base` from how things were at `position`.
+  void begin_anew(Sequence position, Sequence base);
   // What became of the latest messages: for the transcript.
   const std::vector<std::string>& verdicts() const { return verdicts_; }
 
  private:
-  struct State {
-    DatabaseRows rows;
-    std::size_t journal_lines = 0;
-    bool has_open_parts = false;
-  };
   struct Origin {
     std::uint64_t incarnation = 0;
     std::uint64_t piece = 0;
     std::string open;  // of a transaction whose end has not come
+  };
+  struct State {
+    DatabaseRows rows;
+    std::size_t journal_lines = 0;
+    bool has_open_parts = false;
+    std::map<std::string, Origin> origins;
+    std::set<std::uint64_t> left;  // incarnations
   };
 
   std::string judge(const Message& message, DatabaseRows& rows);
   std::string judge_hello(const Entry& entry);
   std::string judge_leave(const LeaveEntry& leave);
 
-  const Schema& schema_;
+  const Schema* schema_;
   std::map<std::string, Origin> origins_;
   std::set<std::uint64_t> left_;  // incarnations
   std::vector<State> states_;     // by position

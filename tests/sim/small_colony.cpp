@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "replicator/node/new_log.h"
+#include "replicator/node/publisher.h"
 #include "tests/sim/simulation.h"
 
 namespace colony::sim {
@@ -117,6 +119,64 @@ void SmallColony::join(const std::string& name) {
   settings.base = rack_.path(rack_.newest_position());
   nodes_[name] = std::make_unique<Node>(std::move(settings), log_, wire_);
   start(name);
+}
+
+void SmallColony::lose_after(Sequence last) {
+  reference_->follow(log_.messages());
+  if (!lost_) lost_ = reference_;
+  log_.lose_after(last);
+  reference_->lose_after(last);
+}
+
+RecoveryReport SmallColony::report(const std::string& name) {
+  NodeFile file(node(name).observer());
+  return {file.identity().node,
+          file.identity().incarnation,
+          file.epoch(),
+          file.position(),
+          file.position_hash(),
+          marks_of(file),
+          {}};
+}
+
+std::string SmallColony::recover(const std::string& name, const std::set<std::string>& absent) {
+  log_.hold();
+  std::vector<RecoveryReport> reports = {report(name)};
+  std::vector<std::string> epochs;
+  for (const auto& [other, node] : nodes_) {
+    if (other == name || absent.contains(other)) continue;
+    reports.push_back(report(other));
+    epochs.push_back(reports.back().epoch);
+  }
+  const RecoveryDecision decision = decide_recovery(reports, {}, absent, "");
+  if (decision.kind == RecoveryDecision::Kind::kElsewhere) return log_.release(), "elsewhere: " + decision.nodes[0];
+  if (decision.kind == RecoveryDecision::Kind::kUnheard) return log_.release(), "unheard: " + decision.nodes[0];
+  if (decision.kind == RecoveryDecision::Kind::kForked) {
+    return log_.release(), "forked: " + decision.nodes[0] + " has " + colony::shown(decision.first_more) + ", " +
+                               decision.nodes[1] + " has " + colony::shown(decision.second_more);
+  }
+  reference_->follow(log_.messages());
+  const std::optional<Message> entry = log_.read(reports[0].position);
+  const bool is_of_log = entry && message_hash(entry->data) == reports[0].position_hash;
+  Sequence base = log_.last();
+  for (const RecoveryReport& each : reports) base = std::max(base, each.position);
+  if (!is_of_log && lost_) reference_ = lost_;
+  lost_.reset();
+  reference_->begin_anew(reports[0].position, base);
+  const std::string epoch = "recovered-" + std::to_string(++recoveries_);
+  log_.begin_anew(epoch, base);
+  move_to_new_log(path(name), epoch, base, reports[0].marks, epochs);
+  rack_.make(path(name));
+  log_.release();
+  return "";
+}
+
+std::string SmallColony::follow() {
+  for (auto& [name, node] : nodes_) {
+    if (!node->running() || report(name).epoch == log_.info().epoch) continue;
+    if (std::string problem = adopt(name); !problem.empty()) return name + ": " + problem;
+  }
+  return "";
 }
 
 // One turn of a node; true if something moved.

@@ -7,9 +7,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "replicator/node/recovery_decision.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/snapshot_rack.h"
 
@@ -57,6 +59,14 @@ class SmallColony {
   std::string adopt(const std::string& name);
   void join(const std::string& name);
 
+  // The broker forgets what came after `last`.
+  void lose_after(Sequence last);
+  // The colony goes on from the file of `node`, as `colony recover` does there; the
+  // files of `absent` are not at hand. Gives why not; then nothing has changed.
+  std::string recover(const std::string& node, const std::set<std::string>& absent = {});
+  // All that run take the newest snapshot where their log is another one.
+  std::string follow();
+
   // Everybody publishes and applies until nothing moves; then everything is
   // judged: rows, journals, nothing left over.
   std::string settle();
@@ -74,6 +84,7 @@ class SmallColony {
  private:
   std::string rest();
   bool turn(const std::string& name, std::string& stopped);
+  RecoveryReport report(const std::string& name);
 
   MemoryLog log_;
   Wire wire_;
@@ -85,6 +96,8 @@ class SmallColony {
   std::uint64_t lives_ = 0;
   Schema schema_;
   std::optional<ReferenceLog> reference_;
+  std::optional<ReferenceLog> lost_;  // as it was before the broker has forgotten
+  std::uint64_t recoveries_ = 0;
   std::optional<Judge> judge_;
 };
 

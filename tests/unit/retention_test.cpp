@@ -77,5 +77,11 @@ TEST(Retention, log_is_cut) {
   }
 }
 
+TEST(Retention, snapshots_of_former_logs_go_when_they_are_old_and_this_log_has_its_own) {
+  const std::vector<SnapshotName> former = {snapshot(10, 1001), snapshot(20, 1000)};
+  EXPECT_TRUE(outdated_snapshots(settings(), former, 1, kNow).empty());
+  EXPECT_EQ(outdated_snapshots(settings(), former, 2, kNow), std::vector{former[0]});
+}
+
 }  // namespace
 }  // namespace colony::unit

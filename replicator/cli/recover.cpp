@@ -1,0 +1,239 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <memory>
+
+#include "replicator/cli/command.h"
+#include "replicator/cli/progress_line.h"
+#include "replicator/log/error.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/node/recovery.h"
+
+namespace colony::cli {
+namespace {
+
+using Kind = RecoveryDecision::Kind;
+
+struct Arguments {
+  std::string path, broker, snapshots;
+  std::vector<std::string> without;
+  double timeout_s = 60;
+  int replicas = 1;
+  bool dry_run = false;
+};
+
+volatile std::sig_atomic_t interrupted = 0;
+
+using Row = std::array<std::string, 5>;
+
+std::string shown(const Marks& marks) {
+  std::map<std::string, std::string> by_name;
+  for (const auto& [incarnation, mark] : marks) {
+    std::string& text = by_name[mark.node];
+    text +=
+        (text.empty() ? mark.node + ":" : "+") + std::to_string(mark.piece.value()) + (mark.has_left ? " left" : "");
+  }
+  std::string all;
+  for (const auto& [name, text] : by_name) all += (all.empty() ? "" : " ") + text;
+  return all;
+}
+
+void print_nodes(const RecoveryView& view) {
+  std::vector<Row> rows = {{"node", "state", "position", "absorbed", "the log"}};
+  for (const RecoveryNode& node : view.nodes) {
+    const bool is_known = !node.report.epoch.empty();
+    std::string log = !node.is_heard ? "not heard" : node.trouble.empty() ? "fits" : node.trouble;
+    if (node.is_left_out) log += "; left out";
+    rows.push_back({node.report.node + (&node == &view.nodes.front() ? " *" : ""),
+                    node.state.empty() ? "unseen" : node.state,
+                    is_known ? std::to_string(node.report.position.value()) : "-",
+                    is_known ? shown(node.report.marks) : "-", log});
+  }
+  std::array<std::size_t, 5> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += i == 2 ? fmt::format("{:>{}}  ", row[i], widths[i]) : fmt::format("{:<{}}  ", row[i], widths[i]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    fmt::print("{}\n", line);
+  }
+}
+
+std::string log_line(const RecoveryView& view) {
+  if (!view.log) return "the log is gone";
+  const std::string where = fmt::format("epoch {}, up to {}", view.log->epoch, view.log->last.value());
+  switch (view.log->hold) {
+    case LogHold::kFree:
+      return "the log: " + where;
+    case LogHold::kHeld:
+      return "the log is held by colony recover: " + where;
+    case LogHold::kAnew:
+      return "the log was begun anew by colony recover and is held: " + where;
+  }
+  return "";
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+const RecoveryNode& found(const RecoveryView& view, const std::string& name) {
+  return *std::find_if(view.nodes.begin(), view.nodes.end(),
+                       [&](const RecoveryNode& node) { return node.report.node == name; });
+}
+
+// Why this node's file is not the one to go on with.
+std::string refusal(const RecoveryView& view) {
+  const RecoveryDecision& decision = *view.decision;
+  if (decision.kind == Kind::kUnheard) {
+    return fmt::format(
+        "cannot decide: not heard from node {}. Start its sidecar, whatever state it then shows, and run this again; "
+        "if the node is lost, add --without {}",
+        joined(decision.nodes), decision.nodes.back());
+  }
+  if (decision.kind == Kind::kElsewhere) {
+    const Home& home = found(view, decision.nodes.front()).report.home;
+    return fmt::format("node {} is the most advanced: run colony recover there ({}:{})", decision.nodes.front(),
+                       home.host, home.path);
+  }
+  return fmt::format(
+      "cannot decide: node {} has absorbed what node {} has not ({}), and the other way round ({}): the log was "
+      "written "
+      "to after it had forgotten. Choose: run colony recover with --without for the nodes on the side that is to give "
+      "way, on the most advanced of the others; what only they have stays in their files, to be carried over by hand",
+      decision.nodes[0], decision.nodes[1], colony::shown(decision.first_more), colony::shown(decision.second_more));
+}
+
+int report_nothing_to_do(const RecoveryView& view) {
+  fmt::print("nothing to recover: the log (epoch {}, up to {}) is the one that all nodes remember that are heard\n",
+             view.log->epoch, view.log->last.value());
+  return kNo;
+}
+
+int look(Recovery& recovery) {
+  const RecoveryView view = recovery.look();
+  fmt::print("{}\n", log_line(view));
+  print_nodes(view);
+  if (!view.is_needed) return report_nothing_to_do(view);
+  if (view.decision->kind != Kind::kHere) {
+    fmt::print("{}\n", refusal(view));
+    return kNo;
+  }
+  fmt::print("colony recover would go on from node {}: none has absorbed what it has not\n",
+             view.nodes.front().report.node);
+  return kDone;
+}
+
+int recover(Recovery& recovery) {
+  const RecoveryResult result = recovery.run();
+  const RecoveryView& view = result.view;
+  if (!view.is_needed) return report_nothing_to_do(view);
+  print_nodes(view);
+  if (view.decision->kind != Kind::kHere) {
+    fmt::print(stderr, "colony: {}\n", refusal(view));
+    return kNo;
+  }
+  fmt::print(
+      "the colony goes on from node {}: a new log (epoch {}) begins after position {}\n"
+      "its snapshot: {} in {}\n"
+      "next: nothing. The other nodes take it by themselves within seconds, and send what they have pending; see\n"
+      "colony nodes. A node that was away takes it when its sidecar is started.\n",
+      view.nodes.front().report.node, result.epoch, result.position.value(), result.snapshot, result.store);
+  return kDone;
+}
+
+int run(const Arguments& arguments) {
+  Identity self;
+  {
+    Database db = open_database(arguments.path, Database::Mode::kReadOnly);
+    self = NodeFile(db).identity();
+  }
+  if (arguments.snapshots == "none") {
+    throw Error("the other nodes take a snapshot of this one: say with --snapshots where they look for it");
+  }
+  const std::string urls = broker_of(arguments.path, arguments.broker);
+  const std::string client = "colony recover";
+  JetStreamLog log({.urls = urls,
+                    .cluster = self.cluster,
+                    .replicas = arguments.replicas,
+                    .read_only = true,
+                    .client_name = client});
+  Board board({.urls = urls, .cluster = self.cluster, .replicas = arguments.replicas, .client_name = client});
+  SnapshotShelf shelf(open_snapshot_store(arguments.snapshots, self.cluster, urls, arguments.replicas), self.cluster);
+  const RecoveryRequest request{arguments.path,
+                                {arguments.without.begin(), arguments.without.end()},
+                                std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_s * 1000))};
+  ProgressLine line("recovering colony " + self.cluster);
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  std::signal(SIGTERM, [](int) { interrupted = 1; });
+  Recovery recovery(request, log, board, shelf, [&](const std::string& for_what) {
+    line.waiting_for(for_what);
+    return interrupted == 0;
+  });
+  return arguments.dry_run ? look(recovery) : recover(recovery);
+}
+
+}  // namespace
+
+void add_recover(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const command = app.add_subcommand(
+      "recover", "Go on when the broker has forgotten: its log is gone, or an older one was put back");
+  add_database(*command, arguments->path);
+  command->add_flag("--dry-run", arguments->dry_run, "Show the nodes and what would be done, and do nothing");
+  command
+      ->add_option("--without", arguments->without,
+                   "Do without this node: it need not be heard, and may have what is given up (repeatable)")
+      ->type_name("NODE");
+  command->add_option("--timeout", arguments->timeout_s, "Give up hearing the other nodes after so many seconds")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("S");
+  command->add_option("--snapshots", arguments->snapshots, "Where all nodes look for snapshots, as for colony run")
+      ->envname("COLONY_SNAPSHOTS")
+      ->default_val("nats:")
+      ->type_name("URL");
+  command->add_option("--replicas", arguments->replicas, "Copies of the log, if it is gone and has to be made")
+      ->envname("COLONY_REPLICAS")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 5))
+      ->type_name("N");
+  add_broker(*command, arguments->broker);
+  command->footer(
+      "Nodes halt when the log is not the one that they remember: it is gone, it ends before what they have read, or\n"
+      "it has other entries there. If the broker's newer store can be had back, give it back: they go on by "
+      "themselves.\n"
+      "If it cannot, start the sidecars of all nodes, and run this on one of them. It\n\n"
+      "  1. holds the log: it takes no more entries, and each node halts and says what it has absorbed;\n"
+      "  2. finds the node that has absorbed all that any other has; if that is not DB's, it names it, lets go of the\n"
+      "     log, and has changed nothing;\n"
+      "  3. begins a new log after all positions that there have been, moves DB to it, and stores a snapshot of DB;\n"
+      "  4. lets go. The other nodes take the snapshot by themselves, with what they have not sent on top, and send "
+      "it.\n\n"
+      "No committed transaction of any node is lost: what has been absorbed by some node is in DB, and what has not "
+      "is\n"
+      "in its node's file still. Apps go on all the while. It refuses where this cannot be: when a node is not heard, "
+      "and\n"
+      "when two nodes have each absorbed what the other has not, because the log was written to after it had "
+      "forgotten.\n\n"
+      "DB's own sidecar may run or be stopped. If this command is killed, the nodes stay halted until it is run "
+      "again,\n"
+      "with DB or with any other node's file.\n\n"
+      "A node that is left out with --without keeps its file. When its sidecar runs again, it goes on like the others "
+      "if\n"
+      "the colony has all that it has; otherwise it halts and says what it is.\n\n"
+      "Exit code 0: done, and with --dry-run, would be; 1: nothing is wrong with the log, another node is to be used, "
+      "or\n"
+      "it cannot be decided; 2: it could not be done.");
+  command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
+}
+
+}  // namespace colony::cli

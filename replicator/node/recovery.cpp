@@ -1,0 +1,350 @@
+#include "replicator/node/recovery.h"
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+#include "replicator/log/error.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/node/new_log.h"
+#include "replicator/node/publisher.h"
+#include "replicator/node/snapshot_maker.h"
+#include "replicator/node/status.h"
+#include "sqlite_ext/crash_step.h"
+
+namespace colony {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using Kind = RecoveryDecision::Kind;
+
+constexpr auto kLook = 250ms;
+constexpr auto kLease = 20s;
+constexpr auto kRenewLease = 5s;
+constexpr auto kLiveWithin = 30s;               // six beats
+constexpr auto kLookTwice = 2s;                 // servers that have just become leaders know less for a moment
+constexpr Clock::duration kFollowWithin = 15s;  // a beat, and a few tries to meet the log
+constexpr auto kServersAgreeWithin = 10s;
+constexpr const char* kChore = "recover";
+
+std::string random_token() {
+  std::random_device random;
+  std::string token;
+  for (int i = 0; i < 16; ++i) token += "0123456789abcdef"[random() % 16];
+  return token;
+}
+
+RecoveryReport report_of(const Beat& beat) {
+  return {beat.node,          beat.incarnation, beat.epoch, beat.position,
+          beat.position_hash, beat.marks,       beat.home,  beat.former_epochs};
+}
+
+bool is_live(const Beat& beat, const Beats& beats) {
+  return beat.state != to_string(State::kStopped) && age(beat.written_ns, beats.newest_ns, {}) < kLiveWithin;
+}
+
+// Somebody's recovery may be all that is wrong.
+bool is_let_go_of(const RecoveryView& view) { return view.is_needed && view.log && view.log->hold == LogHold::kFree; }
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+}  // namespace
+
+// Two operators do not get in each other's way: not more is needed of it, since what
+// it guards is checked again by the token that the log's description bears.
+class Recovery::Lease {
+ public:
+  Lease(Recovery& recovery, std::string who) : board_(recovery.board_), who_(std::move(who)) {
+    const Clock::time_point end = Clock::now() + recovery.request_.timeout;
+    while (!board_.take(kChore, who_, kLease)) {
+      if (Clock::now() >= end) throw Error("another colony recover is at work on this colony: wait until it has ended");
+      has_waited_ = true;
+      recovery.wait("another colony recover to end");
+    }
+  }
+  ~Lease() {
+    try {
+      board_.release(kChore, who_);
+    } catch (const Error&) {  // it ends by itself
+    }
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  bool has_waited() const { return has_waited_; }
+
+  void renew() {
+    if (Clock::now() - renewed_ < kRenewLease) return;
+    renewed_ = Clock::now();
+    if (!board_.renew(kChore, who_, kLease)) {
+      throw Error("another colony recover has taken over: wait until it has ended, and look with --dry-run");
+    }
+  }
+
+ private:
+  Board& board_;
+  const std::string who_;
+  Clock::time_point renewed_ = Clock::now();
+  bool has_waited_ = false;
+};
+
+Recovery::Recovery(const RecoveryRequest& request, JetStreamLog& log, Board& board, SnapshotShelf& shelf,
+                   OnWaiting on_waiting)
+    : request_(request),
+      log_(log),
+      board_(board),
+      shelf_(shelf),
+      on_waiting_(std::move(on_waiting)),
+      db_(open_database(request.path, Database::Mode::kReadOnly)),
+      file_(db_) {
+  const Marks marks = marks_of(file_);
+  const auto own = marks.find(file_.identity().incarnation);
+  if (file_.epoch().empty() || own == marks.end()) {
+    throw Error("node " + file_.identity().node +
+                " has not yet met its colony: run colony recover on a node that has, if its log is gone");
+  }
+  if (own->second.has_left) throw Error("node " + file_.identity().node + " has left its colony");
+}
+
+void Recovery::wait(const std::string& for_what) {
+  if (!on_waiting_(for_what)) throw Interrupted();
+  std::this_thread::sleep_for(kLook);
+}
+
+RecoveryReport Recovery::self() {
+  const ReadTransaction one_moment(db_);
+  const Identity& self = file_.identity();
+  return {self.node,       self.incarnation, file_.epoch(),        file_.position(), file_.position_hash(),
+          marks_of(file_), file_.home(),     file_.former_epochs()};
+}
+
+std::optional<LogInfo> Recovery::log_now() {
+  try {
+    return log_.info();
+  } catch (const NoSuchLog&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<std::uint64_t> Recovery::hash_at(Sequence position) {
+  const std::optional<Message> entry = log_.read(position);
+  return entry ? std::optional(message_hash(entry->data)) : std::nullopt;
+}
+
+// Its file is at hand: that is enough, unless a sidecar may still write to it.
+RecoveryNode Recovery::this_node(const Beats& beats, const std::string& token) {
+  RecoveryNode node;
+  const std::optional<StatusView> sidecar = Status::of(request_.path);
+  const Beat* const beat = beats.of(file_.identity().node, file_.identity().incarnation);
+  node.is_heard = !sidecar || token.empty() || (beat != nullptr && beat->held_by == token);
+  node.state = to_string(sidecar ? sidecar->state : State::kStopped);
+  node.report = self();
+  return node;
+}
+
+// Without a token, who is live counts as heard.
+RecoveryView Recovery::view(const std::string& token) {
+  RecoveryView view;
+  const Beats beats = read_beats(board_);
+  view.nodes.push_back(this_node(beats, token));
+  const RecoveryReport here = view.nodes.front().report;
+  for (const Beat& beat : beats.beats) {
+    const auto known = here.marks.find(beat.incarnation);
+    if (beat.incarnation == here.incarnation || (known != here.marks.end() && known->second.has_left)) continue;
+    RecoveryNode& node = view.nodes.emplace_back();
+    node.report = report_of(beat);
+    node.state = is_live(beat, beats) ? beat.state : "silent";
+    node.is_heard = token.empty() ? is_live(beat, beats) : beat.held_by == token;
+  }
+  for (const auto& [incarnation, mark] : here.marks) {
+    const auto same = [&, which = incarnation](const RecoveryNode& node) { return node.report.incarnation == which; };
+    if (mark.has_left || std::any_of(view.nodes.begin(), view.nodes.end(), same)) continue;
+    view.nodes.emplace_back().report = {mark.node, incarnation, "", Sequence(), 0, {}, {}};
+  }
+  judge(view, beats);
+  return view;
+}
+
+void Recovery::judge(RecoveryView& view, const Beats& beats) {
+  view.log = log_now();
+  const RecoveryReport& here = view.nodes.front().report;
+  view.is_needed = !view.log || view.log->hold != LogHold::kFree;
+  std::vector<RecoveryReport> heard;
+  Marks live;
+  for (RecoveryNode& node : view.nodes) {
+    const RecoveryReport& report = node.report;
+    node.is_left_out = request_.without.contains(report.node);
+    node.is_member = here.marks.contains(report.incarnation);
+    const Beat* const beat = beats.of(report.node, report.incarnation);
+    const bool is_seen = beat != nullptr && is_live(*beat, beats);
+    if (is_seen || &node == &view.nodes.front()) live[report.incarnation].node = report.node;
+    if (!node.is_heard) continue;
+    heard.push_back(report);
+    node.trouble = view.log ? trouble_with_log(report, *view.log, hash_at(report.position)) : "is gone";
+  }
+  for (RecoveryNode& node : view.nodes) {
+    const auto leads = [&](const RecoveryNode& other) {
+      return other.is_heard && other.trouble.empty() && follows(node.report, other.report);
+    };
+    if (!node.trouble.empty() && std::any_of(view.nodes.begin(), view.nodes.end(), leads)) node.trouble.clear();
+    view.is_needed |= !node.trouble.empty() && !node.is_left_out;
+  }
+  const bool is_anew = view.log && view.log->hold == LogHold::kAnew;
+  if (view.nodes.front().is_heard) {
+    view.decision = decide_recovery(heard, live, request_.without, is_anew ? view.log->epoch : "");
+    return;
+  }
+  std::vector<std::string> missing = {here.node};
+  for (const RecoveryNode& node : view.nodes) {
+    if (node.is_member && !node.is_heard && !node.is_left_out && node.report.node != here.node) {
+      missing.push_back(node.report.node);
+    }
+  }
+  view.decision = RecoveryDecision{Kind::kUnheard, std::move(missing), {}, {}};
+}
+
+void Recovery::check_names(const RecoveryView& view) const {
+  for (const std::string& name : request_.without) {
+    if (name == file_.identity().node) throw Error("node " + name + " is the one at hand: it cannot be left out");
+    const auto is_it = [&](const RecoveryNode& node) { return node.report.node == name; };
+    if (std::none_of(view.nodes.begin(), view.nodes.end(), is_it)) {
+      throw Error("colony " + file_.identity().cluster + " has no node " + name);
+    }
+  }
+}
+
+RecoveryView Recovery::look() {
+  RecoveryView first = view("");
+  check_names(first);
+  if (!first.is_needed || !first.log || first.log->hold != LogHold::kFree) return first;
+  std::this_thread::sleep_for(kLookTwice);
+  return view("");
+}
+
+RecoveryView Recovery::hear(const std::string& token, Lease& lease) {
+  const Clock::time_point end = Clock::now() + request_.timeout;
+  for (;;) {
+    std::string waiting_for;
+    try {
+      RecoveryView now = view(token);
+      lease.renew();
+      if (now.decision->kind != Kind::kUnheard || Clock::now() >= end) return now;
+      waiting_for = "node " + joined(now.decision->nodes) + " to halt and to say so";
+    } catch (const LogUnavailable& error) {
+      if (Clock::now() >= end) throw;
+      waiting_for = error.what();
+    }
+    wait(waiting_for);
+  }
+}
+
+// What was held goes on as it was. A log that was begun anew is nobody's, unless
+// somebody has moved to it, or may have in a run before this one.
+void Recovery::let_go(const RecoveryView* view, bool was_gone, const std::string& token) {
+  const std::optional<LogInfo> info = log_now();
+  if (!info || info->held_by != token) return;
+  if (info->hold == LogHold::kHeld) return log_.release(token);
+  if (was_gone) return log_.remove(token);
+  if (view == nullptr || view->decision->kind == Kind::kUnheard) return;
+  const auto has_moved = [&](const RecoveryNode& node) { return node.report.epoch == info->epoch; };
+  if (std::none_of(view->nodes.begin(), view->nodes.end(), has_moved)) log_.remove(token);
+}
+
+// Sequences are never used again, whoever has seen them: journals and snapshots are
+// called by them.
+Sequence Recovery::end_of_all(const RecoveryView& view, const LogInfo& info) {
+  Sequence end = info.last;
+  for (const RecoveryNode& node : view.nodes) end = std::max(end, node.report.position);
+  for (const ShelvedSnapshot& snapshot : shelf_.list()) end = std::max(end, snapshot.name.position);
+  return end;
+}
+
+// Servers that keep the log together do not all know at once.
+LogInfo Recovery::await_anew(const std::string& token, Sequence base) {
+  const Clock::time_point end = Clock::now() + kServersAgreeWithin;
+  for (;;) {
+    const LogInfo info = log_.info();
+    if (info.held_by == token && info.hold == LogHold::kAnew && info.last == base) return info;
+    if (Clock::now() >= end) return info;
+    wait("the broker to begin the log anew");
+  }
+}
+
+void Recovery::renew_and_move(const RecoveryView& view, const std::string& token) {
+  const LogInfo former = log_.info();
+  const Sequence base = end_of_all(view, former);
+  log_.renew(token, base.next());
+  COLONY_STEP("recover.log_renewed");
+  const LogInfo anew = await_anew(token, base);
+  if (anew.held_by != token || anew.hold != LogHold::kAnew || anew.last != base) {
+    throw Error("the broker has not begun the log anew after " + std::to_string(base.value()) +
+                ", or another colony recover is at work: run colony recover again");
+  }
+  // Only members have had the same rows once.
+  std::vector<std::string> other_logs;
+  if (former.hold == LogHold::kAnew) other_logs.push_back(former.epoch);
+  for (const RecoveryNode& node : view.nodes) {
+    if (node.is_member) other_logs.push_back(node.report.epoch);
+  }
+  move_to_new_log(request_.path, anew.epoch, base, view.nodes.front().report.marks, other_logs);
+}
+
+void Recovery::go_on_from_here(RecoveryResult& result, const std::string& token, Lease& lease) {
+  const std::string moved_to = result.view.nodes.front().report.epoch;
+  if (result.view.log->hold != LogHold::kAnew || moved_to != result.view.log->epoch) {
+    renew_and_move(result.view, token);
+    COLONY_STEP("recover.file_moved");
+  }
+  const ShelvedSnapshot made = shelve_snapshot(request_.path, shelf_, [&](std::uint64_t, std::uint64_t) {
+    lease.renew();
+    return on_waiting_("its snapshot to be stored");
+  });
+  COLONY_STEP("recover.snapshot_shelved");
+  log_.release(token);
+  COLONY_STEP("recover.log_released");
+  result.epoch = made.name.epoch;
+  result.position = made.name.position;
+  result.snapshot = made.name.text();
+  result.store = shelf_.url();
+}
+
+RecoveryResult Recovery::run() {
+  shelf_.list();  // a store that cannot be reached is told before anything is touched
+  RecoveryResult result{view(""), "", {}, "", ""};
+  check_names(result.view);
+  if (!result.view.is_needed) return result;
+  const std::string token = random_token();
+  Lease lease(*this, file_.identity().node + "-" + token);
+  result.view = look();
+  // Somebody else may have done it meanwhile, and the nodes are about to follow.
+  const Clock::time_point followed = Clock::now() + (lease.has_waited() ? kFollowWithin : Clock::duration());
+  while (is_let_go_of(result.view) && Clock::now() < followed) {
+    lease.renew();
+    wait("nodes to follow the other colony recover");
+    result.view = look();
+  }
+  if (!result.view.is_needed) return result;
+  const bool was_gone = !result.view.log;
+  try {
+    log_.hold(token);
+    COLONY_STEP("recover.held");
+    result.view = hear(token, lease);
+    COLONY_STEP("recover.heard");
+    if (result.view.decision->kind != Kind::kHere) let_go(&result.view, was_gone, token);
+  } catch (...) {
+    try {
+      let_go(nullptr, was_gone, token);
+    } catch (const Error&) {  // the former failure is the one to be told
+    }
+    throw;
+  }
+  if (result.view.decision->kind == Kind::kHere) go_on_from_here(result, token, lease);
+  return result;
+}
+
+}  // namespace colony

@@ -1,0 +1,315 @@
+"""A broker that forgets: every way in which its log is lost, and how the colony goes on."""
+
+import contextlib
+import shutil
+import signal
+import time
+
+from colony_cluster import ColonyTest, Node, colony, connect
+from processes import COLONY, Child, app, finished, until
+
+SCHEMA = "CREATE TABLE items(id TEXT PRIMARY KEY, n INTEGER);"
+STREAM = "COLONY_c"
+
+
+def write_until(path, node, stop_file):
+    db = connect(path, timeout=60)
+    n = 0
+    while not stop_file.exists():
+        db.execute("INSERT INTO items VALUES(?, ?)", (f"{node} while {n}", n))
+        n += 1
+        time.sleep(0.02)  # an app that is not all alone on its machine
+    db.close()
+
+
+class Recover(ColonyTest):
+    def write(self, node, *ids):
+        for key in ids:
+            node.sql(f"INSERT INTO items VALUES('{key}', 1)")
+
+    def ids(self, node):
+        return {row[0] for row in node.query("SELECT id FROM items")}
+
+    def keep_store(self, cluster):
+        """A copy of the broker's store as it is now."""
+        cluster.broker.stop()
+        shutil.copytree(cluster.broker.store, cluster.directory / "earlier")
+        cluster.broker.start()
+
+    def put_back_store(self, cluster):
+        cluster.broker.kill()
+        shutil.rmtree(cluster.broker.store)
+        shutil.copytree(cluster.directory / "earlier", cluster.broker.store)
+        cluster.broker.start()
+
+    def delete_stream(self, cluster, *more):
+        with cluster.broker.client() as client:
+            for stream in (STREAM, *more):
+                client.api(f"STREAM.DELETE.{stream}")
+
+    def recover(self, cluster, node, *more, code=0):
+        done = colony("recover", node.path, "--nats", cluster.broker.url, *more, timeout=150)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def all_run(self, cluster, nodes=None):
+        for node in nodes or cluster.nodes:
+            node.await_state("running", timeout=90)
+
+    def forgotten(self, *lost):
+        """A running colony whose broker has an older store: a wrote `lost` since."""
+        cluster = self.running(SCHEMA)
+        self.write(cluster.nodes[0], "one")
+        cluster.settle()
+        self.keep_store(cluster)
+        self.all_run(cluster)
+        self.write(cluster.nodes[0], *lost)
+        cluster.settle()
+        return cluster
+
+    def all_say(self, nodes, *words):
+        """Each comes to be halted for a reason in which all of `words` stand."""
+        for node in nodes:
+            until(lambda: all(word in (node.status()["error"] or "") for word in words),
+                  lambda: f"{node.name} says {words}: {node.status()}")
+            self.assertEqual(node.status()["state"], "halted")
+
+    def test_recover_after_an_old_store_was_put_back(self):
+        cluster = self.forgotten("lost 1", "lost 2")
+        stop = cluster.directory / "stop"
+        apps = [app(write_until, node.path, node.name, stop) for node in cluster.nodes]
+        self.put_back_store(cluster)
+        for node in cluster.nodes:
+            self.write(node, f"pending of {node.name}")
+        self.all_say(cluster.nodes, "colony recover")
+        # Nobody knows beforehand whose file has the most.
+        chosen = None
+        for node in cluster.nodes:
+            done = colony("recover", node.path, "--nats", cluster.broker.url, timeout=150)
+            if done.returncode == 0:
+                chosen = node
+                break
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertIn("is the most advanced: run colony recover there", done.stderr)
+        self.assertIsNotNone(chosen)
+        self.all_run(cluster)
+        stop.touch()
+        finished(apps)
+        rows = cluster.assert_equal(timeout=90)
+        self.assertTrue({"one", "lost 1", "lost 2"} | {f"pending of {n.name}" for n in cluster.nodes}
+                        <= self.ids(cluster.nodes[0]))
+        for node in cluster.nodes:
+            own = [key for key in self.ids(node) if key.startswith(f"{node.name} while")]
+            self.assertEqual(len(own), len({int(key.split()[-1]) for key in own}))
+            self.assertEqual(max(int(key.split()[-1]) for key in own) + 1, len(own), "none is missing")
+        self.assertEqual(rows["(conflicts)"], [])
+        self.assertIn("nothing to recover", self.recover(cluster, cluster.nodes[1], code=1))
+
+    def test_recover_after_the_streams_were_deleted(self):
+        cluster = self.running(SCHEMA)
+        a, b, c, d = cluster.nodes
+        self.write(a, "one", "two")
+        cluster.settle()
+        d.stop()
+        last = a.status()["position"]
+        with cluster.broker.client() as client:
+            names = client.api("STREAM.NAMES")["streams"]
+        self.assertIn("KV_COLONY_c", names)
+        self.delete_stream(cluster, *[name for name in names if name != STREAM])
+        for node in cluster.nodes:
+            self.write(node, f"pending of {node.name}")
+        d.launch_sidecar()
+        self.all_say(cluster.nodes, "is gone", "colony recover")
+        shown = self.recover(cluster, a, "--dry-run")
+        self.assertIn("the log is gone", shown)
+        self.assertIn("go on from node a", shown)
+        self.recover(cluster, a)
+        self.all_run(cluster)
+        rows = cluster.assert_equal()
+        self.assertEqual(len(rows["items"]), 6)
+        with cluster.broker.client() as client:
+            state = client.state(STREAM)
+        self.assertGreater(state["first_seq"], last, "no sequence is used twice")
+        # The broker may be restarted, and again a new node joins.
+        cluster.broker.kill()
+        cluster.broker.start()
+        e = Node(cluster, "e")
+        self.addCleanup(e.kill)
+        e.launch_sidecar(more=["--cluster", "c", "--node", "e"])
+        until(lambda: e.path.exists(), "e has joined")
+        e.await_state("running")
+        self.assertEqual(len(self.ids(e)), 6)
+
+    def test_recover_is_refused_when_the_rewound_log_was_written_to(self):
+        cluster = self.running(SCHEMA)
+        a, b, c, d = cluster.nodes
+        self.write(a, "one")
+        cluster.settle()
+        self.keep_store(cluster)
+        for node in (c, d):
+            node.stop()
+        self.all_run(cluster, (a, b))
+        self.write(a, "lost")
+        for node in (a, b):
+            node.wait()
+            node.stop()
+        self.put_back_store(cluster)
+        for node in (c, d):
+            node.start()
+        self.write(c, *[f"other {n}" for n in range(5)])
+        for node in (c, d):
+            node.wait()
+        for node in (a, b):
+            node.launch_sidecar()
+        self.all_say([a, b], "colony recover")
+        before = {node.name: node.dump() for node in cluster.nodes}
+        why = self.recover(cluster, a, code=1)
+        for word in ("node a has absorbed what node c has not", "of node a", "of node c", "--without"):
+            self.assertIn(word, why)
+        self.all_run(cluster, (c, d))  # let go of
+        self.write(c, "c goes on")
+        c.wait()
+        self.assertEqual(before["a"], a.dump())
+        # One side gives way: it keeps what it has, and says so.
+        self.recover(cluster, a, "--without", "c", "--without", "d")
+        self.all_say([c, d], "without what only this file has absorbed", "of node c")
+        self.write(b, "after")
+        for node in (a, b, a):
+            node.wait()
+        self.assertEqual(self.ids(a), {"one", "lost", "after"})
+        self.assertEqual(a.dump(), b.dump())
+        self.assertIn("c goes on", self.ids(c))
+
+    def test_recover_without_a_node_that_comes_back_after_two_of_them(self):
+        cluster = self.forgotten("lost")
+        a, b, c, d = cluster.nodes
+        d.stop()
+        self.write(d, "pending of d")
+        self.put_back_store(cluster)
+        self.all_say([a, b, c], "colony recover")
+        self.assertIn("not heard from node d", self.recover(cluster, a, "--timeout", "15", code=1))
+        self.all_say([a], "lost its end")  # let go of
+        self.refused(colony("recover", a.path, "--nats", cluster.broker.url, "--without", "x"), "no node x")
+        self.recover(cluster, a, "--without", "d")
+        self.all_run(cluster, (a, b, c))
+        self.write(b, "between")
+        for node in (a, b, c, a, b, c):
+            node.wait()
+        self.delete_stream(cluster)
+        self.all_say([a, b, c], "is gone")
+        self.recover(cluster, b, "--without", "d")
+        self.all_run(cluster, (a, b, c))
+        d.launch_sidecar()
+        self.all_run(cluster)
+        rows = cluster.assert_equal()
+        self.assertEqual(self.ids(d), {"one", "lost", "between", "pending of d"})
+        self.assertEqual(len(rows["items"]), 4)
+        self.assertIn("went on with the log that colony recover has begun", d.said())
+
+    def test_recover_killed_at_any_moment_is_run_again(self):
+        cluster = self.forgotten("lost")
+        a, b, c, d = cluster.nodes
+        self.put_back_store(cluster)
+        for node in cluster.nodes:
+            self.write(node, f"pending of {node.name}")
+        self.all_say(cluster.nodes, "colony recover")
+        kills = 0
+        for delay in (0.5, 2.3, 3, 5, 7, 8, 9, 10, 12, 15):
+            child = Child(cluster.directory / "recover.log")
+            child.launch([COLONY, "recover", a.path, "--nats", cluster.broker.url])
+            with contextlib.suppress(Exception):
+                child.process.wait(delay)
+            if not child.runs():
+                break
+            kills += 1
+            child.kill()
+            states = {node.status()["state"] for node in cluster.nodes}
+            self.assertEqual(states, {"halted"})
+        else:
+            self.recover(cluster, a)
+        self.assertGreater(kills, 2)
+        self.all_run(cluster)
+        rows = cluster.assert_equal()
+        self.assertEqual(len(rows["items"]), 6)
+
+    def test_recover_with_a_stopped_sidecar_of_its_own(self):
+        cluster = self.forgotten("lost")
+        a, b, c, d = cluster.nodes
+        a.stop()
+        self.put_back_store(cluster)
+        self.write(a, "pending of a")
+        self.all_say([b, c, d], "colony recover")
+        self.recover(cluster, a)
+        self.all_run(cluster, (b, c, d))
+        a.start()
+        self.assertEqual(len(cluster.assert_equal()["items"]), 3)
+
+    def test_recover_interrupted_by_its_operator_lets_go(self):
+        cluster = self.forgotten("lost")
+        a, b, c, d = cluster.nodes
+        d.stop()
+        self.put_back_store(cluster)
+        self.all_say([a, b, c], "lost its end")
+        child = Child(cluster.directory / "recover.log")
+        child.launch([COLONY, "recover", a.path, "--nats", cluster.broker.url])
+        until(lambda: "held by colony recover" in (a.status()["error"] or ""), "the log is held")
+        self.assertEqual(child.end(signal.SIGINT), 2)
+        until(lambda: "lost its end" in (a.status()["error"] or ""), "the log is let go of")
+
+    def test_recover_by_two_operators_at_once(self):
+        cluster = self.forgotten("lost")
+        a, b, c, d = cluster.nodes
+        self.put_back_store(cluster)
+        for node in cluster.nodes:
+            self.write(node, f"pending of {node.name}")
+        self.all_say(cluster.nodes, "colony recover")
+        children = []
+        for node in (a, b):
+            child = Child(cluster.directory / f"recover {node.name}.log")
+            self.addCleanup(child.kill)
+            child.launch([COLONY, "recover", node.path, "--nats", cluster.broker.url])
+            children.append(child)
+        codes = sorted(child.process.wait(150) for child in children)
+        said = [child.said() for child in children]
+        self.assertEqual(codes, [0, 1], said)
+        self.assertTrue(any("nothing to recover" in text for text in said), said)
+        self.all_run(cluster)
+        self.assertEqual(len(cluster.assert_equal()["items"]), 6)
+
+    def test_recover_finds_nothing_wrong(self):
+        cluster = self.running(SCHEMA, nodes="ab")
+        a, b = cluster.nodes
+        self.write(a, "one")
+        cluster.settle()
+        self.assertIn("nothing to recover", self.recover(cluster, a, code=1))
+        self.assertIn("nothing to recover", self.recover(cluster, b, "--dry-run", code=1))
+        self.assertEqual(a.status()["state"], "running")
+        fresh = Node(cluster, "f")
+        shutil.copy(cluster.directory / "seed.db", fresh.path)
+        fresh.init()
+        self.refused(colony("recover", fresh.path, "--nats", cluster.broker.url), "has not yet met its colony")
+
+    def test_a_log_that_others_have_begun_is_not_adopted(self):
+        cluster = self.running(SCHEMA, nodes="ab")
+        a, b = cluster.nodes
+        self.write(a, "one")
+        cluster.settle()
+        self.delete_stream(cluster)
+        self.all_say([a, b], "is gone")
+        stranger = Node(cluster, "e")
+        self.addCleanup(stranger.kill)
+        shutil.copy(cluster.directory / "seed.db", stranger.path)
+        stranger.init()
+        stranger.start()
+        self.write(stranger, "strange")
+        stranger.wait()
+        colony("snapshot", stranger.path)
+        self.all_say([a, b], "another colony's")
+        why = self.recover(cluster, a, code=1)
+        self.assertIn("node a has absorbed what node e has not", why)
+        self.assertEqual(self.ids(a), {"one"})
+        self.recover(cluster, a, "--without", "e")
+        self.all_run(cluster)
+        self.assertEqual(cluster.assert_equal()["items"], ["(b'text:one', 1)"])
+        self.assertEqual(self.ids(stranger), {"strange"})
+        self.assertEqual(stranger.status()["state"], "halted")
