@@ -20,7 +20,7 @@ packages=(
 )
 case ${1:-} in
   '') ;;
-  --test) packages+=(clang clang-format git iproute2 libclang-rt-dev openssh-client openssh-server procps) ;;
+  --test) packages+=(clang clang-format git iproute2 libclang-rt-dev openssh-client openssh-server openssl procps) ;;
   *) fail "unknown option '$1'; the only one is --test" ;;
 esac
 

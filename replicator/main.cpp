@@ -52,8 +52,10 @@ int main(int argc, char** argv) {
   cli::add_nodes(app, exit_code);
   cli::add_leave(app, exit_code);
   cli::add_recover(app, exit_code);
+  cli::add_keygen(app, exit_code);
   cli::add_detach(app, exit_code);
   try {
+    cli::refuse_secrets_on_the_command_line(argc, argv);
     // CLI11 would only say that a command is missing.
     const auto is_asked = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
     const auto commands = app.get_subcommands([](CLI::App*) { return true; });

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "replicator/log/broker_settings.h"
+
 namespace colony::cli {
 
 inline constexpr int kDone = 0;
@@ -31,16 +33,28 @@ void add_nodes(CLI::App& app, int& exit_code);
 void add_leave(CLI::App& app, int& exit_code);
 void add_recover(CLI::App& app, int& exit_code);
 void add_detach(CLI::App& app, int& exit_code);
+void add_keygen(CLI::App& app, int& exit_code);
 
 // The `DB` argument.
 void add_database(CLI::App& command, std::string& path);
 
-// --nats, or $COLONY_NATS. Empty when neither is given: see broker_of().
-void add_broker(CLI::App& command, std::string& urls);
+// Throws Error if a URL among the words has a password or a token in it: whoever
+// lists processes sees them.
+void refuse_secrets_on_the_command_line(int argc, char** argv);
 
-// Which broker a command asks: what was given, or the one that the running
-// sidecar of `database` uses, or the default.
-std::string broker_of(const std::string& database, const std::string& given);
+// What says who the broker is and who we are to it: --tls-ca, --creds and so on.
+void add_access(CLI::App& command, BrokerSettings& broker);
+
+// --nats and add_access(). No URL when none is given: see broker_of().
+void add_broker(CLI::App& command, BrokerSettings& broker);
+
+// With the secrets that only the environment has, and checked: throws Error.
+BrokerSettings complete(BrokerSettings broker);
+
+// Which broker a command asks, and how: what was given, or what the running sidecar
+// of `database` uses (but for a password in a URL or the environment, which it tells
+// nobody), or the default. Throws Error as complete() does.
+BrokerSettings broker_of(const std::string& database, const BrokerSettings& given);
 
 // A point in time that a --timeout of some seconds comes to.
 class Deadline {

@@ -21,7 +21,8 @@ constexpr std::chrono::seconds kSendAgain{3};
 constexpr std::chrono::seconds kLiveWithin{60};
 
 struct Request {
-  std::string path, broker, node;  // node: empty for this one
+  std::string path, node;  // node: empty for this one
+  BrokerSettings broker;
   double timeout_s = 60;
   bool force = false;
 };
@@ -107,7 +108,7 @@ class Leaving {
 
   // By the broker's clock alone: this node's own sidecar beats as well.
   void refuse_live(const std::string& node, Incarnation incarnation) {
-    Board board({.urls = broker_of(request_.path, request_.broker),
+    Board board({.broker = broker_of(request_.path, request_.broker),
                  .cluster = self_.cluster,
                  .read_only = true,
                  .client_name = "colony leave"});
@@ -150,9 +151,9 @@ class Leaving {
   }
 
   void send(const LeaveEntry& leave) {
-    if (const std::string now = broker_of(request_.path, request_.broker); !log_ || now != urls_) {
-      urls_ = now;
-      log_ = std::make_unique<JetStreamLog>(JetStreamSettings{.urls = urls_,
+    if (BrokerSettings now = broker_of(request_.path, request_.broker); !log_ || now != broker_) {
+      broker_ = std::move(now);
+      log_ = std::make_unique<JetStreamLog>(JetStreamSettings{.broker = broker_,
                                                               .cluster = self_.cluster,
                                                               .node = self_.node,
                                                               .read_only = true,
@@ -168,7 +169,7 @@ class Leaving {
   Database db_;
   NodeFile file_;
   Identity self_;
-  std::string urls_;  // of log_
+  BrokerSettings broker_;  // of log_
   std::unique_ptr<JetStreamLog> log_;
 };
 

@@ -40,17 +40,18 @@ void describe_self(const std::string& path, NodeFile& file, Report& report) {
   }
 }
 
-Report read_report(const std::string& path, const std::string& broker, bool all) {
+Report read_report(const std::string& path, const BrokerSettings& given, bool all) {
   Database db = open_database(path, Database::Mode::kReadOnly);
   NodeFile file(db);
   Report report;
   report.self = file.identity();
-  const std::string urls = broker_of(path, broker);
+  const BrokerSettings broker = broker_of(path, given);
   std::optional<Beats> beats;
   try {
-    JetStreamLog log({.urls = urls, .cluster = report.self.cluster, .read_only = true, .client_name = "colony nodes"});
+    JetStreamLog log(
+        {.broker = broker, .cluster = report.self.cluster, .read_only = true, .client_name = "colony nodes"});
     report.head = log.info().last;
-    Board board({.urls = urls, .cluster = report.self.cluster, .read_only = true, .client_name = "colony nodes"});
+    Board board({.broker = broker, .cluster = report.self.cluster, .read_only = true, .client_name = "colony nodes"});
     beats = read_beats(board);
   } catch (const Error& error) {
     report.unreachable = error.what();
@@ -185,7 +186,8 @@ void print_json(const Report& report) {
 
 void add_nodes(CLI::App& app, int& exit_code) {
   struct Arguments {
-    std::string path, broker;
+    std::string path;
+    BrokerSettings broker;
     bool all = false, json = false;
   };
   auto arguments = std::make_shared<Arguments>();

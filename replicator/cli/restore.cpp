@@ -15,7 +15,8 @@ namespace colony::cli {
 namespace {
 
 struct Arguments {
-  std::string to, from, cluster, broker, at;
+  std::string to, from, cluster, at;
+  BrokerSettings broker;
 };
 
 std::optional<std::int64_t> parse_time(const std::string& text) {
@@ -61,15 +62,15 @@ int run(const Arguments& arguments) {
   RestoreRequest request;
   request.to = arguments.to;
   parse_at(arguments.at, request);
-  if (arguments.broker == "none" && arguments.from.starts_with("nats:")) {
+  if (arguments.broker.urls == "none" && arguments.from.starts_with("nats:")) {
     throw Error("the snapshots are in the broker: give its URL by --nats, or another store by --from");
   }
   const std::string cluster = only_cluster(arguments);
   SnapshotShelf shelf(open_snapshot_store(arguments.from, cluster, arguments.broker, 1), cluster);
   std::unique_ptr<JetStreamLog> log;
-  if (arguments.broker != "none") {
+  if (arguments.broker.urls != "none") {
     log = std::make_unique<JetStreamLog>(JetStreamSettings{
-        .urls = arguments.broker, .cluster = cluster, .read_only = true, .client_name = "colony restore"});
+        .broker = arguments.broker, .cluster = cluster, .read_only = true, .client_name = "colony restore"});
   }
   ProgressLine line("restoring " + arguments.to);
   const Sequence position = restore(request, log.get(), shelf, [&](std::uint64_t done, std::uint64_t total) {
@@ -98,16 +99,20 @@ void add_restore(CLI::App& app, int& exit_code) {
       ->envname("COLONY_CLUSTER")
       ->type_name("NAME");
   command
-      ->add_option("--nats", arguments->broker,
+      ->add_option("--nats", arguments->broker.urls,
                    "Where the log is; none: take a snapshot as it is, without what the log has after it")
       ->envname("COLONY_NATS")
       ->default_val(kDefaultBroker)
       ->type_name("URL");
+  add_access(*command, arguments->broker);
   command->footer(
       "  colony restore --cluster shop yesterday.db --at 2026-11-20T18:00:00Z\n"
       "  colony restore --from /backups --nats none newest.db\n\n"
       "colony snapshots DB tells what is covered. The result belongs to no colony: any program can read and write it.");
-  command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
+  command->callback([arguments, &exit_code] {
+    arguments->broker = complete(arguments->broker);
+    exit_code = run(*arguments);
+  });
 }
 
 }  // namespace colony::cli

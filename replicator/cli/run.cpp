@@ -1,3 +1,4 @@
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,6 +12,7 @@
 #include "replicator/cli/progress_line.h"
 #include "replicator/log/error.h"
 #include "replicator/log/jetstream_log.h"
+#include "replicator/log/secret_file.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/node/file_keeper.h"
 #include "replicator/node/join.h"
@@ -81,13 +83,12 @@ bool join_colony(const Arguments& arguments) {
   }
   if (sidecar.snapshot_url.empty()) throw Error("to join with a new file, --snapshots must not be none");
   const StopSignals signals;
-  JetStreamLog log({.urls = sidecar.broker_urls,
+  JetStreamLog log({.broker = sidecar.broker,
                     .cluster = arguments.cluster,
                     .read_only = true,
                     .client_name = "colony " + arguments.node + " joining"});
-  SnapshotShelf shelf(
-      open_snapshot_store(sidecar.snapshot_url, arguments.cluster, sidecar.broker_urls, sidecar.replicas),
-      arguments.cluster);
+  SnapshotShelf shelf(open_snapshot_store(sidecar.snapshot_url, arguments.cluster, sidecar.broker, sidecar.replicas),
+                      arguments.cluster);
   ProgressLine line("joining colony " + arguments.cluster);
   try {
     join({sidecar.database, arguments.cluster, arguments.node}, log, shelf, [&](const JoinProgress& progress) {
@@ -114,12 +115,21 @@ void check_identity(const Arguments& arguments) {
               ", and not what --cluster and --node say: leave them out, or give another file");
 }
 
+// A keeper of secrets may have its reasons; an accident has none.
+void warn_of_shared_secrets(const BrokerSettings& broker) {
+  for (const std::string* file :
+       {&broker.key_file, &broker.credentials_file, &broker.nkey_file, &broker.password_file, &broker.token_file}) {
+    if (!file->empty() && group_can_read(*file))
+      spdlog::warn("file={} holds a secret, and its group can read it", *file);
+  }
+}
+
 void run(Arguments& arguments) {
   if (arguments.sidecar.snapshot_url == "none") arguments.sidecar.snapshot_url.clear();
   keep_temporary_files_beside(arguments.sidecar.database);
   const SidecarSettings& sidecar = arguments.sidecar;
   if (!sidecar.snapshot_url.empty()) {
-    open_snapshot_store(sidecar.snapshot_url, "c", sidecar.broker_urls, 1);  // throws if it is malformed
+    open_snapshot_store(sidecar.snapshot_url, "c", sidecar.broker, 1);  // throws if it is malformed
   }
   if (access(sidecar.database.c_str(), F_OK) != 0 && errno == ENOENT) {
     if (std::filesystem::is_symlink(sidecar.database)) {
@@ -190,10 +200,11 @@ void add_run(CLI::App& app, int& exit_code) {
   SidecarSettings& sidecar = arguments->sidecar;
   CLI::App* const command = app.add_subcommand("run", "Run the sidecar: ship this node's commits, apply the others'");
   add_database(*command, sidecar.database);
-  command->add_option("--nats", sidecar.broker_urls, "URL of the NATS server, or several with commas between")
+  command->add_option("--nats", sidecar.broker.urls, "URL of the NATS server, or several with commas between")
       ->envname("COLONY_NATS")
       ->default_val(kDefaultBroker)
       ->type_name("URL");
+  add_access(*command, sidecar.broker);
   command->add_option("--cluster", arguments->cluster, "With --node: join this colony if there is no file at DB yet")
       ->envname("COLONY_CLUSTER")
       ->type_name("NAME");
@@ -223,8 +234,10 @@ void add_run(CLI::App& app, int& exit_code) {
       "covers\n"
       "it, and not before every node that was seen lately has read it. A node that comes back later than that goes on\n"
       "from a snapshot, with its own writes on top.");
-  command->callback([arguments, command, &exit_code] {
+  command->callback([arguments, command, &sidecar, &exit_code] {
     if (!arguments->config.empty()) read_config(*command, arguments->config);
+    sidecar.broker = complete(sidecar.broker);
+    warn_of_shared_secrets(sidecar.broker);
     run(*arguments);
     exit_code = kDone;
   });

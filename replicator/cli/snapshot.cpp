@@ -14,7 +14,8 @@ namespace colony::cli {
 namespace {
 
 struct Arguments {
-  std::string path, to, broker;
+  std::string path, to;
+  BrokerSettings broker;
 };
 
 bool is_directory(const std::string& path) {

@@ -12,13 +12,15 @@ namespace colony::cli {
 namespace {
 
 struct Arguments {
-  std::string path, from, broker;
+  std::string path, from;
+  BrokerSettings broker;
   bool json = false;
 };
 
-std::optional<LogInfo> log_of(const Identity& self, const std::string& broker) {
+std::optional<LogInfo> log_of(const Identity& self, const BrokerSettings& broker) {
   try {
-    return JetStreamLog({.urls = broker, .cluster = self.cluster, .read_only = true, .client_name = "colony snapshots"})
+    return JetStreamLog(
+               {.broker = broker, .cluster = self.cluster, .read_only = true, .client_name = "colony snapshots"})
         .info();
   } catch (const Error&) {
     return std::nullopt;
@@ -67,7 +69,7 @@ int run(const Arguments& arguments) {
     Database db = open_database(arguments.path, Database::Mode::kReadOnly);
     self = NodeFile(db).identity();
   }
-  const std::string broker = broker_of(arguments.path, arguments.broker);
+  const BrokerSettings broker = broker_of(arguments.path, arguments.broker);
   SnapshotShelf shelf(open_snapshot_store(arguments.from, self.cluster, broker, 1), self.cluster);
   const std::vector<ShelvedSnapshot> snapshots = shelf.list();
   const std::optional<LogInfo> log = log_of(self, broker);

@@ -46,8 +46,8 @@ std::string joined(const std::set<std::string>& names) {
 // node has answered, or the time is over.
 class Question {
  public:
-  Question(const std::string& path, const std::string& broker)
-      : db_(open_database(path, Database::Mode::kReadOnly)), file_(db_), path_(path), broker_(broker) {
+  Question(const std::string& path, const BrokerSettings& broker)
+      : db_(open_database(path, Database::Mode::kReadOnly)), file_(db_), path_(path), given_(broker) {
     std::random_device random;
     id_ = static_cast<std::uint64_t>(random()) << 32 | random();
     for (const auto& [node, origin] : file_.origins()) answers_.known[node] = origin.incarnation;
@@ -88,10 +88,10 @@ class Question {
   // known yet.
   LogInfo reconnect(const Deadline& deadline) {
     for (;;) {
-      if (const std::string now = broker_of(path_, broker_); !log_ || now != urls_) {
-        urls_ = now;
+      if (BrokerSettings now = broker_of(path_, given_); !log_ || now != broker_) {
+        broker_ = std::move(now);
         const Identity& self = file_.identity();
-        log_ = std::make_unique<JetStreamLog>(JetStreamSettings{.urls = urls_,
+        log_ = std::make_unique<JetStreamLog>(JetStreamSettings{.broker = broker_,
                                                                 .cluster = self.cluster,
                                                                 .node = self.node,
                                                                 .read_only = true,
@@ -142,8 +142,9 @@ class Question {
 
   Database db_;
   NodeFile file_;
-  std::string path_, broker_;
-  std::string urls_;  // of log_
+  std::string path_;
+  BrokerSettings given_;
+  BrokerSettings broker_;  // of log_
   std::unique_ptr<JetStreamLog> log_;
   std::uint64_t id_ = 0;
   Answers answers_;
@@ -213,7 +214,7 @@ void print_json(const Answers& answers, bool equal) {
   fmt::print("{}\n", json.text());
 }
 
-int verify(const std::string& path, const std::string& broker, double timeout_s, bool json) {
+int verify(const std::string& path, const BrokerSettings& broker, double timeout_s, bool json) {
   Question question(path, broker);
   const Answers& answers = question.ask(Deadline(timeout_s));
   const std::map<std::string, TableVerdict> verdicts = compare(answers);
@@ -242,7 +243,8 @@ int verify(const std::string& path, const std::string& broker, double timeout_s,
 
 void add_verify(CLI::App& app, int& exit_code) {
   struct Arguments {
-    std::string path, broker;
+    std::string path;
+    BrokerSettings broker;
     double timeout_s = 30;
     bool json = false;
   };

@@ -27,15 +27,15 @@ bool look_until(const Deadline& deadline, Reached&& reached) {
 
 // The log's end as of now; nothing if the broker did not tell in time. The sidecar
 // may only just be starting: then neither its broker nor its log is known yet.
-std::optional<Sequence> log_end(const std::string& path, const std::string& broker, const std::string& cluster,
+std::optional<Sequence> log_end(const std::string& path, const BrokerSettings& given, const std::string& cluster,
                                 const Deadline& deadline, std::string& why) {
-  std::string urls;
+  BrokerSettings broker;
   std::unique_ptr<JetStreamLog> log;
   for (;;) {
-    if (const std::string now = broker_of(path, broker); !log || now != urls) {
-      urls = now;
+    if (BrokerSettings now = broker_of(path, given); !log || now != broker) {
+      broker = std::move(now);
       log = std::make_unique<JetStreamLog>(
-          JetStreamSettings{.urls = urls, .cluster = cluster, .read_only = true, .client_name = "colony wait"});
+          JetStreamSettings{.broker = broker, .cluster = cluster, .read_only = true, .client_name = "colony wait"});
     }
     try {
       return log->info().last;
@@ -49,7 +49,7 @@ std::optional<Sequence> log_end(const std::string& path, const std::string& brok
   }
 }
 
-int wait(const std::string& path, const std::string& broker, double timeout_s) {
+int wait(const std::string& path, const BrokerSettings& given, double timeout_s) {
   const Deadline deadline(timeout_s);
   Database db = open_database(path, Database::Mode::kReadOnly);
   NodeFile file(db);
@@ -72,7 +72,7 @@ int wait(const std::string& path, const std::string& broker, double timeout_s) {
     return give_up(std::to_string(file.pending_transactions()) + " transactions are not in the log");
   }
   std::string why;
-  const std::optional<Sequence> end = log_end(path, broker, file.identity().cluster, deadline, why);
+  const std::optional<Sequence> end = log_end(path, given, file.identity().cluster, deadline, why);
   if (!end) return give_up(why);
   if (!look_until(deadline, [&] { return file.position() >= *end; })) {
     return give_up(fmt::format("position {} of {}", file.position().value(), end->value()));
@@ -84,7 +84,8 @@ int wait(const std::string& path, const std::string& broker, double timeout_s) {
 
 void add_wait(CLI::App& app, int& exit_code) {
   struct Arguments {
-    std::string path, broker;
+    std::string path;
+    BrokerSettings broker;
     double timeout_s = 30;
   };
   auto arguments = std::make_shared<Arguments>();

@@ -55,7 +55,8 @@ Lease lease_of(const std::string& text) {
 // The bucket over one connection.
 class Board::Bucket {
  public:
-  Bucket(const std::vector<std::string>& urls, const std::string& client_name) : connection_(urls, client_name) {}
+  Bucket(const BoardSettings& settings, const std::vector<std::string>& urls)
+      : connection_(settings.broker, urls, settings.client_name) {}
   ~Bucket() {
     connection_.close();
     store_.reset();
@@ -162,7 +163,7 @@ class Board::CloseOnFailure {
 };
 
 Board::Board(BoardSettings settings)
-    : settings_(checked(std::move(settings))), urls_(parse_server_urls(settings_.urls)) {
+    : settings_(checked(std::move(settings))), urls_(parse_server_urls(settings_.broker.urls)) {
   open_nats_library();
 }
 
@@ -179,7 +180,7 @@ std::shared_ptr<Board::Bucket> Board::bucket() {
   if (interrupted_) throw Interrupted();
   std::shared_ptr<Bucket> current = bucket_;
   if (!current || !current->is_open()) {
-    current = std::make_shared<Bucket>(urls_, settings_.client_name);
+    current = std::make_shared<Bucket>(settings_, urls_);
     const std::lock_guard lock(mutex_);
     bucket_ = current;
   }

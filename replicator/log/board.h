@@ -27,15 +27,16 @@
 #include <string_view>
 #include <vector>
 
+#include "replicator/log/broker_settings.h"
 #include "replicator/log/names.h"
 
 namespace colony {
 
 struct BoardSettings {
-  std::string urls = {};     // as JetStreamSettings::urls
-  std::string cluster = {};  // the colony's name
-  int replicas = 1;          // of the bucket, when it is created
-  bool read_only = false;    // never create the bucket: entries() of a missing one are none
+  BrokerSettings broker = {};  // where it is, and who we are to it
+  std::string cluster = {};    // the colony's name
+  int replicas = 1;            // of the bucket, when it is created
+  bool read_only = false;      // never create the bucket: entries() of a missing one are none
   std::string client_name = "colony";
 };
 

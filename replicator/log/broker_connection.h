@@ -20,7 +20,8 @@ class BrokerConnection : public JetStreamConnection {
   // As JetStreamConnection's.
   BrokerConnection(const JetStreamSettings& settings, const std::vector<std::string>& urls, const std::string& subject,
                    std::shared_ptr<PublishFailures> failures)
-      : JetStreamConnection(urls, settings.client_name), publisher_(nats(), subject, std::move(failures)) {}
+      : JetStreamConnection(settings.broker, urls, settings.client_name),
+        publisher_(nats(), subject, std::move(failures)) {}
   ~BrokerConnection() { close(); }
 
   EntryPublisher& publisher() { return publisher_; }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "replicator/log/broker_settings.h"
 #include "replicator/log/clock_watch.h"
 #include "replicator/log/error.h"
 #include "replicator/log/nats_handles.h"
@@ -27,10 +28,12 @@ class BrokerRefused : public LogUnavailable {
 
 class JetStreamConnection {
  public:
-  // Tries `urls` in order. Throws LogUnavailable when none answers, BrokerRefused
-  // when the last that answered refused, Error when one is malformed.
+  // Tries `urls` in order, by what else `settings` say. Throws LogUnavailable when
+  // none answers, BrokerRefused when one refused us and no other let us in, Error when
+  // one is malformed or a file of the settings cannot be used.
   // open_nats_library() must have been called.
-  JetStreamConnection(const std::vector<std::string>& urls, const std::string& client_name);
+  JetStreamConnection(const BrokerSettings& settings, const std::vector<std::string>& urls,
+                      const std::string& client_name);
   ~JetStreamConnection();
 
   JetStreamConnection(const JetStreamConnection&) = delete;
@@ -55,6 +58,8 @@ class JetStreamConnection {
   std::vector<std::string> discovered_urls() const;
 
  private:
+  void connect(const BrokerSettings& settings, const std::string& url, const std::string& client_name);
+
   NatsConnectionHandle connection_;
   JetStreamHandle jetstream_;
   std::optional<ClockWatch> clock_watch_;  // goes first, so that it meets no connection that is half gone

@@ -35,7 +35,7 @@ std::size_t entry_bytes_max(const BrokerConnection& connection, std::size_t stre
 
 JetStreamLog::JetStreamLog(JetStreamSettings settings)
     : settings_(checked(std::move(settings))),
-      urls_(parse_server_urls(settings_.urls)),
+      urls_(parse_server_urls(settings_.broker.urls)),
       stream_(stream_name(settings_.cluster)),
       subject_(node_subject(settings_.cluster, settings_.node)),
       failures_(std::make_shared<PublishFailures>()) {

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "replicator/log/broker_settings.h"
 #include "replicator/log/log.h"
 
 namespace colony {
@@ -29,15 +30,13 @@ class LogConsumer;
 class PublishFailures;
 
 struct JetStreamSettings {
-  std::string urls = {};               // nats://host:port[,more], tried in this order
+  BrokerSettings broker = {};          // where it is, and who we are to it
   std::string cluster = {};            // the colony's name
   std::string node = {};               // whose subject publish() uses; may be empty if nothing is published
   int replicas = 1;                    // of the stream, when it is created
   bool read_only = false;              // never create the stream
   bool must_exist = false;             // this node has met it: if it is missing, it was lost
   std::string client_name = "colony";  // how the broker's monitoring shows the connection
-  // Authentication and TLS settings belong here; jetstream_connection.cpp applies
-  // them in connection_options().
 };
 
 class JetStreamLog final : public Log {

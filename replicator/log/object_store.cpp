@@ -44,7 +44,7 @@ std::size_t chunk_bytes(const JetStreamConnection& connection) {
 }  // namespace
 
 ObjectStore::ObjectStore(ObjectStoreSettings settings)
-    : settings_(checked(std::move(settings))), urls_(parse_server_urls(settings_.urls)) {
+    : settings_(checked(std::move(settings))), urls_(parse_server_urls(settings_.broker.urls)) {
   open_nats_library();
 }
 
@@ -54,12 +54,12 @@ template <class Call>
 auto ObjectStore::with_bucket(const Call& call) {
   try {
     if (!connection_ || !connection_->is_open()) {
-      connection_ = std::make_unique<JetStreamConnection>(urls_, settings_.client_name);
+      connection_ = std::make_unique<JetStreamConnection>(settings_.broker, urls_, settings_.client_name);
     }
     return call(ObjectBucket(*connection_, settings_.bucket));
   } catch (const BrokerRefused& refused) {
     connection_.reset();
-    throw Error(std::string(refused.what()) + ": see to the user and the password in the broker's address");
+    throw Error(std::string(refused.what()) + ": see to the user, the password or the key that it is given");
   } catch (const LogUnavailable&) {
     connection_.reset();
     throw;

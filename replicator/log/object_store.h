@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "replicator/log/broker_settings.h"
+
 namespace colony {
 
 class JetStreamConnection;
@@ -24,9 +26,9 @@ class ObjectBucket;
 struct ObjectMeta;
 
 struct ObjectStoreSettings {
-  std::string urls = {};    // as JetStreamSettings::urls
-  std::string bucket = {};  // letters, digits, _ and -
-  int replicas = 1;         // of the bucket, when it is made
+  BrokerSettings broker = {};  // where it is, and who we are to it
+  std::string bucket = {};     // letters, digits, _ and -
+  int replicas = 1;            // of the bucket, when it is made
   std::string client_name = "colony";
   // An upload is dead when it has no meta message and its last chunk is older.
   std::chrono::nanoseconds dead_after = std::chrono::hours(1);

@@ -48,14 +48,13 @@ class Housekeeper::Implementation {
  public:
   explicit Implementation(HousekeepingSettings settings)
       : settings_(std::move(settings)),
-        shelf_(
-            open_snapshot_store(settings_.snapshot_url, settings_.cluster, settings_.broker_urls, settings_.replicas),
-            settings_.cluster),
-        log_({.urls = settings_.broker_urls,
+        shelf_(open_snapshot_store(settings_.snapshot_url, settings_.cluster, settings_.broker, settings_.replicas),
+               settings_.cluster),
+        log_({.broker = settings_.broker,
               .cluster = settings_.cluster,
               .read_only = true,
               .client_name = "colony " + settings_.node + " housekeeping"}),
-        board_({.urls = settings_.broker_urls,
+        board_({.broker = settings_.broker,
                 .cluster = settings_.cluster,
                 .replicas = settings_.replicas,
                 .client_name = "colony " + settings_.node + " housekeeping"}),

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "replicator/log/broker_settings.h"
 #include "replicator/node/pulse.h"
 #include "replicator/node/retention.h"
 
@@ -20,7 +21,7 @@ struct HousekeepingSettings {
   std::string database;
   std::string cluster;
   std::string node;
-  std::string broker_urls;
+  BrokerSettings broker;
   int replicas = 1;
   std::string snapshot_url = "nats:";  // empty: neither snapshots nor cuts
   RetentionSettings retention;

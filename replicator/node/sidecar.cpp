@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "replicator/log/jetstream_log.h"
+#include "replicator/log/server_urls.h"
 #include "replicator/node/applier.h"
 #include "replicator/node/disk_advice.h"
 #include "replicator/node/enrollment.h"
@@ -118,22 +119,6 @@ void check_guards(const std::string& path) {
 
 }  // namespace
 
-std::string without_credentials(const std::string& urls) {
-  std::string shown;
-  for (std::size_t at = 0; at < urls.size();) {
-    const std::size_t end = std::min(urls.find(',', at), urls.size());
-    std::string url = urls.substr(at, end - at);
-    const std::size_t scheme = url.find("://");
-    const std::size_t host = scheme == std::string::npos ? 0 : scheme + 3;
-    if (const std::size_t user = url.rfind('@'); user != std::string::npos && user >= host) {
-      url.erase(host, user + 1 - host);
-    }
-    shown += (shown.empty() ? "" : ",") + url;
-    at = end + 1;
-  }
-  return shown;
-}
-
 class Sidecar::Implementation {
  public:
   explicit Implementation(SidecarSettings settings)
@@ -147,7 +132,7 @@ class Sidecar::Implementation {
         look_again_(loop_),
         status_(Status::beside(settings_.database)),
         watchdog_(pulses_, *status_),
-        log_({.urls = settings_.broker_urls,
+        log_({.broker = settings_.broker,
               .cluster = identity_.cluster,
               .node = identity_.node,
               .replicas = settings_.replicas,
@@ -158,7 +143,7 @@ class Sidecar::Implementation {
         proofs_(
             settings_.database, [this](ProofEntry proof) { publisher_.enqueue(std::move(proof)); }, pulses_.proofs),
         heartbeat_(settings_.database, about_me(), *status_, pulses_.heartbeat,
-                   {.urls = settings_.broker_urls,
+                   {.broker = settings_.broker,
                     .cluster = identity_.cluster,
                     .replicas = settings_.replicas,
                     .client_name = "colony " + identity_.node + " board"},
@@ -166,14 +151,14 @@ class Sidecar::Implementation {
         applier_(settings_.database, log_, progress_, *status_, applier_options()),
         watch_(
             loop_, settings_.database, [this] { on_commit(); }, [this] { look_at_file(); }) {
-    status_->set_broker(without_credentials(settings_.broker_urls));
+    status_->set_broker(without_credentials(settings_.broker.urls), access_text(settings_.broker));
     check_guards(settings_.database);
   }
 
   void run() {
     COLONY_STEP("sidecar.ready");
     spdlog::info("node={} cluster={} file={} broker={} version={}", identity_.node, identity_.cluster, home_.path,
-                 without_credentials(settings_.broker_urls), COLONY_VERSION);
+                 without_credentials(settings_.broker.urls), COLONY_VERSION);
     signals_.async_wait([this](const boost::system::error_code& error, int) {
       if (!error) stop();
     });
@@ -209,7 +194,7 @@ class Sidecar::Implementation {
     return {.database = settings_.database,
             .cluster = identity_.cluster,
             .node = identity_.node,
-            .broker_urls = settings_.broker_urls,
+            .broker = settings_.broker,
             .replicas = settings_.replicas,
             .snapshot_url = settings_.snapshot_url,
             .retention = settings_.retention,
@@ -346,7 +331,7 @@ class Sidecar::Implementation {
   // The log was cut while this node was away: it goes on from a snapshot.
   void take_new_base(const LogCut& cut) {
     if (settings_.snapshot_url.empty()) throw Halt(std::string(cut.what()) + ", and --snapshots is none");
-    SnapshotShelf shelf(open_snapshot_store(settings_.snapshot_url, identity_.cluster, settings_.broker_urls, 1),
+    SnapshotShelf shelf(open_snapshot_store(settings_.snapshot_url, identity_.cluster, settings_.broker, 1),
                         identity_.cluster);
     report(State::kCatchingUp, std::string(cut.what()) + ": taking a snapshot from " + shelf.url());
     const LogInfo info = log_.info();

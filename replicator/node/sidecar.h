@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "replicator/log/broker_settings.h"
 #include "replicator/node/beat.h"
 #include "replicator/node/retention.h"
 
@@ -18,7 +19,7 @@ namespace colony {
 
 struct SidecarSettings {
   std::string database;
-  std::string broker_urls;
+  BrokerSettings broker;
   int replicas = 1;  // of the stream and the board, if this node creates them
   // Where the colony keeps its snapshots (snapshot_store.h); empty: nowhere, and
   // then the log is never cut.
@@ -40,8 +41,5 @@ class Sidecar {
   class Implementation;
   std::unique_ptr<Implementation> implementation_;
 };
-
-// `urls` without user names, passwords and tokens, fit to be shown.
-std::string without_credentials(const std::string& urls);
 
 }  // namespace colony

@@ -72,6 +72,7 @@ struct Status::Page {
   std::int64_t checkpoint_blocked_ns;
   std::int64_t stalled_ns;
   char stalled[512];  // loop, what it does, what to do: a line each
+  char access[2048];
 
   void begin() { version.fetch_add(1, std::memory_order_acq_rel); }
   void end() { version.fetch_add(1, std::memory_order_acq_rel); }
@@ -85,6 +86,7 @@ struct Status::Page {
     view.state = static_cast<State>(state);
     view.message = std::string(message, strnlen(message, sizeof message));
     view.broker = std::string(broker, strnlen(broker, sizeof broker));
+    view.access = std::string(access, strnlen(access, sizeof access));
     view.pid = pid;
     view.log_head = Sequence(log_head);
     view.passed_over = passed_over;
@@ -237,10 +239,12 @@ void Status::end_waits() {
   changed_.notify_all();
 }
 
-void Status::set_broker(const std::string& broker) {
+void Status::set_broker(const std::string& broker, const std::string& access) {
   const std::lock_guard lock(mutex_);
   page_->begin();
   store_text(page_->broker, broker);
+  // Half of a name is worse than none.
+  store_text(page_->access, access.size() < sizeof page_->access ? access : "");
   page_->end();
 }
 

@@ -47,6 +47,7 @@ struct StatusView {
   State state = State::kStopped;
   std::string message;  // why it waits or has halted; else empty
   std::string broker;   // as it was given, without credentials
+  std::string access;   // which files let us in there (access_text())
   std::int64_t pid = 0;
   Sequence log_head;              // as far as is known
   std::uint64_t passed_over = 0;  // messages since the start that were no entries
@@ -80,7 +81,7 @@ class Status {
   static std::optional<StatusView> of(const std::string& database);
 
   void set_state(State state, const std::string& message = "");
-  void set_broker(const std::string& broker);
+  void set_broker(const std::string& broker, const std::string& access);
   void set_log_head(Sequence head);
   void count_passed_over();
   void set_trouble(const std::string& trouble);

@@ -23,9 +23,9 @@ std::string folder_of(const std::string& path) {
 }
 
 std::unique_ptr<SnapshotStore> open_broker_store(const std::string& bucket, const std::string& cluster,
-                                                 const std::string& broker_urls, int replicas) {
+                                                 const BrokerSettings& broker, int replicas) {
   ObjectStoreSettings settings;
-  settings.urls = broker_urls;
+  settings.broker = broker;
   settings.bucket = bucket.empty() ? "COLONY_" + cluster : bucket;
   settings.replicas = replicas;
   settings.client_name = "colony snapshots of " + cluster;
@@ -35,14 +35,14 @@ std::unique_ptr<SnapshotStore> open_broker_store(const std::string& bucket, cons
 }  // namespace
 
 std::unique_ptr<SnapshotStore> open_snapshot_store(const std::string& url, const std::string& cluster,
-                                                   const std::string& broker_urls, int replicas) {
+                                                   const BrokerSettings& broker, int replicas) {
   constexpr std::string_view kBroker = "nats:";
   constexpr std::string_view kFile = "file://";
   if (url.starts_with("nats://")) {
     throw Error("'" + without_password(url) +
                 "' is the address of a broker, not of a snapshot store: write nats: or nats:BUCKET");
   }
-  if (url.starts_with(kBroker)) return open_broker_store(url.substr(kBroker.size()), cluster, broker_urls, replicas);
+  if (url.starts_with(kBroker)) return open_broker_store(url.substr(kBroker.size()), cluster, broker, replicas);
   if (url.starts_with('/')) return std::make_unique<DirectoryStore>(folder_of(url));
   if (url.starts_with("file:///")) {
     return std::make_unique<DirectoryStore>(folder_of(percent_decoded(url.substr(kFile.size()))));

@@ -23,6 +23,8 @@
 #include <string_view>
 #include <vector>
 
+#include "replicator/log/broker_settings.h"
+
 namespace colony {
 
 struct StoredObject {
@@ -56,10 +58,10 @@ class SnapshotStore {
   virtual void remove(const std::string& name) = 0;
 };
 
-// `cluster` names the default bucket of nats:, COLONY_<cluster>, and `broker_urls`
+// `cluster` names the default bucket of nats:, COLONY_<cluster>, and `broker`
 // is where that is; `replicas` counts its copies if it is made here. Touches
 // neither network nor disk yet. Throws Error on a URL that is none of the above.
 std::unique_ptr<SnapshotStore> open_snapshot_store(const std::string& url, const std::string& cluster,
-                                                   const std::string& broker_urls, int replicas);
+                                                   const BrokerSettings& broker, int replicas);
 
 }  // namespace colony

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 BoardSettings settings(const NatsProcess& server, bool read_only = false) {
-  return {.urls = server.url(), .cluster = "c", .read_only = read_only};
+  return {.broker = server.url(), .cluster = "c", .read_only = read_only};
 }
 
 bool becomes_true(const std::function<bool()>& condition) {

@@ -98,7 +98,7 @@ class Operator {
 
 JetStreamSettings settings_for(const NatsProcess& broker, const std::string& node = "a") {
   JetStreamSettings settings;
-  settings.urls = broker.url();
+  settings.broker = broker.url();
   settings.cluster = "c";
   settings.node = node;
   return settings;
@@ -623,7 +623,7 @@ TEST(JetStreamLog, addresses_that_cannot_be_meant_are_errors) {
                                 "nats://h:65536", "nats://h:4222,", "nats://a b:1", "nats://u:secret@h:x"}) {
     const auto [kind, text] = outcome([&] {
       JetStreamSettings settings;
-      settings.urls = url;
+      settings.broker = url;
       settings.cluster = "c";
       JetStreamLog log(settings);
       log.info();
@@ -640,7 +640,7 @@ TEST(JetStreamLog, an_absent_broker_is_unavailable_and_the_next_of_the_list_is_u
     absent_url = absent.url();
   }
   JetStreamSettings settings;
-  settings.urls = absent_url;
+  settings.broker = absent_url;
   settings.cluster = "c";
   settings.node = "a";
   JetStreamLog alone(settings);
@@ -648,7 +648,7 @@ TEST(JetStreamLog, an_absent_broker_is_unavailable_and_the_next_of_the_list_is_u
   EXPECT_EQ(outcome([&] { alone.info(); }).first, "LogUnavailable");
 
   NatsProcess present;
-  settings.urls = absent_url + ", " + present.url();
+  settings.broker = absent_url + ", " + present.url();
   EXPECT_EQ(JetStreamLog(settings).info().last, Sequence(0));
 }
 

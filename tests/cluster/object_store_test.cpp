@@ -27,12 +27,13 @@ class ObjectStoreTest : public testing::Test {
     connection_.reset();
     broker_ = std::make_unique<NatsProcess>(std::move(arguments));
     open_nats_library();
-    connection_ = std::make_unique<JetStreamConnection>(std::vector<std::string>{broker_->url()}, "operator");
+    connection_ =
+        std::make_unique<JetStreamConnection>(broker_->url(), std::vector<std::string>{broker_->url()}, "operator");
   }
 
   ObjectStore store(std::chrono::nanoseconds dead_after = std::chrono::hours(1)) {
     ObjectStoreSettings settings;
-    settings.urls = broker_->url();
+    settings.broker = broker_->url();
     settings.bucket = "b";
     settings.dead_after = dead_after;
     return ObjectStore(settings);
@@ -193,7 +194,7 @@ TEST_F(ObjectStoreTest, what_the_broker_does_not_permit_is_an_error) {
   connection_.reset();
   NatsProcess broker({"--jetstream", "--config", config});
   ObjectStoreSettings settings;
-  settings.urls = "nats://u:p@" + broker.url().substr(7);
+  settings.broker = "nats://u:p@" + broker.url().substr(7);
   settings.bucket = "b";
   ObjectStore objects(settings);
   const std::string error = error_of([&] { objects.list(); });

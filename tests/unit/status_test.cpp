@@ -26,7 +26,7 @@ TEST_F(StatusTest, reader_sees_what_the_sidecar_says) {
   const auto status = Status::beside(database_);
   EXPECT_EQ(Status::of(database_)->state, State::kStarting);
   status->set_state(State::kHalted, "the log has a gap");
-  status->set_broker("nats://host:4222");
+  status->set_broker("nats://host:4222", "");
   status->set_log_head(Sequence(77));
   status->count_passed_over();
   status->count_passed_over();
@@ -51,7 +51,7 @@ TEST_F(StatusTest, later_state_clears_the_earlier_message) {
 TEST_F(StatusTest, texts_that_are_too_long_are_cut) {
   const auto status = Status::beside(database_);
   status->set_state(State::kHalted, std::string(5000, 'm'));
-  status->set_broker(std::string(5000, 'b'));
+  status->set_broker(std::string(5000, 'b'), std::string(5000, 'a'));
   EXPECT_EQ(Status::of(database_)->message, std::string(1023, 'm'));
   EXPECT_EQ(Status::of(database_)->broker, std::string(255, 'b'));
 }
