@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   cli::add_leave(app, exit_code);
   cli::add_recover(app, exit_code);
   cli::add_keygen(app, exit_code);
+  cli::add_trust(app, exit_code);
   cli::add_detach(app, exit_code);
   try {
     cli::refuse_secrets_on_the_command_line(argc, argv);

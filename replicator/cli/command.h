@@ -11,6 +11,8 @@
 #include <string>
 
 #include "replicator/log/broker_settings.h"
+#include "replicator/log/signing.h"
+#include "replicator/store/node_file.h"
 
 namespace colony::cli {
 
@@ -33,6 +35,7 @@ void add_nodes(CLI::App& app, int& exit_code);
 void add_leave(CLI::App& app, int& exit_code);
 void add_recover(CLI::App& app, int& exit_code);
 void add_detach(CLI::App& app, int& exit_code);
+void add_trust(CLI::App& app, int& exit_code);
 void add_keygen(CLI::App& app, int& exit_code);
 
 // The `DB` argument.
@@ -55,6 +58,17 @@ BrokerSettings complete(BrokerSettings broker);
 // of `database` uses (but for a password in a URL or the environment, which it tells
 // nobody), or the default. Throws Error as complete() does.
 BrokerSettings broker_of(const std::string& database, const BrokerSettings& given);
+
+// --key, or $COLONY_KEY.
+void add_key(CLI::App& command, std::string& key_file);
+
+// The key of `database`'s node: from that file, or the one that its running sidecar
+// signs with. Throws Error if it cannot be read.
+std::optional<SigningKey> key_of(const std::string& database, const std::string& key_file);
+
+// The same, for one that is to send something; throws Error if it would count for
+// nothing.
+std::optional<SigningKey> trusted_key_of(NodeFile& file, const std::string& database, const std::string& key_file);
 
 // A point in time that a --timeout of some seconds comes to.
 class Deadline {

@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kSendAgain{3};
 constexpr std::chrono::seconds kLiveWithin{60};
 
 struct Request {
-  std::string path, node;  // node: empty for this one
+  std::string path, key_file, node;  // node: empty for this one
   BrokerSettings broker;
   double timeout_s = 60;
   bool force = false;
@@ -50,6 +50,7 @@ class Leaving {
       throw Error("no sidecar runs on " + request_.path +
                   ", which has to send what waits and to see the leave in the log: start colony run first");
     }
+    key_ = trusted_key_of(file_, request.path, request.key_file);
   }
 
   int leave() {
@@ -160,7 +161,7 @@ class Leaving {
                                                               .client_name = "colony leave"});
     }
     log_->info();
-    log_->publish(encode(self_.node, self_.incarnation, leave));
+    log_->publish(encode_signed(file_, key_ ? &*key_ : nullptr, leave));
     COLONY_STEP("leave.published");
   }
 
@@ -169,6 +170,7 @@ class Leaving {
   Database db_;
   NodeFile file_;
   Identity self_;
+  std::optional<SigningKey> key_;
   BrokerSettings broker_;  // of log_
   std::unique_ptr<JetStreamLog> log_;
 };
@@ -197,6 +199,7 @@ void add_leave(CLI::App& app, int& exit_code) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber)
       ->type_name("S");
+  add_key(*command, request->key_file);
   add_broker(*command, request->broker);
   command->footer(
       "Without --node: waits until all that DB's node has committed is in the log, and then puts its leave there.\n"

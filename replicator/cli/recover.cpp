@@ -17,7 +17,8 @@ namespace {
 using Kind = RecoveryDecision::Kind;
 
 struct Arguments {
-  std::string path, broker, snapshots;
+  std::string path, snapshots;
+  BrokerSettings broker;
   std::vector<std::string> without;
   double timeout_s = 60;
   int replicas = 1;
@@ -159,15 +160,15 @@ int run(const Arguments& arguments) {
   if (arguments.snapshots == "none") {
     throw Error("the other nodes take a snapshot of this one: say with --snapshots where they look for it");
   }
-  const std::string urls = broker_of(arguments.path, arguments.broker);
+  const BrokerSettings broker = broker_of(arguments.path, arguments.broker);
   const std::string client = "colony recover";
-  JetStreamLog log({.urls = urls,
+  JetStreamLog log({.broker = broker,
                     .cluster = self.cluster,
                     .replicas = arguments.replicas,
                     .read_only = true,
                     .client_name = client});
-  Board board({.urls = urls, .cluster = self.cluster, .replicas = arguments.replicas, .client_name = client});
-  SnapshotShelf shelf(open_snapshot_store(arguments.snapshots, self.cluster, urls, arguments.replicas), self.cluster);
+  Board board({.broker = broker, .cluster = self.cluster, .replicas = arguments.replicas, .client_name = client});
+  SnapshotShelf shelf(open_snapshot_store(arguments.snapshots, self.cluster, broker, arguments.replicas), self.cluster);
   const RecoveryRequest request{arguments.path,
                                 {arguments.without.begin(), arguments.without.end()},
                                 std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_s * 1000))};

@@ -116,9 +116,10 @@ void check_identity(const Arguments& arguments) {
 }
 
 // A keeper of secrets may have its reasons; an accident has none.
-void warn_of_shared_secrets(const BrokerSettings& broker) {
-  for (const std::string* file :
-       {&broker.key_file, &broker.credentials_file, &broker.nkey_file, &broker.password_file, &broker.token_file}) {
+void warn_of_shared_secrets(const SidecarSettings& sidecar) {
+  const BrokerSettings& broker = sidecar.broker;
+  for (const std::string* file : {&sidecar.key_file, &broker.key_file, &broker.credentials_file, &broker.nkey_file,
+                                  &broker.password_file, &broker.token_file}) {
     if (!file->empty() && group_can_read(*file))
       spdlog::warn("file={} holds a secret, and its group can read it", *file);
   }
@@ -204,6 +205,7 @@ void add_run(CLI::App& app, int& exit_code) {
       ->envname("COLONY_NATS")
       ->default_val(kDefaultBroker)
       ->type_name("URL");
+  add_key(*command, sidecar.key_file);
   add_access(*command, sidecar.broker);
   command->add_option("--cluster", arguments->cluster, "With --node: join this colony if there is no file at DB yet")
       ->envname("COLONY_CLUSTER")
@@ -237,7 +239,11 @@ void add_run(CLI::App& app, int& exit_code) {
   command->callback([arguments, command, &sidecar, &exit_code] {
     if (!arguments->config.empty()) read_config(*command, arguments->config);
     sidecar.broker = complete(sidecar.broker);
-    warn_of_shared_secrets(sidecar.broker);
+    if (!sidecar.key_file.empty()) {
+      sidecar.key_file = std::filesystem::absolute(sidecar.key_file).string();
+      require_secret_file(sidecar.key_file);
+    }
+    warn_of_shared_secrets(sidecar);
     run(*arguments);
     exit_code = kDone;
   });

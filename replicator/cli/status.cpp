@@ -36,6 +36,7 @@ struct Report {
   std::vector<std::string> warnings;
   StatusView sidecar;
   LogFile log_file;
+  Trust trust;
 };
 
 double seconds_since(std::chrono::steady_clock::time_point since) {
@@ -126,6 +127,7 @@ Report read_report(const std::string& path) {
   report.log_file = log_file;
   report.identity = file.identity();
   report.capture = db.query_text("SELECT value FROM __colony_meta WHERE key = 'capture'");
+  report.trust = file.trust();
   report.position = file.position();
   report.pending = file.pending_transactions();
   report.conflicts = db.query_integer("SELECT count(*) FROM __colony_conflicts WHERE sequence > 0");
@@ -283,8 +285,9 @@ void print_json(const Report& report) {
   } else {
     json.add("error", report.sidecar.message);
   }
+  json.add("trust_version", report.trust.version);
   json.add_raw("warnings", json_array(warnings)).add_raw("tables", json_array(tables));
-  json.add("passed_over", report.sidecar.passed_over);
+  json.add("passed_over", report.sidecar.passed_over).add("passed_over_unsigned", report.sidecar.untrusted);
   if (runs) {
     json.add("pid", report.sidecar.pid).add("broker", report.sidecar.broker).add("version", report.sidecar.version);
   } else {
@@ -326,6 +329,10 @@ void print_text(const Report& report) {
   line("pending", std::to_string(report.pending) + (report.pending == 1 ? " transaction" : " transactions"));
   line("conflicts", std::to_string(report.conflicts) + (report.conflicts > 0 ? " (see colony conflicts)" : ""));
   line("wal", log_file_text(report));
+  if (sidecar.passed_over > 0) line("passed over", std::to_string(sidecar.passed_over) + " that were no entries");
+  if (sidecar.untrusted > 0)
+    line("untrusted", std::to_string(sidecar.untrusted) + " passed over, unsigned or wrongly signed");
+  if (report.trust.is_in_force()) line("trusts", std::to_string(report.trust.keys.size()) + " keys (see colony trust)");
   line("capture", report.capture);
   std::string tables;
   for (const std::string& table : report.tables) tables += (tables.empty() ? "" : ", ") + table;
@@ -352,7 +359,9 @@ void add_status(CLI::App& app, int& exit_code) {
       "catching up, sending   what is done of what was missed, or waits in the outbox, and the time left at\n"
       "           the pace of the latest ten seconds\n"
       "wal        how large the write-ahead log is, and how much of it readers keep from the database\n"
-      "pending    transactions of this node that the log has not yet handed back");
+      "pending    transactions of this node that the log has not yet handed back\n"
+      "untrusted  messages that were passed over since the sidecar's start, because they are not signed by their\n"
+      "           node's key: somebody else writes to the log, or a node runs without its key");
   command->callback([path, json, &exit_code] {
     const Report report = read_report(*path);
     if (*json) {

@@ -46,7 +46,7 @@ std::string joined(const std::set<std::string>& names) {
 // node has answered, or the time is over.
 class Question {
  public:
-  Question(const std::string& path, const BrokerSettings& broker)
+  Question(const std::string& path, const std::string& key_file, const BrokerSettings& broker)
       : db_(open_database(path, Database::Mode::kReadOnly)), file_(db_), path_(path), given_(broker) {
     std::random_device random;
     id_ = static_cast<std::uint64_t>(random()) << 32 | random();
@@ -58,6 +58,7 @@ class Question {
     if (!answers_.known.contains(file_.identity().node)) {
       throw Error("node " + file_.identity().node + " has not yet met its colony: start colony run " + path + " first");
     }
+    key_ = trusted_key_of(file_, path, key_file);
   }
 
   const Answers& ask(const Deadline& deadline) {
@@ -79,8 +80,7 @@ class Question {
  private:
   Sequence put_barrier(const Deadline& deadline) {
     const LogInfo info = reconnect(deadline);
-    const Identity& self = file_.identity();
-    log_->publish(encode(self.node, self.incarnation, BarrierEntry{id_}));
+    log_->publish(encode_signed(file_, key_ ? &*key_ : nullptr, BarrierEntry{id_}));
     return info.last.next();
   }
 
@@ -107,6 +107,9 @@ class Question {
   }
 
   void read(const Message& message) {
+    const std::optional<Envelope> envelope = open_envelope(message.data, message.origin);
+    // As the planner judges it; the file is at most a moment behind.
+    if (!envelope || !file_.trust().admits(*envelope, {file_.identity().cluster, file_.epoch()})) return;
     const std::optional<Entry> entry = decode(message.data, message.origin);
     if (!entry) return;
     if (std::holds_alternative<HelloEntry>(entry->body) && !answers_.left.contains(entry->incarnation)) {
@@ -143,6 +146,7 @@ class Question {
   Database db_;
   NodeFile file_;
   std::string path_;
+  std::optional<SigningKey> key_;
   BrokerSettings given_;
   BrokerSettings broker_;  // of log_
   std::unique_ptr<JetStreamLog> log_;
@@ -214,8 +218,9 @@ void print_json(const Answers& answers, bool equal) {
   fmt::print("{}\n", json.text());
 }
 
-int verify(const std::string& path, const BrokerSettings& broker, double timeout_s, bool json) {
-  Question question(path, broker);
+int verify(const std::string& path, const std::string& key_file, const BrokerSettings& broker, double timeout_s,
+           bool json) {
+  Question question(path, key_file, broker);
   const Answers& answers = question.ask(Deadline(timeout_s));
   const std::map<std::string, TableVerdict> verdicts = compare(answers);
   std::set<std::string> differing;
@@ -243,7 +248,7 @@ int verify(const std::string& path, const BrokerSettings& broker, double timeout
 
 void add_verify(CLI::App& app, int& exit_code) {
   struct Arguments {
-    std::string path;
+    std::string path, key_file;
     BrokerSettings broker;
     double timeout_s = 30;
     bool json = false;
@@ -256,13 +261,14 @@ void add_verify(CLI::App& app, int& exit_code) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("S");
   command->add_flag("--json", arguments->json, "Print one JSON document");
+  add_key(*command, arguments->key_file);
   add_broker(*command, arguments->broker);
   command->footer(
       "Puts a barrier into the log. Every node hashes each replicated table as of that position, without its pending\n"
       "transactions, and answers; apps and sidecars go on meanwhile.\n"
       "Exit code 0: all agree; 1: they differ, and in what; 2: a known node did not answer in time.");
   command->callback([arguments, &exit_code] {
-    exit_code = verify(arguments->path, arguments->broker, arguments->timeout_s, arguments->json);
+    exit_code = verify(arguments->path, arguments->key_file, arguments->broker, arguments->timeout_s, arguments->json);
   });
 }
 

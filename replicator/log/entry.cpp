@@ -13,15 +13,16 @@ namespace colony {
 namespace {
 
 constexpr std::string_view kMagic = "CLNY";
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kUnsigned = 1;
+constexpr std::uint8_t kSigned = 2;  // so that who cannot check it does not take it
 constexpr std::uint8_t kCompressed = 1;
 constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kCompressFrom = 256;        // smaller bodies do not repay it
 constexpr std::size_t kPieceBytesMin = 13;        // an empty one
 constexpr std::size_t kBodyBytesMax = 64u << 20;  // more than any broker lets through
 
-enum class EntryKind : std::uint8_t { kTransactions = 1, kHello = 2, kBarrier = 3, kProof = 4, kLeave = 5 };
-constexpr EntryKind kNewestKind = EntryKind::kLeave;
+enum class EntryKind : std::uint8_t { kTransactions = 1, kHello = 2, kBarrier = 3, kProof = 4, kLeave = 5, kTrust = 6 };
+constexpr EntryKind kNewestKind = EntryKind::kTrust;
 
 // All integers are little-endian.
 template <class Integer>
@@ -93,8 +94,30 @@ std::string encode_body(const EntryBody& body) {
   } else if (const auto* leave = std::get_if<LeaveEntry>(&body)) {
     put_text(out, leave->node);
     put(out, leave->incarnation.value());
+  } else if (const auto* trust = std::get_if<TrustEntry>(&body)) {
+    put(out, trust->version);
+    put(out, static_cast<std::uint32_t>(trust->keys.size()));
+    for (const auto& [node, key] : trust->keys) {
+      put_text(out, node);
+      out.append(reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size());
+    }
   }
   return out;
+}
+
+TrustEntry decode_trust(In& in) {
+  TrustEntry trust;
+  trust.version = in.get<std::uint64_t>();
+  const auto count = in.get<std::uint32_t>();
+  if (count == 0) throw Damaged();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::string node = in.text();
+    const std::string_view bytes = in.bytes(kPublicKeyBytes);
+    PublicKey key;
+    std::memcpy(key.bytes.data(), bytes.data(), bytes.size());
+    if (!is_valid_name(node) || !trust.keys.emplace(node, key).second) throw Damaged();
+  }
+  return trust;
 }
 
 EntryBody decode_body(EntryKind kind, std::string_view bytes) {
@@ -150,6 +173,9 @@ EntryBody decode_body(EntryKind kind, std::string_view bytes) {
       body = std::move(leave);
       break;
     }
+    case EntryKind::kTrust:
+      body = decode_trust(in);
+      break;
   }
   if (!in.at_end()) throw Damaged();
   return body;
@@ -180,41 +206,78 @@ std::string decompressed(std::string_view bytes, std::size_t size) {
 
 }  // namespace
 
-std::string encode(const std::string& origin, Incarnation incarnation, const EntryBody& body) {
+std::string encode(const std::string& origin, Incarnation incarnation, const EntryBody& body, const Seal* seal) {
   const std::string raw = encode_body(body);
   const std::string packed = raw.size() >= kCompressFrom ? compressed(raw) : std::string();
   std::string out(kMagic);
-  put(out, kVersion);
+  put(out, seal != nullptr ? kSigned : kUnsigned);
   put(out, static_cast<std::uint8_t>(kind_of(body)));
   put(out, static_cast<std::uint8_t>(packed.empty() ? 0 : kCompressed));
   put(out, static_cast<std::uint8_t>(origin.size()));
   out.append(origin);
   put(out, incarnation.value());
+  if (seal != nullptr) put(out, seal->seen.value());
   put(out, static_cast<std::uint32_t>(raw.size()));
   out.append(packed.empty() ? raw : packed);
+  if (seal != nullptr) out.append(seal->key.sign(signed_text(seal->log, out)));
   put(out, message_hash(out));
   return out;
 }
 
-std::optional<Entry> decode(std::string_view message, const std::string& subject_origin) {
+std::optional<Envelope> open_envelope(std::string_view message, const std::string& subject_origin) {
   if (!message.starts_with(kMagic) || message.size() < kMagic.size() + kChecksumBytes) return std::nullopt;
-  const std::string_view content = message.substr(0, message.size() - kChecksumBytes);
+  const std::string_view checked = message.substr(0, message.size() - kChecksumBytes);
   std::uint64_t checksum;
-  std::memcpy(&checksum, message.data() + content.size(), sizeof checksum);
-  if (checksum != message_hash(content)) return std::nullopt;
+  std::memcpy(&checksum, message.data() + checked.size(), sizeof checksum);
+  if (checksum != message_hash(checked)) return std::nullopt;
   try {
-    In in(content.substr(kMagic.size()));
-    const auto version = in.get<std::uint8_t>();
-    const auto kind = in.get<std::uint8_t>();
-    if (version > kVersion || kind > static_cast<std::uint8_t>(kNewestKind)) {
-      throw Halt("an entry of node " + subject_origin + " is of a newer format (version " + std::to_string(version) +
-                 ", kind " + std::to_string(kind) + "): upgrade Colony on this node");
+    Envelope envelope;
+    In in(checked.substr(kMagic.size()));
+    envelope.version = in.get<std::uint8_t>();
+    envelope.kind = in.get<std::uint8_t>();
+    in.get<std::uint8_t>();  // the flags
+    envelope.origin = std::string(in.bytes(in.get<std::uint8_t>()));
+    if (envelope.origin != subject_origin || envelope.kind == 0) return std::nullopt;
+    envelope.content = checked;
+    if (envelope.version < kSigned) return envelope;
+    constexpr std::size_t kIncarnationAndSeen = 16;
+    if (in.left() < kIncarnationAndSeen + kSignatureBytes) {
+      // Whatever a newer version is, it is not signed.
+      return envelope.version == kSigned ? std::nullopt : std::optional(envelope);
     }
+    in.get<std::uint64_t>();  // the incarnation
+    envelope.seen = Sequence(in.get<std::uint64_t>());
+    envelope.content = checked.substr(0, checked.size() - kSignatureBytes);
+    envelope.signature = checked.substr(envelope.content.size());
+    return envelope;
+  } catch (const Damaged&) {
+    return std::nullopt;
+  }
+}
+
+std::string signed_text(const LogName& log, std::string_view content) {
+  std::string text = "colony entry";
+  put_text(text, log.cluster);
+  put_text(text, log.epoch);
+  text += content;
+  return text;
+}
+
+std::optional<Entry> decode(std::string_view message, const std::string& subject_origin) {
+  const std::optional<Envelope> envelope = open_envelope(message, subject_origin);
+  if (!envelope) return std::nullopt;
+  if (envelope->version > kSigned || envelope->kind > static_cast<int>(kNewestKind)) {
+    throw Halt("an entry of node " + subject_origin + " is of a newer format (version " +
+               std::to_string(envelope->version) + ", kind " + std::to_string(envelope->kind) +
+               "): upgrade Colony on this node");
+  }
+  try {
+    In in(envelope->content.substr(kMagic.size() + 2));  // after version and kind
     const auto flags = in.get<std::uint8_t>();
     Entry entry;
     entry.origin = std::string(in.bytes(in.get<std::uint8_t>()));
-    if (entry.origin != subject_origin || kind == 0) return std::nullopt;
     entry.incarnation = Incarnation(in.get<std::uint64_t>());
+    if (envelope->version == kSigned) in.get<std::uint64_t>();  // what it had seen
     const auto size = in.get<std::uint32_t>();
     std::string_view body = in.bytes(in.left());
     if ((flags & kCompressed) != 0) {
@@ -223,7 +286,7 @@ std::optional<Entry> decode(std::string_view message, const std::string& subject
     } else if (body.size() != size) {
       return std::nullopt;
     }
-    entry.body = decode_body(static_cast<EntryKind>(kind), body);
+    entry.body = decode_body(static_cast<EntryKind>(envelope->kind), body);
     return entry;
   } catch (const Damaged&) {
     return std::nullopt;

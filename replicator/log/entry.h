@@ -5,10 +5,12 @@
 //    or names another origin than its subject is not an entry of this colony, and
 //    is passed over by all. Nothing is lost by that: if it was one and was
 //    damaged, its origin sees that it was passed over and sends it again.
-//  - an intact entry of a newer version stops the node: Halt, upgrade.
+//  - an intact entry of a newer version stops the node: Halt, upgrade. Who wrote it is
+//    asked before (Trust): a stranger can stop nobody.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "replicator/log/names.h"
+#include "replicator/log/signing.h"
 
 namespace colony {
 
@@ -63,7 +66,36 @@ struct LeaveEntry {
   Incarnation incarnation;
 };
 
-using EntryBody = std::variant<TransactionsEntry, HelloEntry, BarrierEntry, ProofEntry, LeaveEntry>;
+// Whom the colony trusts from here on: all of them, not what has changed.
+struct TrustEntry {
+  std::uint64_t version = 0;              // one more than the one before it
+  std::map<std::string, PublicKey> keys;  // by node; not empty
+};
+
+using EntryBody = std::variant<TransactionsEntry, HelloEntry, BarrierEntry, ProofEntry, LeaveEntry, TrustEntry>;
+
+// Which log an entry is for: a signature counts in no other.
+struct LogName {
+  std::string cluster;
+  std::string epoch;
+};
+
+// What it takes to sign an entry.
+struct Seal {
+  const SigningKey& key;
+  LogName log;
+  Sequence seen;  // how far the origin had absorbed the log when it wrote the entry
+};
+
+// The outside of an intact entry, which stays as it is in all later versions.
+struct Envelope {
+  std::string origin;
+  int version = 0;
+  int kind = 0;
+  Sequence seen;               // see Seal; 0 if it is not signed
+  std::string_view content;    // all that a signature covers
+  std::string_view signature;  // empty if it is not signed
+};
 
 struct Entry {
   std::string origin;
@@ -76,7 +108,15 @@ struct Entry {
   Entry& operator=(Entry&&) = default;
 };
 
-std::string encode(const std::string& origin, Incarnation incarnation, const EntryBody& body);
+// Signed if there is a seal.
+std::string encode(const std::string& origin, Incarnation incarnation, const EntryBody& body,
+                   const Seal* seal = nullptr);
+
+// Nothing if `message` is not an entry of `subject_origin`. Views point into it.
+std::optional<Envelope> open_envelope(std::string_view message, const std::string& subject_origin);
+
+// What a signature is made of: these bytes, and which log they are for.
+std::string signed_text(const LogName& log, std::string_view content);
 
 // Nothing if `message` is not an entry of `subject_origin`. Views point into
 // `message`. Throws Halt if it is one that this version cannot read.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "replicator/node/publisher.h"
+#include "replicator/node/signing_trouble.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
@@ -100,6 +101,7 @@ void Applier::load() {
   position_ = file_.position();
   log_bytes_ = file_.log_bytes();
   origins_ = file_.origins();
+  signing_trouble_ = signing_trouble(file_.identity(), file_.trust(), options_.key);
   loaded_ = true;
 }
 
@@ -123,6 +125,8 @@ void Applier::answer_question() {
     }
   }
   if (position_ < head_) return;
+  // It goes on reading: that it is trusted after all comes by the log.
+  if (!signing_trouble_.empty()) return status_.set_state(State::kHalted, signing_trouble_);
   status_.set_state(State::kRunning);
   progress_.grant(*open);
 }
@@ -428,7 +432,8 @@ bool Applier::others_wrote() {
 void Applier::execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& absorbed) {
   const Message& message = *plan.message;
   if (plan.passed_over) {
-    absorbed.not_entries += !plan.entry;
+    absorbed.untrusted += plan.untrusted;
+    absorbed.not_entries += !plan.entry && !plan.untrusted;
     absorbed.own_out_of_turn |= plan.out_of_turn && message.origin == file_.identity().node;
     return;
   }
@@ -440,6 +445,11 @@ void Applier::execute(const PlannedMessage& plan, Rebase& rebase, Absorbed& abso
     origin.version = hello->version;
     origin.sequence = message.sequence;
     COLONY_STEP("applier.hello_absorbed");
+    return;
+  }
+  if (const TrustEntry* const trust = plan.trust()) {
+    file_.set_trust({trust->version, trust->keys});
+    absorbed.trust_changed = true;
     return;
   }
   if (const LeaveEntry* const leave = plan.leave()) return execute_leave(message, *leave, absorbed);
@@ -504,6 +514,11 @@ void Applier::tell(Absorbed& absorbed) {
   origins_ = std::move(absorbed.origins);
   messages_.erase(messages_.begin(), messages_.begin() + static_cast<std::ptrdiff_t>(absorbed.messages));
   for (std::size_t i = 0; i < absorbed.not_entries; ++i) status_.count_passed_over();
+  for (std::size_t i = 0; i < absorbed.untrusted; ++i) status_.count_untrusted();
+  if (absorbed.trust_changed) {
+    signing_trouble_ = signing_trouble(file_.identity(), file_.trust(), options_.key);
+    if (!signing_trouble_.empty()) progress_.need_resync();  // takes back the leave to send
+  }
   tell_accepted();
   tell_pace(absorbed.own);
   if (absorbed.own_out_of_turn) progress_.need_resync();

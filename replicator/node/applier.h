@@ -72,6 +72,8 @@ class Applier {
     std::chrono::milliseconds transaction_beside_app_ms{4};  // while an app writes too
     // For transactions that are too large for memory; beside the file if not given.
     std::optional<SpillSettings> spill;
+    // The public key to what its publisher signs with; nothing if it does not sign.
+    std::optional<PublicKey> key;
     // Where this file lives, as its own hello tells the others.
     Home home;
     // Asked between two tries for the write lock that an app holds.
@@ -119,6 +121,8 @@ class Applier {
     std::uint64_t bytes = 0;  // of the messages
     std::size_t work = 0;
     std::size_t not_entries = 0;
+    std::size_t untrusted = 0;
+    bool trust_changed = false;
     std::size_t own = 0;  // transactions that have left the outbox
     bool own_out_of_turn = false;
     std::map<std::string, Origin> origins;
@@ -185,6 +189,7 @@ class Applier {
   Sequence position_;
   std::uint64_t log_bytes_ = 0;  // up to position_
   std::map<std::string, Origin> origins_;
+  std::string signing_trouble_;
 
   bool met_log_ = false;                   // and found that it is the one that the file remembers
   std::optional<std::uint64_t> question_;  // of the publisher, once head_ was looked up for it

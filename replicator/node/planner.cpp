@@ -6,38 +6,65 @@
 
 namespace colony {
 
-Planner::Planner(NodeFile& file, const std::map<std::string, Origin>& origins) : file_(file) {
-  for (const auto& [node, origin] : origins) origins_[node] = {origin.incarnation, origin.piece};
+Planner::Planner(NodeFile& file, const std::map<std::string, Origin>& origins)
+    : file_(file), log_{file.identity().cluster, file.epoch()}, trust_(file.trust()) {
+  for (const auto& [node, origin] : origins) origins_[node] = {origin.incarnation, origin.piece, origin.sequence};
   for (const auto& [incarnation, departure] : file.departures()) left_.insert(incarnation);
 }
 
+// Who wrote it is asked before what it says is looked at.
 PlannedMessage Planner::plan(const Message& message) {
   PlannedMessage planned;
   planned.message = &message;
-  planned.entry = decode(message.data, message.origin);
+  const std::optional<Envelope> envelope = open_envelope(message.data, message.origin);
+  if (envelope && !trust_.admits(*envelope, log_)) {
+    planned.passed_over = planned.untrusted = true;
+    return planned;
+  }
+  if (envelope) planned.entry = decode(message.data, message.origin);
   if (!planned.entry) {
     planned.passed_over = true;
     return planned;
   }
+  plan_entry(planned, *envelope);
+  return planned;
+}
+
+void Planner::plan_entry(PlannedMessage& planned, const Envelope& envelope) {
   const Entry& entry = *planned.entry;
   const auto known = origins_.find(entry.origin);
   if (std::holds_alternative<HelloEntry>(entry.body)) {
-    planned.passed_over = !plan_hello(entry);
+    planned.passed_over = !plan_hello(planned, envelope);
   } else if (known == origins_.end() || known->second.incarnation != entry.incarnation) {
     planned.passed_over = true;
   } else if (std::holds_alternative<TransactionsEntry>(entry.body)) {
     plan_transactions(planned, known->second);
   } else if (const auto* leave = std::get_if<LeaveEntry>(&entry.body)) {
     planned.passed_over = !plan_leave(*leave);
+  } else if (const auto* trust = std::get_if<TrustEntry>(&entry.body)) {
+    planned.passed_over = !plan_trust(*trust, envelope);
   }
-  return planned;
 }
 
 // Whether it counts.
-bool Planner::plan_hello(const Entry& entry) {
+bool Planner::plan_hello(const PlannedMessage& planned, const Envelope& envelope) {
+  const Entry& entry = *planned.entry;
   if (left_.contains(entry.incarnation)) return false;
-  const auto [holder, is_new] = origins_.try_emplace(entry.origin, OriginState{entry.incarnation, PieceNumber()});
-  return is_new || holder->second.incarnation == entry.incarnation;
+  const auto [holder, is_new] =
+      origins_.try_emplace(entry.origin, OriginState{entry.incarnation, PieceNumber(), Sequence()});
+  if (holder->second.incarnation != entry.incarnation) return false;
+  if (trust_.is_in_force() && envelope.seen < holder->second.sequence) return false;
+  holder->second.sequence = planned.message->sequence;
+  return true;
+}
+
+bool Planner::plan_trust(const TrustEntry& entry, const Envelope& envelope) {
+  if (entry.version != trust_.version + 1) return false;
+  Trust next{entry.version, entry.keys};
+  // Whoever begins must hold the key that it is to be known by.
+  if (!trust_.is_in_force() && !next.vouches_for(envelope, log_)) return false;
+  trust_ = std::move(next);
+  return true;
 }
 
 bool Planner::plan_leave(const LeaveEntry& leave) {
@@ -81,7 +108,11 @@ void Planner::plan_transactions(PlannedMessage& planned, OriginState& state) {
       planned.parts.clear();  // those of this entry are in it
     }
   }
-  if (planned.accepted == PieceNumber()) planned.passed_over = true;
+  if (planned.accepted == PieceNumber()) {
+    planned.passed_over = true;
+  } else {
+    state.sequence = planned.message->sequence;
+  }
 }
 
 Planner::Open& Planner::open(const std::string& origin) {

@@ -3,8 +3,15 @@
 //
 // The rules by which an entry counts are a function of the log alone, so that
 // all nodes decide alike:
+//  - once the colony trusts keys, an entry that its origin's key has not signed for
+//    this log is passed over, of whatever kind it is;
+//  - a trust entry counts if it is the next version; the first one, if the key that it
+//    gives its origin has signed it;
 //  - a hello counts if nobody has its origin's name yet, or the same incarnation
 //    has it;
+//  - where keys are trusted, a hello counts only if nothing of its origin has counted
+//    since the origin wrote it: an old one that a stranger sends again says where a
+//    node no longer is;
 //  - a leave counts if the node that it names is of that incarnation still: its name
 //    is then free, and its unfinished transaction is dropped;
 //  - a hello of an incarnation that has left is passed over, for ever: it is a late
@@ -24,6 +31,7 @@
 
 #include "replicator/log/entry.h"
 #include "replicator/log/log.h"
+#include "replicator/log/trust.h"
 #include "replicator/store/node_file.h"
 
 namespace colony {
@@ -45,6 +53,7 @@ struct PlannedMessage {
   const Message* message = nullptr;
   std::optional<Entry> entry;  // nothing: not an entry of this colony
   bool passed_over = false;
+  bool untrusted = false;    // passed over, since its origin's key has not signed it
   bool out_of_turn = false;  // passed over, and its origin must send again
   PieceNumber accepted;      // the origin's new high-water mark, if it has pieces that count
   std::vector<PlannedTransaction> transactions;
@@ -55,6 +64,7 @@ struct PlannedMessage {
   const BarrierEntry* barrier() const {
     return entry && !passed_over ? std::get_if<BarrierEntry>(&entry->body) : nullptr;
   }
+  const TrustEntry* trust() const { return entry && !passed_over ? std::get_if<TrustEntry>(&entry->body) : nullptr; }
   const LeaveEntry* leave() const { return entry && !passed_over ? std::get_if<LeaveEntry>(&entry->body) : nullptr; }
 };
 
@@ -72,9 +82,12 @@ class Planner {
   struct OriginState {
     Incarnation incarnation;
     PieceNumber piece;
+    Sequence sequence;  // of the last entry that counted
   };
 
-  bool plan_hello(const Entry& entry);
+  void plan_entry(PlannedMessage& planned, const Envelope& envelope);
+  bool plan_hello(const PlannedMessage& planned, const Envelope& envelope);
+  bool plan_trust(const TrustEntry& entry, const Envelope& envelope);
   bool plan_leave(const LeaveEntry& leave);
   void plan_transactions(PlannedMessage& planned, OriginState& state);
   bool is_in_outbox(const Message& message, PieceNumber number, const Piece& piece);
@@ -91,6 +104,8 @@ class Planner {
   Spill take_open(const std::string& origin);
 
   NodeFile& file_;
+  const LogName log_;
+  Trust trust_;
   std::map<std::string, OriginState> origins_;
   std::set<Incarnation> left_;
   std::map<std::string, Open> open_;  // of the origins whose pieces were planned

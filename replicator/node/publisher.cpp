@@ -24,6 +24,8 @@ void Publisher::enqueue(EntryBody body) {
   progress_.work();
 }
 
+std::string Publisher::encoded(const EntryBody& body) { return encode_signed(file_, options_.key.get(), body); }
+
 // After a new grant nothing is in flight, as far as anybody knows.
 bool Publisher::begin_grant(const Progress::View& view) {
   if (!view.granted) return false;
@@ -61,7 +63,7 @@ bool Publisher::send(const Progress::View& view) {
       check_unanswered(*hello_sent_);
       return false;
     }
-    log_.publish(encode(file_.identity().node, file_.identity().incarnation, options_.hello));
+    log_.publish(encoded(options_.hello));
     COLONY_STEP("publisher.hello_sent");
     hello_sent_ = options_.now();
     return true;
@@ -77,7 +79,7 @@ bool Publisher::send_control() {
     if (control_.empty()) return false;
     body = control_.front();
   }
-  log_.publish(encode(file_.identity().node, file_.identity().incarnation, body));
+  log_.publish(encoded(body));
   COLONY_STEP("publisher.control_sent");
   const std::lock_guard lock(mutex_);
   control_.pop_front();  // only now: publishing may have failed
@@ -106,7 +108,7 @@ bool Publisher::send_transactions(const Progress::View& view) {
   TransactionsEntry entry;
   entry.first = pieces.front().piece;
   for (const OutboxPiece& piece : pieces) entry.pieces.push_back({piece.last, piece.shape, piece.changeset});
-  const std::string bytes = encode(file_.identity().node, file_.identity().incarnation, entry);
+  const std::string bytes = encoded(entry);
   COLONY_STEP("publisher.encoded");
   log_.publish(bytes);
   COLONY_STEP("publisher.sent");

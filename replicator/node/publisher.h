@@ -13,6 +13,7 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -33,6 +34,7 @@ class Publisher {
 
   struct Options {
     HelloEntry hello;
+    std::shared_ptr<const SigningKey> key;    // all entries are signed with it; none: unsigned
     std::size_t entry_bytes_max = 96u << 10;  // of an entry: applied in one go, while an app may wait
     std::size_t in_flight_bytes_max = 8u << 20;
     std::chrono::milliseconds unanswered_max{10'000};  // after that, ask the log what it has
@@ -60,6 +62,7 @@ class Publisher {
   bool begin_grant(const Progress::View& view);
   bool send_control();
   bool send_transactions(const Progress::View& view);
+  std::string encoded(const EntryBody& body);
   void check_unanswered(Clock::time_point sent);
 
   Database db_;

@@ -7,6 +7,7 @@
 
 #include "replicator/node/applier.h"
 #include "replicator/node/unfinished_file.h"
+#include "replicator/store/file_layout.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
@@ -148,6 +149,7 @@ class Restoration {
     {
       Database db(unfinished_.path(), Database::Mode::kReadWrite);
       if (NodeFile(db).position() == target) return;
+      upgrade_layout(db);
     }
     LogUntil log(*log_, target);
     Progress progress;

@@ -48,6 +48,7 @@ constexpr auto kLookAtFile = 1s;
 constexpr auto kLookAtUnwellFile = 200ms;
 constexpr auto kReportEvery = 10s;
 constexpr auto kWatchEvery = 1s;
+constexpr auto kReportUntrusted = 10min;
 
 // The identity, after making sure that this is not the copy of a file that
 // still stands where it was made.
@@ -84,6 +85,10 @@ Identity claim(const std::string& path) {
 SidecarSettings resolved(SidecarSettings settings) {
   settings.database = home_of(settings.database).path;
   return settings;
+}
+
+std::shared_ptr<const SigningKey> read_key(const std::string& file) {
+  return file.empty() ? nullptr : std::make_shared<const SigningKey>(SigningKey::from_file(file));
 }
 
 bool has_met_log(const std::string& path) {
@@ -130,6 +135,7 @@ class Sidecar::Implementation {
         home_(home_of(settings_.database)),
         keeper_(settings_.database),
         look_again_(loop_),
+        key_(read_key(settings_.key_file)),
         status_(Status::beside(settings_.database)),
         watchdog_(pulses_, *status_),
         log_({.broker = settings_.broker,
@@ -139,7 +145,7 @@ class Sidecar::Implementation {
               .must_exist = has_met_log(settings_.database),
               .client_name = "colony " + identity_.node}),
         publisher_(settings_.database, log_, progress_,
-                   {.hello = {home_.host, home_.path, COLONY_VERSION}, .pulse = &pulses_.publisher}),
+                   {.hello = {home_.host, home_.path, COLONY_VERSION}, .key = key_, .pulse = &pulses_.publisher}),
         proofs_(
             settings_.database, [this](ProofEntry proof) { publisher_.enqueue(std::move(proof)); }, pulses_.proofs),
         heartbeat_(settings_.database, about_me(), *status_, pulses_.heartbeat,
@@ -151,6 +157,7 @@ class Sidecar::Implementation {
         applier_(settings_.database, log_, progress_, *status_, applier_options()),
         watch_(
             loop_, settings_.database, [this] { on_commit(); }, [this] { look_at_file(); }) {
+    status_->set_key_file(settings_.key_file);
     status_->set_broker(without_credentials(settings_.broker.urls), access_text(settings_.broker));
     check_guards(settings_.database);
   }
@@ -184,6 +191,7 @@ class Sidecar::Implementation {
   Applier::Options applier_options() {
     Applier::Options options;
     options.home = home_;
+    if (key_) options.key = key_->public_key();
     options.pulse = &pulses_.applier;
     options.go_on_waiting = [this](int) { return !stopping_ && !file_is_unwell_; };
     options.on_barrier = [this](const BarrierEntry& barrier, Sequence position) { proofs_.answer(barrier, position); };
@@ -270,6 +278,29 @@ class Sidecar::Implementation {
     catching_up_reported_ = now;
     spdlog::info("catching up position={} of={} entries_per_s={:.0f}", applier_.position().value(),
                  view.log_head.value(), view.catching_up.entries_per_s);
+  }
+
+  // It reads, and is not to send.
+  void report_mute() {
+    const StatusView view = status_->view();
+    if (view.state != State::kHalted || view.message == reported_) return;
+    reported_ = view.message;
+    spdlog::error("state={} {}", to_string(view.state), view.message);
+  }
+
+  // At once, and then how many there were: whoever sends them sends many.
+  void report_untrusted() {
+    const std::uint64_t count = status_->view().untrusted;
+    const auto now = std::chrono::steady_clock::now();
+    if (count == untrusted_reported_ || (untrusted_reported_ > 0 && now - untrusted_reported_at_ < kReportUntrusted)) {
+      return;
+    }
+    untrusted_reported_ = count;
+    untrusted_reported_at_ = now;
+    spdlog::warn(
+        "passed over entries that are unsigned or wrongly signed count={}: somebody else writes to the log, or a node "
+        "runs without its key",
+        count);
   }
 
   void apply_or_take_new_base() {
@@ -369,6 +400,8 @@ class Sidecar::Implementation {
         apply_or_take_new_base();
         broker_retry = kBrokerRetryMin;
         report_catching_up();
+        report_untrusted();
+        report_mute();
         pause(applier_.rest());
         if (!reported_.empty() && status_->view().state == State::kRunning) {
           reported_.clear();
@@ -501,6 +534,7 @@ class Sidecar::Implementation {
   boost::asio::steady_timer look_again_;
   std::mutex file_trouble_mutex_;
   std::string file_trouble_;  // guarded by it
+  std::shared_ptr<const SigningKey> key_;
   std::unique_ptr<Status> status_;
   Pulses pulses_;
   Watchdog watchdog_;
@@ -510,6 +544,8 @@ class Sidecar::Implementation {
   bool must_not_close_ = false;  // the file; of the main thread
   // Of the applier's thread.
   std::string reported_;
+  std::uint64_t untrusted_reported_ = 0;
+  std::chrono::steady_clock::time_point untrusted_reported_at_;
   std::optional<std::chrono::steady_clock::time_point> catching_up_since_, catching_up_reported_;
   std::chrono::steady_clock::time_point looked_at_log_ = std::chrono::steady_clock::now();
   std::optional<std::pair<std::string, std::string>> refused_heir_;  // a snapshot, and why

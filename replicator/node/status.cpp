@@ -73,6 +73,8 @@ struct Status::Page {
   std::int64_t stalled_ns;
   char stalled[512];  // loop, what it does, what to do: a line each
   char access[2048];
+  std::uint64_t untrusted;
+  char key_file[1024];
 
   void begin() { version.fetch_add(1, std::memory_order_acq_rel); }
   void end() { version.fetch_add(1, std::memory_order_acq_rel); }
@@ -90,6 +92,8 @@ struct Status::Page {
     view.pid = pid;
     view.log_head = Sequence(log_head);
     view.passed_over = passed_over;
+    view.key_file = std::string(key_file, strnlen(key_file, sizeof key_file));
+    view.untrusted = untrusted;
     view.trouble = std::string(trouble, strnlen(trouble, sizeof trouble));
     view.catching_up = {Sequence(catching_up_from), entries_per_s};
     view.sending = {sent, transactions_per_s};
@@ -159,6 +163,9 @@ std::unique_ptr<Status> Status::beside(const std::string& database) {
                 (other ? " (process " + std::to_string(other->pid) + ")" : std::string()) +
                 ": one file has one sidecar; stop that one first");
   }
+  // A leftover of who had another database there.
+  struct stat status_stat {};
+  if (fstat(file, &status_stat) == 0 && (status_stat.st_mode & 0777 & ~mode) != 0) fchmod(file, mode);
   // With its blocks: what has no room on the disk is an error here, where writing to the
   // mapping would end the process.
   const int why = posix_fallocate(file, 0, sizeof(Page));
@@ -248,6 +255,13 @@ void Status::set_broker(const std::string& broker, const std::string& access) {
   page_->end();
 }
 
+void Status::set_key_file(const std::string& key_file) {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  store_text(page_->key_file, key_file.size() < sizeof page_->key_file ? key_file : "");
+  page_->end();
+}
+
 void Status::set_log_head(Sequence head) {
   const std::lock_guard lock(mutex_);
   page_->begin();
@@ -266,6 +280,13 @@ void Status::count_passed_over() {
   const std::lock_guard lock(mutex_);
   page_->begin();
   ++page_->passed_over;
+  page_->end();
+}
+
+void Status::count_untrusted() {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  ++page_->untrusted;
   page_->end();
 }
 

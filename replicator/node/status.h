@@ -45,12 +45,14 @@ struct Sending {
 
 struct StatusView {
   State state = State::kStopped;
-  std::string message;  // why it waits or has halted; else empty
-  std::string broker;   // as it was given, without credentials
-  std::string access;   // which files let us in there (access_text())
+  std::string message;   // why it waits or has halted; else empty
+  std::string broker;    // as it was given, without credentials
+  std::string access;    // which files let us in there (access_text())
+  std::string key_file;  // what its entries are signed with; empty: they are not
   std::int64_t pid = 0;
   Sequence log_head;              // as far as is known
   std::uint64_t passed_over = 0;  // messages since the start that were no entries
+  std::uint64_t untrusted = 0;    // likewise, that were unsigned or wrongly signed
   std::string version;
   std::string trouble;     // with snapshots; empty: none
   CatchingUp catching_up;  // of the latest time, if it is not kCatchingUp now
@@ -81,9 +83,11 @@ class Status {
   static std::optional<StatusView> of(const std::string& database);
 
   void set_state(State state, const std::string& message = "");
+  void set_key_file(const std::string& key_file);
   void set_broker(const std::string& broker, const std::string& access);
   void set_log_head(Sequence head);
   void count_passed_over();
+  void count_untrusted();
   void set_trouble(const std::string& trouble);
   void set_catching_up(const CatchingUp& catching_up);
   void set_sending(const Sending& sending);

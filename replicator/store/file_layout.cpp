@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS __colony_left(
   host TEXT NOT NULL,
   path TEXT NOT NULL,
   version TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS __colony_trust(node TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
 )sql";
 
 struct Guard {

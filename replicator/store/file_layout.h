@@ -9,7 +9,7 @@
 
 namespace colony {
 
-inline constexpr int kFileFormat = 2;
+inline constexpr int kFileFormat = 3;
 inline constexpr const char* kOwnPrefix = "__colony_";
 
 bool is_own_name(std::string_view name);

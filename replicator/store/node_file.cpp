@@ -143,14 +143,15 @@ void NodeFile::set_origin(const std::string& node, const Origin& origin) {
   set_origin_.bind(4, stored(origin.sequence)).bind(5, origin.host).bind(6, origin.path).bind(7, origin.version).run();
 }
 
-// A file of format 1 does not have the table.
-bool NodeFile::knows_departures() {
-  return db_.query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '__colony_left'") != 0;
+// A file of an older format does not have all tables.
+bool NodeFile::knows(const std::string& table) {
+  Statement select(db_, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
+  return select.bind(1, table).step();
 }
 
 std::map<Incarnation, Departure> NodeFile::departures() {
   std::map<Incarnation, Departure> departures;
-  if (!knows_departures()) return departures;
+  if (!knows("__colony_left")) return departures;
   Statement select(db_,
                    "SELECT incarnation, node, piece, sequence, removed_by, host, path, version FROM __colony_left");
   while (select.step()) {
@@ -174,6 +175,26 @@ void NodeFile::add_departure(Incarnation incarnation, const Departure& departure
   insert.bind(7, departure.path).bind(8, departure.version).run();
   Statement(db_, "DELETE FROM __colony_origins WHERE node = ?1").bind(1, departure.node).run();
   remove_parts(departure.node);
+}
+
+Trust NodeFile::trust() {
+  Trust trust;
+  trust.version = loaded(meta_integer("trust_version"));
+  if (!trust.is_in_force()) return trust;
+  Statement select(db_, "SELECT node, key FROM __colony_trust");
+  while (select.step()) {
+    const std::optional<PublicKey> key = PublicKey::parse(select.text(1));
+    if (!key) throw Error(db_.path() + " has a key in __colony_trust that is none: put back a copy of it");
+    trust.keys[std::string(select.text(0))] = *key;
+  }
+  return trust;
+}
+
+void NodeFile::set_trust(const Trust& trust) {
+  set_meta("trust_version", static_cast<std::int64_t>(trust.version));
+  db_.execute("DELETE FROM __colony_trust");
+  Statement insert(db_, "INSERT INTO __colony_trust(node, key) VALUES(?1, ?2)");
+  for (const auto& [node, key] : trust.keys) insert.bind(1, node).bind(2, key.text()).run();
 }
 
 std::vector<OutboxPiece> NodeFile::outbox_after(PieceNumber after, std::size_t bytes_max) {
@@ -286,11 +307,12 @@ Spill NodeFile::parts(const std::string& origin) {
 }
 
 void NodeFile::copy_log_state(NodeFile& other) {
+  set_trust(other.trust());
   db_.execute(
       "DELETE FROM __colony_origins; DELETE FROM __colony_left; DELETE FROM __colony_parts; "
       "DELETE FROM __colony_conflicts WHERE sequence > 0");
   std::vector<std::string> tables = {"__colony_origins", "__colony_parts", "__colony_conflicts"};
-  if (other.knows_departures()) tables.push_back("__colony_left");
+  if (other.knows("__colony_left")) tables.push_back("__colony_left");
   for (const std::string& table : tables) {
     Statement from(other.db_, "SELECT * FROM " + table);
     std::string names, parameters;
@@ -309,6 +331,13 @@ void NodeFile::copy_log_state(NodeFile& other) {
 std::int64_t NodeFile::conflicts_max() {
   const std::int64_t rows = meta_integer("conflicts_max");
   return rows > 0 ? rows : kConflictsMaxDefault;
+}
+
+std::string encode_signed(NodeFile& file, const SigningKey* key, const EntryBody& body) {
+  const Identity& self = file.identity();
+  if (key == nullptr) return encode(self.node, self.incarnation, body);
+  const Seal seal{*key, {self.cluster, file.epoch()}, file.position()};
+  return encode(self.node, self.incarnation, body, &seal);
 }
 
 }  // namespace colony

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "replicator/log/names.h"
+#include "replicator/log/trust.h"
 #include "replicator/store/sqlite.h"
 #include "sqlite_ext/changeset.h"
 #include "sqlite_ext/spill.h"
@@ -97,6 +98,10 @@ class NodeFile {
   // Its name is free from here on, and its unfinished transaction is dropped.
   void add_departure(Incarnation incarnation, const Departure& departure);
 
+  // Whom the colony trusts, as of position().
+  Trust trust();
+  void set_trust(const Trust& trust);
+
   // Pieces after `after`, in order, until they and what an entry adds to each come
   // to `bytes_max`: beyond it by less than a piece.
   std::vector<OutboxPiece> outbox_after(PieceNumber after, std::size_t bytes_max);
@@ -130,7 +135,7 @@ class NodeFile {
   const SpillSettings& spill() const { return db_.spill(); }
 
  private:
-  bool knows_departures();
+  bool knows(const std::string& table);
   std::int64_t meta_integer(std::string_view key);
   std::string meta_text(std::string_view key);
   void set_meta(std::string_view key, std::int64_t value);
@@ -142,5 +147,8 @@ class NodeFile {
   Statement set_origin_, add_part_, remove_parts_, has_parts_, parts_;
   Identity identity_;
 };
+
+// An entry of the file's node, as of now, signed if there is a key.
+std::string encode_signed(NodeFile& file, const SigningKey* key, const EntryBody& body);
 
 }  // namespace colony

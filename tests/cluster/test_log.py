@@ -63,7 +63,7 @@ class Log(ColonyTest):
             self.write(cluster.nodes[0], "one")
             cluster.settle()
             entry = self.last_of(client, "a")[1]
-            client.publish("colony.c.log.a", sealed(entry[:4] + b"\2" + entry[5:-8]))
+            client.publish("colony.c.log.a", sealed(entry[:4] + b"\3" + entry[5:-8]))
         for node in cluster.nodes:
             self.assertIn("upgrade Colony", node.halted())
             self.assertEqual(node.one("SELECT count(*) FROM items"), 1)

@@ -198,6 +198,7 @@ std::string Judge::check_rest(Node& node) {
   if (position_of(db) != log_.last()) {
     return who + " is at " + std::to_string(position_of(db).value()) + " of " + std::to_string(log_.last().value());
   }
+  if (NodeFile(db).trust().version != reference_.trust_version()) return who + " trusts others than the log says";
   const bool parts = integer(db, "SELECT count(*) FROM __colony_parts") != 0;
   if (parts != reference_.has_open_parts_at(log_.last())) return who + " keeps parts";
   if (integer(db, "SELECT count(*) FROM __colony_conflicts WHERE sequence = 0") != 0) {

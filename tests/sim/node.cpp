@@ -150,6 +150,7 @@ void Node::start(Applier::Options applier, Publisher::Options publisher) {
   applier.home = home();
   applier.spill = spill();
   applier.go_on_waiting = [](int) { return false; };
+  if (publisher.key) applier.key = publisher.key->public_key();
   applier_ = std::make_unique<Applier>(settings_.path, link_, *progress_, *status_, std::move(applier));
   publisher.hello = hello();
   publisher_ = std::make_unique<Publisher>(settings_.path, link_, *progress_, std::move(publisher));

@@ -82,6 +82,10 @@ class Node {
   bool running() const { return applier_ != nullptr; }
   Applier& applier() { return *applier_; }
   Publisher& publisher() { return *publisher_; }
+  Status& status() { return *status_; }
+  // Whom the colony trusts as far as its file knows, and whether that is this node too.
+  Trust trust() { return NodeFile(*observer_).trust(); }
+  bool is_trusted() { return !trust().is_in_force() || trust().keys.contains(settings_.name); }
   HelloEntry hello() const { return {"host", settings_.path, "1"}; }
   Home home() const { return {"host", settings_.path}; }
 

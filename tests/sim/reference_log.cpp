@@ -6,13 +6,36 @@
 
 namespace colony::sim {
 
-std::string ReferenceLog::judge_hello(const Entry& entry) {
+bool ReferenceLog::is_forged(const Envelope& envelope) const {
+  if (trust_version_ == 0) return false;
+  const auto key = trusted_.find(envelope.origin);
+  if (key == trusted_.end() || envelope.version < 2) return true;
+  return !key->second.verifies(signed_text(kSimulatedLog, envelope.content), envelope.signature);
+}
+
+std::string ReferenceLog::judge_trust(const TrustEntry& trust, const Envelope& envelope) {
+  if (trust.version != trust_version_ + 1) return "trust of another time";
+  if (trust_version_ == 0) {
+    const auto own = trust.keys.find(envelope.origin);
+    if (own == trust.keys.end() || envelope.version < 2) return "trust of one who is not in it";
+    if (!own->second.verifies(signed_text(kSimulatedLog, envelope.content), envelope.signature)) return "forged trust";
+  }
+  trust_version_ = trust.version;
+  trusted_ = trust.keys;
+  return "trust " + std::to_string(trust.version);
+}
+
+std::string ReferenceLog::judge_hello(const Entry& entry, const Envelope& envelope, std::uint64_t sequence) {
   if (left_.count(entry.incarnation.value()) != 0) return "hello of one who has left";
   const auto known = origins_.find(entry.origin);
   if (known != origins_.end()) {
-    return known->second.incarnation == entry.incarnation.value() ? "hello again" : "hello of a stranger";
+    if (known->second.incarnation != entry.incarnation.value()) return "hello of a stranger";
+    if (trust_version_ > 0 && envelope.seen.value() < known->second.sequence) return "hello of long ago";
+    known->second.sequence = sequence;
+    return "hello again";
   }
   origins_[entry.origin].incarnation = entry.incarnation.value();
+  origins_[entry.origin].sequence = sequence;
   return "hello";
 }
 
@@ -27,12 +50,15 @@ std::string ReferenceLog::judge_leave(const LeaveEntry& leave) {
 
 // Changes `rows` as the message says and tells what it was.
 std::string ReferenceLog::judge(const Message& message, DatabaseRows& rows) {
+  const std::optional<Envelope> envelope = open_envelope(message.data, message.origin);
+  if (envelope && is_forged(*envelope)) return "forged";
   const std::optional<Entry> entry = decode(message.data, message.origin);
   if (!entry) return "no entry";
   const auto known = origins_.find(entry->origin);
-  if (std::holds_alternative<HelloEntry>(entry->body)) return judge_hello(*entry);
+  if (std::holds_alternative<HelloEntry>(entry->body)) return judge_hello(*entry, *envelope, message.sequence.value());
   if (known == origins_.end() || known->second.incarnation != entry->incarnation.value()) return "of a stranger";
   if (const auto* const leave = std::get_if<LeaveEntry>(&entry->body)) return judge_leave(*leave);
+  if (const auto* const trust = std::get_if<TrustEntry>(&entry->body)) return judge_trust(*trust, *envelope);
   const auto* const transactions = std::get_if<TransactionsEntry>(&entry->body);
   if (transactions == nullptr) return "no transactions";
 
@@ -51,6 +77,7 @@ std::string ReferenceLog::judge(const Message& message, DatabaseRows& rows) {
     }
     origin.open.clear();
   }
+  if (counted > 0) origin.sequence = message.sequence.value();
   return counted == 0 ? "a duplicate" : std::to_string(counted) + " pieces up to " + std::to_string(origin.piece);
 }
 

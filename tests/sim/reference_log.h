@@ -12,6 +12,7 @@
 
 #include "replicator/log/entry.h"
 #include "replicator/log/log.h"
+#include "tests/sim/keys.h"
 #include "tests/sim/reference_fold.h"
 
 namespace colony::sim {
@@ -26,6 +27,9 @@ struct JournalLine {
 class ReferenceLog {
  public:
   explicit ReferenceLog(const Schema& schema) : schema_(&schema), states_(1) {}
+
+  // By the messages read so far.
+  std::uint64_t trust_version() const { return trust_version_; }
 
   // Reads on in the log; `messages` are all of it, from the first on.
   void follow(const std::vector<Message>& messages);
@@ -47,7 +51,8 @@ class ReferenceLog {
   struct Origin {
     std::uint64_t incarnation = 0;
     std::uint64_t piece = 0;
-    std::string open;  // of a transaction whose end has not come
+    std::uint64_t sequence = 0;  // of the latest of it that counted
+    std::string open;            // of a transaction whose end has not come
   };
   struct State {
     DatabaseRows rows;
@@ -58,13 +63,17 @@ class ReferenceLog {
   };
 
   std::string judge(const Message& message, DatabaseRows& rows);
-  std::string judge_hello(const Entry& entry);
+  bool is_forged(const Envelope& envelope) const;
+  std::string judge_hello(const Entry& entry, const Envelope& envelope, std::uint64_t sequence);
+  std::string judge_trust(const TrustEntry& trust, const Envelope& envelope);
   std::string judge_leave(const LeaveEntry& leave);
 
   const Schema* schema_;
   std::map<std::string, Origin> origins_;
   std::set<std::uint64_t> left_;  // incarnations
-  std::vector<State> states_;     // by position
+  std::uint64_t trust_version_ = 0;
+  std::map<std::string, PublicKey> trusted_;
+  std::vector<State> states_;  // by position
   std::vector<JournalLine> journal_;
   std::vector<std::string> verdicts_;
 };

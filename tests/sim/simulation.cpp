@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 
+#include "tests/sim/forgery.h"
 #include "tests/sim/garbage.h"
+#include "tests/sim/keys.h"
 #include "tests/sim/twin.h"
 
 namespace colony::sim {
@@ -38,6 +40,7 @@ Simulation::Simulation(const Plan& plan, Transcript& transcript)
   conflicts_max_ = random_.percent(15) ? random_.between(3, 30) : 0;
   workload_ = {plan.odd_values, !schema_sql_.utf16, plan.large_transactions};
   if (random_.percent(40)) log_.set_entry_bytes_max(kEntryBytesMin + random_.below(3000));
+  signed_ = Random(plan.seed, "signed").percent(50);
   found_nodes();
   set_faults();
 }
@@ -112,6 +115,7 @@ std::optional<std::string> Simulation::run() {
 void Simulation::step(std::size_t number) {
   const std::size_t at = random_.below(nodes_.size());
   nodes_[at]->link().set_faults(faults_, &random_);
+  if (signed_ && random_.percent(6)) return trust_step(at);
   const std::size_t kind = random_.below(100);
   if (kind < 40) {
     app_step(at);
@@ -253,6 +257,8 @@ void Simulation::start(std::size_t at) {
   };
   Publisher::Options publisher;
   publisher.now = [this] { return now_; };
+  // One that forgets its key sends nothing that counts, once the others are trusted.
+  if (signed_ && (resting_ || random_.percent(90))) publisher.key = key_of(static_cast<char>('a' + at));
   publisher.entry_bytes_max = random_.pick<std::size_t>({256u << 10, kEntryBytesMin + 300, kEntryBytesMin});
   publisher.in_flight_bytes_max = random_.pick<std::size_t>({8u << 20, 1, 1000});
   node.start(std::move(applier), std::move(publisher));
@@ -279,7 +285,10 @@ void Simulation::come_back(std::size_t at) {
   ++lives_;
   std::string name = std::string(1, static_cast<char>('a' + at)) + std::to_string(lives_);
   const std::string former(1, static_cast<char>('a' + random_.below(nodes_.size())));
-  if (schema_sql_.audited.empty() && random_.percent(40) && !node.members().contains(former)) name = former;
+  const bool is_own = former.front() == static_cast<char>('a' + at);  // whose key is this file's
+  if (schema_sql_.audited.empty() && random_.percent(40) && (!signed_ || is_own) && !node.members().contains(former)) {
+    name = former;
+  }
   say(at, "begins another life as " + name);
   node.rename(name, 1000 + lives_);
   apps_[at].statements.clear();
@@ -309,6 +318,46 @@ void Simulation::append_garbage() {
     transcript_.add("garbage under the name of " + garbage->origin);
     log_.append(garbage->origin, garbage->data);
   }
+}
+
+// Once keys are trusted; before, they would count.
+void Simulation::append_forgery() {
+  reference_->follow(log_.messages());
+  if (reference_->trust_version() == 0) return;
+  if (const std::optional<Message> forgery = random_forgery(log_.messages(), random_)) {
+    transcript_.add("a forgery under the name of " + forgery->origin);
+    log_.append(forgery->origin, forgery->data);
+  }
+}
+
+// Somebody says by which keys the colony is to know its members, or a stranger speaks.
+void Simulation::trust_step(std::size_t at) {
+  if (plan_.faults && random_.percent(60)) return append_forgery();
+  Node& node = *nodes_[at];
+  if (!node.running() || node.app_in_transaction() || !node.is_trusted()) return;
+  char left_out = '\0';
+  if (random_.percent(40)) left_out = static_cast<char>('a' + random_.below(nodes_.size()));
+  if (left_out == static_cast<char>('a' + at)) left_out = '\0';
+  const std::uint64_t version = node.trust().version + (random_.percent(85) ? 1 : 0);
+  say(at, "says whom to trust: version " + std::to_string(version) +
+              (left_out == '\0' ? "" : std::string(", but not ") + left_out));
+  node.publisher().enqueue(trust_of_all(version, left_out));
+}
+
+// At rest: whoever is trusted trusts all. True if something was asked for.
+bool Simulation::trust_everybody() {
+  reference_->follow(log_.messages());
+  const std::uint64_t version = reference_->trust_version();
+  if (version == 0 || --rounds_until_trust_ > 0) return false;
+  const auto is_member = [](Node& node) { return node.is_trusted() && node.members().contains(node.name()); };
+  for (const auto& node : nodes_) {
+    if (node->trust().version != version || !is_member(*node) || node->is_shut_out()) continue;
+    if (node->trust().keys == trust_of_all(version).keys) return false;
+    node->publisher().enqueue(trust_of_all(version + 1));
+    rounds_until_trust_ = 10;  // or it was passed over, since its sender has left
+    return true;
+  }
+  return false;
 }
 
 void Simulation::deliver() {
@@ -379,6 +428,7 @@ void Simulation::judge_node(std::size_t at, bool journal) {
 void Simulation::come_to_rest() {
   transcript_.add("-- quiet");
   random_ = Random(plan_.seed, "quiet");
+  resting_ = true;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& node = *nodes_[i];
     node.link().set_faults({}, nullptr);
@@ -390,6 +440,7 @@ void Simulation::come_to_rest() {
       if (node.app_in_transaction()) execute(i, "ROLLBACK");
       finish_transaction(i);
     }
+    if (signed_) node.crash();  // and is given its key
     if (!node.running()) start(i);
   }
   constexpr int kRoundsMax = 300;
@@ -423,6 +474,7 @@ bool Simulation::rest_round() {
     }
     for (int most = 1000; most > 0 && nodes_[i]->publisher().step(); --most) moved = true;
   }
+  if (signed_) moved |= trust_everybody();
   return moved || log_.last() != end;
 }
 

@@ -67,6 +67,9 @@ class Simulation {
   void toggle_offline(std::size_t at);
   void toggle_reader(std::size_t at);
   void append_garbage();
+  void append_forgery();
+  void trust_step(std::size_t at);
+  bool trust_everybody();
   void deliver();
   void snapshot_step(std::size_t at, std::size_t kind);
   void make_snapshot(std::size_t at);
@@ -98,7 +101,10 @@ class Simulation {
   SnapshotRack rack_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<App> apps_;
-  std::uint64_t lives_ = 0;  // that were begun after the first ones
+  bool signed_ = false;         // the nodes have keys, and come to trust each other by them
+  bool resting_ = false;        // everybody is well, and has its key
+  int rounds_until_trust_ = 0;  // that somebody says again whom to trust
+  std::uint64_t lives_ = 0;     // that were begun after the first ones
   std::chrono::steady_clock::time_point now_{};
   std::optional<ReferenceLog> reference_;
   std::optional<Judge> judge_;

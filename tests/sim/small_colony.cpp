@@ -59,7 +59,23 @@ void SmallColony::start(const std::string& name) {
   applier.transaction_ms = applier.transaction_beside_app_ms = std::chrono::hours(1);
   Publisher::Options publisher;
   publisher.now = [this] { return now_; };
+  if (keys_[name] != '\0') publisher.key = key_of(keys_[name]);
   node(name).start(std::move(applier), std::move(publisher));
+}
+
+void SmallColony::trust_all() {
+  for (const auto& [name, node] : nodes_) {
+    set_key(name, name.front());
+    restart(name);
+  }
+  if (const std::string problem = settle(); !problem.empty()) throw std::runtime_error(problem);
+  trust(nodes_.begin()->first, trust_of_all(1));
+  if (const std::string problem = settle(); !problem.empty()) throw std::runtime_error(problem);
+}
+
+void SmallColony::trust(const std::string& by, const TrustEntry& entry) {
+  node(by).publisher().enqueue(entry);
+  publish(by);
 }
 
 void SmallColony::crash(const std::string& name) { node(name).crash(); }

@@ -13,6 +13,7 @@
 
 #include "replicator/node/recovery_decision.h"
 #include "tests/sim/judge.h"
+#include "tests/sim/keys.h"
 #include "tests/sim/snapshot_rack.h"
 
 namespace colony::sim {
@@ -43,6 +44,14 @@ class SmallColony {
   // `by` tells the log that `leaver` leaves.
   void leave(const std::string& by, const std::string& leaver);
   void restart(const std::string& node) { crash(node), start(node); }
+
+  // From its next start on a node signs with the key of its name's first letter, or
+  // with that of another one, or (with '\0') not at all.
+  void set_key(const std::string& node, char letter) { keys_[node] = letter; }
+  // All nodes sign and trust each other.
+  void trust_all();
+  // `by` tells the log whom to trust.
+  void trust(const std::string& by, const TrustEntry& entry);
 
   // Whatever was sent and is still under way arrives, in random order or in turn.
   void deliver() { wire_.deliver_all(); }
@@ -94,6 +103,7 @@ class SmallColony {
   Random random_{1};
   bool judges_rows_ = true;
   std::uint64_t lives_ = 0;
+  std::map<std::string, char> keys_;
   Schema schema_;
   std::optional<ReferenceLog> reference_;
   std::optional<ReferenceLog> lost_;  // as it was before the broker has forgotten

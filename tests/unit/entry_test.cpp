@@ -7,6 +7,7 @@
 #include <random>
 
 #include "replicator/log/error.h"
+#include "replicator/log/trust.h"
 
 namespace colony {
 namespace {
@@ -212,6 +213,69 @@ TEST(Entry, hash_tells_messages_apart) {
   EXPECT_EQ(message_hash("a"), message_hash("a"));
   EXPECT_NE(message_hash("a"), message_hash("b"));
   EXPECT_NE(message_hash(""), message_hash(std::string(1, '\0')));
+}
+
+const SigningKey& key() {
+  static const SigningKey made = SigningKey::from_seed(std::string(32, 'k'));
+  return made;
+}
+
+std::string signed_hello(const LogName& log = {"c", "epoch"}) {
+  const Seal seal{key(), log, Sequence(7)};
+  return encode("north", kIncarnation, HelloEntry{"host", "/db", "1"}, &seal);
+}
+
+bool is_vouched_for(const std::string& message, const LogName& log = {"c", "epoch"}) {
+  const auto envelope = open_envelope(message, "north");
+  return envelope && Trust{1, {{"north", key().public_key()}}}.vouches_for(*envelope, log);
+}
+
+TEST(SignedEntry, reads_as_the_unsigned_one_and_is_of_a_version_of_its_own) {
+  const std::string message = signed_hello();
+  EXPECT_EQ(message[4], 2);
+  EXPECT_EQ(hello()[4], 1);
+  const auto entry = decode(message, "north");
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(std::get<HelloEntry>(entry->body).path, "/db");
+  EXPECT_EQ(open_envelope(message, "north")->seen, Sequence(7));
+  EXPECT_TRUE(is_vouched_for(message));
+}
+
+TEST(SignedEntry, every_byte_is_covered) {
+  const std::string message = signed_hello();
+  for (std::size_t at = 0; at + 8 < message.size(); ++at) {
+    std::string changed = message.substr(0, message.size() - 8);
+    changed[at] = static_cast<char>(changed[at] ^ 1);
+    const std::uint64_t checksum = message_hash(changed);
+    changed.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
+    EXPECT_FALSE(is_vouched_for(changed)) << at;
+  }
+}
+
+TEST(SignedEntry, counts_in_its_own_log_alone) {
+  EXPECT_FALSE(is_vouched_for(signed_hello(), {"c", "epoch2"}));
+  EXPECT_FALSE(is_vouched_for(signed_hello(), {"d", "epoch"}));
+  EXPECT_FALSE(is_vouched_for(signed_hello({"ce", "poch"})));
+  EXPECT_FALSE(is_vouched_for(hello()));
+}
+
+TEST(SignedEntry, keys_survive_their_texts) {
+  EXPECT_EQ(PublicKey::parse(key().public_key().text()), key().public_key());
+  for (const char* const text : {"", "00", "zz"}) EXPECT_FALSE(PublicKey::parse(text)) << text;
+  EXPECT_FALSE(PublicKey::parse(key().public_key().text() + "0"));
+}
+
+TEST(TrustEntry, is_read_as_it_was_written) {
+  const TrustEntry written{5, {{"north", key().public_key()}, {"south", PublicKey()}}};
+  const auto entry = decode(encode("north", kIncarnation, written), "north");
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(std::get<TrustEntry>(entry->body).version, 5u);
+  EXPECT_EQ(std::get<TrustEntry>(entry->body).keys, written.keys);
+}
+
+TEST(TrustEntry, without_keys_or_with_a_bad_name_is_no_entry) {
+  EXPECT_FALSE(decode(encode("north", kIncarnation, TrustEntry{1, {}}), "north"));
+  EXPECT_FALSE(decode(encode("north", kIncarnation, TrustEntry{1, {{"a b", PublicKey()}}}), "north"));
 }
 
 }  // namespace

@@ -288,5 +288,74 @@ TEST_F(PlannerTest, barrier_and_proof_of_a_known_node) {
   EXPECT_EQ(plan("b", encode("b", Incarnation(2), BarrierEntry{5})), "passed over");
 }
 
+class SignedPlannerTest : public PlannerTest {
+ protected:
+  SigningKey key_ = SigningKey::from_seed(std::string(32, 'b'));
+  SigningKey other_ = SigningKey::from_seed(std::string(32, 'o'));
+  Trust both_{1, {{"b", key_.public_key()}, {"c", other_.public_key()}}};
+
+  std::string say(const std::string& origin, const SigningKey& key, const EntryBody& body, std::uint64_t seen = 0) {
+    const Seal seal{key, {file_.identity().cluster, file_.epoch()}, Sequence(seen)};
+    return plan(origin, encode(origin, Incarnation(1), body, &seal));
+  }
+  TrustEntry trust(std::uint64_t version) const { return {version, both_.keys}; }
+};
+
+TEST_F(SignedPlannerTest, whatever_comes_counts_until_somebody_is_trusted) {
+  EXPECT_EQ(hello("b"), "hello");
+  EXPECT_EQ(say("b", other_, BarrierEntry{1}), "barrier");
+  EXPECT_EQ(say("b", key_, trust(1)), "");
+  EXPECT_NE(planned_.trust(), nullptr);
+  EXPECT_EQ(plan("b", encode("b", Incarnation(1), BarrierEntry{1})), "passed over");
+  EXPECT_TRUE(planned_.untrusted);
+  EXPECT_EQ(say("b", other_, BarrierEntry{1}), "passed over");
+  EXPECT_EQ(say("b", key_, BarrierEntry{1}), "barrier");
+  EXPECT_FALSE(planned_.untrusted);
+}
+
+TEST_F(SignedPlannerTest, the_first_keys_are_believed_to_who_holds_one_of_them) {
+  hello("b");
+  hello("d");
+  EXPECT_EQ(plan("b", encode("b", Incarnation(1), trust(1))), "passed over");
+  EXPECT_EQ(say("b", other_, trust(1)), "passed over");
+  EXPECT_EQ(say("d", key_, trust(1)), "passed over");
+  EXPECT_EQ(say("b", key_, trust(2)), "passed over");
+  EXPECT_EQ(say("b", key_, trust(1)), "");
+}
+
+TEST_F(SignedPlannerTest, keys_count_once_and_in_their_order) {
+  hello("b");
+  say("b", key_, trust(1));
+  EXPECT_EQ(say("b", key_, trust(1)), "passed over");
+  EXPECT_EQ(say("b", key_, trust(3)), "passed over");
+  EXPECT_EQ(say("b", key_, TrustEntry{2, {{"b", other_.public_key()}}}), "");
+  EXPECT_EQ(say("b", key_, trust(3)), "passed over");
+  EXPECT_TRUE(planned_.untrusted);
+  EXPECT_EQ(say("b", other_, trust(3)), "");
+}
+
+TEST_F(SignedPlannerTest, an_old_hello_does_not_count_again) {
+  say("b", key_, HelloEntry{"host", "/b", "1"});
+  say("b", key_, trust(1));
+  EXPECT_EQ(say("b", key_, HelloEntry{"host", "/there", "1"}, 0), "passed over");
+  EXPECT_EQ(say("b", key_, HelloEntry{"host", "/there", "1"}, 2), "hello");
+}
+
+TEST_F(SignedPlannerTest, a_newer_format_stops_it_only_if_a_member_has_signed_it) {
+  say("b", key_, HelloEntry{"host", "/b", "1"});
+  say("b", key_, trust(1));
+  const auto newer = [&](const SigningKey& key) {
+    const Seal seal{key, {file_.identity().cluster, file_.epoch()}, Sequence()};
+    std::string message = encode("b", Incarnation(1), BarrierEntry{1}, &seal);
+    message.resize(message.size() - 8 - kSignatureBytes);
+    message[5] = 77;  // the kind
+    message += key.sign(signed_text(seal.log, message));
+    const std::uint64_t checksum = message_hash(message);
+    return message.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
+  };
+  EXPECT_EQ(plan("b", newer(other_)), "passed over");
+  EXPECT_THROW(plan("b", newer(key_)), Halt);
+}
+
 }  // namespace
 }  // namespace colony
