@@ -326,7 +326,7 @@ class Sidecar::Implementation {
   // snapshot. One that was refused once is not fetched again.
   void take_heir(const LogReplaced& replaced) {
     if (settings_.snapshot_url.empty()) throw Halt(replaced.what());
-    SnapshotShelf shelf(open_snapshot_store(settings_.snapshot_url, identity_.cluster, settings_.broker_urls, 1),
+    SnapshotShelf shelf(open_snapshot_store(settings_.snapshot_url, identity_.cluster, settings_.broker, 1),
                         identity_.cluster);
     const LogInfo info = log_.info();
     std::string newest;

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 
+import nkeys
 from colony_cluster import ColonyTest, colony
 from processes import COLONY
 
@@ -80,6 +81,13 @@ class Access(ColonyTest):
         # All of many logins must do: some signatures are not taken by older libraries.
         for _ in range(40):
             self.assertEqual(colony("nodes", node.path).stdout.count("note:"), 0)
+
+    def test_access_by_credentials_file(self):
+        config, credentials, user = nkeys.server_and_credentials()
+        cluster = self.one_node(config)
+        file = self.secret(cluster, credentials)
+        node = self.works(cluster, "--creds", file)
+        self.assertNotIn(user.seed, node.said())
 
     def test_a_wrong_password_is_said_without_it(self):
         cluster = self.one_node("authorization { user: u, password: another }")

@@ -250,11 +250,11 @@ class Converge(ColonyTest):
         a, b = cluster.nodes
         url = cluster.broker.url.replace("//", "//colony:s3cret@")
         for node in cluster.nodes:
-            node.launch_sidecar(url=url)
+            node.launch([COLONY, "run", node.path], env=dict(os.environ, COLONY_NATS=url))
             node.await_state("running")
         a.sql("INSERT INTO items VALUES('x', 'a', 1, NULL)")
         for node in cluster.nodes:
-            self.assertEqual(colony("wait", node.path, "--nats", url).returncode, 0)
+            self.assertEqual(colony("wait", node.path, env=dict(os.environ, COLONY_NATS=url)).returncode, 0)
         self.assertEqual(colony("verify", a.path, env=dict(os.environ, COLONY_NATS=url)).returncode, 0)
         self.assertEqual(b.one("SELECT count(*) FROM items"), 1)
         # With the URL that status shows, nobody gets in; and is told so.
@@ -262,7 +262,7 @@ class Converge(ColonyTest):
         self.assertEqual(denied.returncode, 1)
         self.assertRegex(denied.stderr, "(?i)authori[sz]ation")
         b.stop()
-        b.launch_sidecar(url=url.replace("s3cret", "wr0ng"))
+        b.launch([COLONY, "run", b.path], env=dict(os.environ, COLONY_NATS=url.replace("s3cret", "wr0ng")))
         self.assertRegex(b.await_state("waiting_for_broker")["error"], "(?i)authori[sz]ation")
         for said in (a.said(), b.said(), colony("status", a.path).stdout, colony("status", b.path, "--json").stdout,
                      denied.stderr):
