@@ -182,6 +182,7 @@ def fairness(options):
                 "writes_p99_ms": statistics.median(one["totals"]["writes"]["p99_ms"] for one in runs),
                 "writes_p50_ms": statistics.median(one["totals"]["writes"]["p50_ms"] for one in runs),
                 "cpu_ms_per_1000": round(statistics.median(one["cpu_ms_per_1000"] for one in runs), 1),
+                "all_cpu_ms_per_1000": round(statistics.median(one["all_cpu_ms_per_1000"] for one in runs), 1),
                 "errors": sum(one["totals"]["error_count"] for one in runs)})
     return {"rows": rows, "rounds": options.fairness_rounds, "users": options.fairness_users, "ok": ok}
 
@@ -201,6 +202,8 @@ def saturate(options, shares, services, processes, directory):
     busy = sum(second["cpu"][i] for second in seconds for i in mine)
     answers = sum(second["answers"] for second in seconds)
     report["cpu_ms_per_1000"] = busy * 1e6 / max(answers, 1)
+    everybody = sum(sum(second["cpu"][:names.index("colony-load")]) for second in seconds)
+    report["all_cpu_ms_per_1000"] = everybody * 1e6 / max(answers, 1)
     return report
 
 

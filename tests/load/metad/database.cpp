@@ -1,5 +1,7 @@
 #include "tests/load/metad/database.h"
 
+#include <thread>
+
 namespace metad {
 
 Database::Database(const std::string& path, Mode mode, int lock_wait_ms) {
@@ -9,7 +11,17 @@ Database::Database(const std::string& path, Mode mode, int lock_wait_ms) {
   handle_.reset(raw);
   if (rc != SQLITE_OK) throw SqliteError(rc, "cannot open " + path + ": " + sqlite3_errmsg(raw));
   sqlite3_extended_result_codes(raw, 1);
-  sqlite3_busy_timeout(raw, lock_wait_ms);
+  lock_wait_ = std::make_unique<LockWait>(LockWait{std::chrono::milliseconds(lock_wait_ms), {}});
+  sqlite3_busy_handler(raw, wait_for_lock, lock_wait_.get());
+}
+
+int Database::wait_for_lock(void* lock_wait, int tries) {
+  auto& wait = *static_cast<LockWait*>(lock_wait);
+  const auto now = std::chrono::steady_clock::now();
+  if (tries == 0) wait.begin = now;
+  if (now - wait.begin >= wait.longest) return 0;
+  std::this_thread::sleep_for(std::chrono::microseconds(tries < 5 ? 200 : 1000));
+  return 1;
 }
 
 void Database::load_extension(const std::string& path) {

@@ -8,6 +8,7 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -29,8 +30,9 @@ class Database {
  public:
   enum class Mode { kReadOnly, kReadWrite };
 
-  // Never makes a file. `lock_wait_ms` is the longest wait for somebody else's lock.
-  // Throws SqliteError.
+  // Never makes a file. `lock_wait_ms` is the longest wait for somebody else's lock; it
+  // is looked for every millisecond. (SQLite's own busy timeout sleeps for up to 100 ms
+  // at a time, far longer than a sidecar holds the lock.) Throws SqliteError.
   Database(const std::string& path, Mode mode, int lock_wait_ms);
 
   // Loads colony.so, after which this connection's commits are captured.
@@ -44,6 +46,13 @@ class Database {
   struct Close {
     void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
   };
+  struct LockWait {
+    std::chrono::milliseconds longest;
+    std::chrono::steady_clock::time_point begin;
+  };
+  static int wait_for_lock(void* lock_wait, int tries);
+
+  std::unique_ptr<LockWait> lock_wait_;  // at one place, whatever moves
   std::unique_ptr<sqlite3, Close> handle_;
 };
 
