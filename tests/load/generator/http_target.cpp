@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <charconv>
+#include <iterator>
 #include <stdexcept>
 
 namespace load {
@@ -101,6 +102,8 @@ void HttpTarget::connect(UserNumber user, std::uint8_t node) {
     boost::system::error_code ignored;
     mine.socket.set_option(tcp::no_delay(true), ignored);
     mine.socket.native_non_blocking(true, ignored);
+    // When it ends nothing is left to be said, and its port is to be free at once.
+    mine.socket.set_option(asio::socket_base::linger(true, 0), ignored);
     await(user);
     listener_.connected(user);
   });
@@ -111,8 +114,6 @@ void HttpTarget::close(UserNumber user) {
   ++channel.life;
   std::string().swap(channel.partial);
   boost::system::error_code ignored;
-  // A reset: nothing is left to be said, and the port is free at once.
-  channel.socket.set_option(asio::socket_base::linger(true, 0), ignored);
   channel.socket.close(ignored);
 }
 

@@ -2,9 +2,11 @@
 // themselves; measures, and checks that nothing that was acknowledged is lost.
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 
 #include "tests/load/generator/run.h"
 #include "tests/load/open_files.h"
@@ -30,12 +32,15 @@ void parse_mix(const std::string& text, load::Mix& mix) {
   const std::pair<const char*, double*> shares[] = {
       {"read", &mix.read}, {"list", &mix.list}, {"write", &mix.write}, {"cas", &mix.compare_and_set}};
   for (const auto& [name, share] : shares) *share = 0;
-  for (const std::string& part : CLI::detail::split(text, ',')) {
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
     const std::size_t equals = part.find('=');
     bool known = false;
     for (const auto& [name, share] : shares) {
       if (equals == part.npos || part.substr(0, equals) != name) continue;
-      known = CLI::detail::lexical_cast(part.substr(equals + 1), *share) && *share >= 0;
+      const char* const end = part.data() + part.size();
+      const auto [rest, error] = std::from_chars(part.data() + equals + 1, end, *share);
+      known = error == std::errc() && rest == end && *share >= 0;
     }
     if (!known)
       throw CLI::ValidationError("--mix", "'" + part + "' is none of read=, list=, write=, cas= with a share");

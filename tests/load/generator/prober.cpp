@@ -1,5 +1,7 @@
 #include "tests/load/generator/prober.h"
 
+#include <algorithm>
+
 namespace load {
 
 Prober::Prober(boost::asio::io_context& loop, Visibility& visibility, UserNumber first_user, std::size_t nodes,

@@ -1,5 +1,7 @@
 #include "tests/load/generator/visibility.h"
 
+#include <algorithm>
+
 #include "tests/load/generator/workload.h"
 #include "tests/load/metad/database.h"
 #include "tests/load/metad/write_queue.h"

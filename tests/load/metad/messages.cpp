@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
 

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <thread>
+#include <utility>
 
 #include "tests/load/metad/connection.h"
 
