@@ -156,7 +156,7 @@ def users_section(result):
     totals = result["totals"]
     errors = "; ".join(f"{kind}: {times:,}" for kind, times in totals["errors"].items())
     rows = [("Answers a second", f"{number(totals['answers_per_s'])}, {number(totals['writes_per_s'])} of them to writes"),
-            ("Users connected when measuring began", f"{result['connected_at_start']:,} of {result['settings']['users']:,}"),
+            ("Users who were connected before measuring began", f"{result['arrived']:,} of {result['settings']['users']:,}"),
             ("Errors", f"<span class={'bad' if totals['error_count'] else 'good'}>{totals['error_count']:,}</span> {text(errors)}"),
             *([("Errors outside of what was measured", "; ".join(f"{text(kind)}: {times:,}" for kind, times in
                                                                  result["other_errors"].items()))]

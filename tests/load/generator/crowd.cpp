@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/load/metad/write_queue.h"
 
@@ -132,6 +133,7 @@ void Crowd::connected(UserNumber number) {
   user.state = State::kIdle;
   --connecting_;
   ++connected_;
+  if (!std::exchange(user.has_arrived, true)) ++arrived_;
   connect_waiting();
   if (user.wants) {
     act(number);

@@ -44,6 +44,8 @@ class Crowd : public Listener {
   void give_up();
 
   std::size_t connected() const { return connected_; }
+  // How many have been connected at least once.
+  std::size_t arrived() const { return arrived_; }
   std::size_t asking() const { return asking_; }
   const std::vector<bool>& was_gone() const { return was_gone_; }
 
@@ -64,7 +66,8 @@ class Crowd : public Listener {
     std::uint8_t node = 0;
     Operation operation = Operation::kRead;
     State state = State::kAbsent;
-    bool has_come = false;
+    bool has_come = false;  // or is on its way for the first time
+    bool has_arrived = false;
     bool wants = false;   // to act as soon as it can
     bool is_due = false;  // stands in due_
   };
@@ -106,7 +109,7 @@ class Crowd : public Listener {
   std::int64_t armed_ns_ = std::numeric_limits<std::int64_t>::max();
   std::deque<UserNumber> to_connect_;
   std::vector<UserNumber> to_retry_;
-  std::size_t connecting_ = 0, connected_ = 0, asking_ = 0;
+  std::size_t connecting_ = 0, connected_ = 0, arrived_ = 0, asking_ = 0;
   std::vector<bool> was_gone_;
   std::int64_t measure_from_ns_ = std::numeric_limits<std::int64_t>::max();
   std::int64_t measure_until_ns_ = std::numeric_limits<std::int64_t>::max();

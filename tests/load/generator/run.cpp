@@ -85,10 +85,10 @@ class Run {
     pass(settings_.ramp_s);
     // Those whose connection took longer.
     const std::int64_t end_ns = monotonic_ns() + 60'000'000'000;
-    while (!interrupted_ && crowd_->connected() < settings_.users && monotonic_ns() < end_ns) pass(0.1);
+    while (!interrupted_ && crowd_->arrived() < settings_.users && monotonic_ns() < end_ns) pass(0.1);
     if (!interrupted_ && crowd_->connected() == 0)
       throw std::runtime_error("nobody could connect: do the services run?");
-    connected_at_start_ = crowd_->connected();
+    arrived_ = crowd_->arrived();
     doing_ = "warming up";
     pass(settings_.warm_up_s);
   }
@@ -185,7 +185,7 @@ class Run {
                 {"totals", json_of(totals)},
                 {"series", json_of(figures_.series(), usage_.names())},
                 {"other_errors", figures_.other_errors()},
-                {"connected_at_start", connected_at_start_},
+                {"arrived", arrived_},
                 {"interrupted", interrupted_}};
     const std::uint64_t errors = totals.error_count() + step_errors_;
     if (settings_.find_knee) {
@@ -199,7 +199,7 @@ class Run {
       // At its knee a service may refuse; it may not lose anything.
       report["ok"] = found.is_good() && !interrupted_ &&
                      (settings_.find_knee || (errors == 0 && figures_.other_errors().empty())) &&
-                     connected_at_start_ == settings_.users;
+                     arrived_ == settings_.users;
     } catch (const std::exception& error) {
       report["verdict"] = nullptr;
       report["failure"] = error.what();
@@ -264,7 +264,7 @@ class Run {
   json steps_;
   double measured_s_ = 0, settled_s_ = 0, knee_rate_ = 0;
   std::uint64_t step_errors_ = 0;
-  std::size_t connected_at_start_ = 0;
+  std::size_t arrived_ = 0;
   bool measured_ = false, interrupted_ = false, has_line_ = false;
 };
 
