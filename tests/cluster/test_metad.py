@@ -238,6 +238,18 @@ class Service(ColonyTest):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("cannot connect", done.stderr)
 
+    def test_colony_load_with_more_users_than_open_files(self):
+        service = self.plain()
+        dataset = ["--values", 500, "--objects", 100]
+        self.assertEqual(run(COLONY_LOAD, "--prepare", f"{service.log}".removesuffix(".metad.log"), *dataset).returncode, 0)
+        done = run("prlimit", "--nofile=1000:1000", COLONY_LOAD, "--node", f"127.0.0.1:{service.port}", *dataset,
+                   "--users", 1500, "--rate", 800, "--ramp", 0.5, "--warm-up", 0, "--seconds", 2, "--session", 3)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual((report["arrived"], report["verdict"]["lost"]), (1500, 0))
+        self.assertGreater(report["totals"]["answers"], 1000)
+        service.stop()
+
     def test_metad_on_two_nodes(self):
         cluster = self.cluster(SCHEMA, nodes="ab").start()
         a, b = (Metad(node.path) for node in cluster.nodes)

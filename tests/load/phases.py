@@ -108,7 +108,8 @@ def knee(stage, options):
 
 def kill(stage, options):
     """The last node dies after the first third of the time, and is back after the second."""
-    node, service = stage.nodes[-1], stage.services[-1]
+    node = stage.nodes[-1]
+    services = stage.services_of(node)
     measuring = stage.directory / "measuring"
     measuring.unlink(missing_ok=True)
     load = Load(stage.directory, *http_words(stage, options), "--seconds", options.seconds, "--may-lose-node",
@@ -130,11 +131,13 @@ def kill(stage, options):
         # First its link to the others: what it acknowledges then, nobody else has when it dies.
         node.kill()
         time.sleep(0.5)
-        service.kill()
+        for service in services:
+            service.kill()
         pending = node.one("SELECT count(*) FROM __colony_outbox")
         wait_and_mark(2 / 3, f"node {node.name} back")
         stage.start_sidecar(node)
-        service.start()
+        for service in services:
+            service.start()
         back = time.monotonic()
         node.await_state("running", timeout=120)
         caught_up_s = time.monotonic() - back
@@ -161,6 +164,7 @@ MIXES = {"the same mix": None, "writes only": "write=100"}
 
 def fairness(options):
     """One service at full speed over one file, four ways, in turns."""
+    options = type(options)(**{**vars(options), "processes": 1})
     results = {name: {mix: [] for mix in MIXES} for name in VARIANTS}
     for round_number in range(options.fairness_rounds):
         for name, variant in VARIANTS.items():

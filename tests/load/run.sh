@@ -7,8 +7,8 @@
 #   tests/load/run.sh --users 1000 --seconds 20 --phases headline,kill
 #   tests/load/run.sh --help                                all options
 #
-# 100,000 connections want some 8 GB of memory and 450,000 open files together; run it as
-# root, or raise the limit of open files first (it says to what).
+# Where a process may not open as many files as there are users, several processes share
+# the users' connections, and a node's service; it says so.
 #
 # Environment: BUILD, a directory whose bin/ has what is to be loaded (default:
 # build/release, which is then brought up to date); NATS_SERVER, the nats-server to use

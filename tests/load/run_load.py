@@ -38,6 +38,7 @@ def parse():
     add("--ramp", type=float, default=0, help="seconds within which users come; 0: 4,000 a second")
     add("--brokers", type=int, choices=(1, 3), default=1)
     add("--threads", type=int, default=2, help="of each service")
+    add("--processes", type=int, default=0, help="services of each node; 0: as many as the limit of open files takes")
     add("--group-ms", type=int, default=5, help="how long a service's writes wait for others")
     add("--values", type=int, default=100_000, help="shared values that there are")
     add("--objects", type=int, default=20_000, help="objects that there are")
@@ -62,24 +63,30 @@ def parse():
 
 
 def make_room(options):
-    """Each connection is an open file, here and in a service; processes inherit the limit."""
-    wanted = 2 * options.users + 2000
+    """Each connection is an open file, here and in a service, and processes inherit the limit.
+    Where that is low, several processes share a node's users."""
+    most_per_node = options.users if options.nodes == 1 else -(-options.users // max(options.nodes - 1, 1))
+    wanted = options.users + 2000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= wanted:
-        return
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
-    except (ValueError, OSError):
-        if hard < options.users + 1000:
-            sys.exit(f"run.sh: a process may open {hard} files, and {options.users + 1000} are needed: run it as root, "
-                     f"or first `ulimit -n {wanted}` (if that is refused, raise nofile in /etc/security/limits.conf)")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
+        except (ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            if hard < 2000:
+                sys.exit(f"run.sh: a process may open {hard} files, and {wanted} are wanted: run it as root, or first "
+                         f"`ulimit -n {wanted}` (if that is refused, raise nofile in /etc/security/limits.conf)")
+    room = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500
+    options.processes = options.processes or -(-most_per_node // room)
+    if options.users > room:
+        say(f"run.sh: a process may open {room + 500} files: {options.processes} services a node, and "
+            f"{-(-options.users // room)} processes for the users' connections")
 
 
 def check_machine(options):
     """What would only show as odd figures later."""
     available_kib = int(next(line for line in open("/proc/meminfo") if line.startswith("MemAvailable")).split()[1])
-    needed_gib = 1 + options.users * 40 / 2**20
+    needed_gib = 1 + options.users * 20 / 2**20
     if available_kib / 2**20 < needed_gib:
         say(f"run.sh: {options.users} users want some {needed_gib:.0f} GiB of memory, and {available_kib / 2**20:.0f} are free")
     backlog = int(pathlib.Path("/proc/sys/net/core/somaxconn").read_text())

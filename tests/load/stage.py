@@ -38,8 +38,9 @@ def die_with_parent():
 class Service(Child):
     """metad on one file."""
 
-    def __init__(self, path, options, extension=EXTENSION):
-        super().__init__(f"{path}.metad.log")
+    def __init__(self, path, options, extension=EXTENSION, number=1):
+        self.tag = "metad" if number == 1 else f"metad {number}"
+        super().__init__(f"{path}.{self.tag}.log")
         self.path, self.options, self.extension, self.port = path, options, extension, 0
 
     def start(self):
@@ -47,7 +48,7 @@ class Service(Child):
         words = [METAD, self.path, "--listen", f"127.0.0.1:{self.port}", *self.options]
         self.launch(words + (["--extension", self.extension] if self.extension else []))
         self.port = int(until(self._listening, lambda: "metad listens: " + self.said())[1])
-        note_pid(self, f"{self.path}.metad.pid")
+        note_pid(self, f"{self.path}.{self.tag}.pid")
         return self
 
     def _listening(self):
@@ -99,7 +100,8 @@ class Stage(Cluster):
             shutil.copy(seed, node.path)
             node.init()
             self.nodes.append(node)
-            self.services.append(Service(node.path, service_words(options)))
+            self.services += [Service(node.path, service_words(options), number=number)
+                              for number in range(1, options.processes + 1)]
         seed.unlink()
 
     def _make_brokers(self):
@@ -139,12 +141,16 @@ class Stage(Cluster):
 
     def mend(self):
         """Starts what a phase that failed has left dead."""
-        for node, service in zip(self.nodes, self.services):
+        for node in self.nodes:
             if not node.runs():
                 self.start_sidecar(node)
                 node.await_state("running", timeout=120)
+        for service in self.services:
             if not service.runs():
                 service.start()
+
+    def services_of(self, node):
+        return [service for service in self.services if service.path == node.path]
 
     def processes(self):
         """What colony-load is to watch: name=pidfile."""
@@ -152,13 +158,16 @@ class Stage(Cluster):
         for number in range(len(self.brokers)):
             name = "broker" if len(self.brokers) == 1 else f"broker {number + 1}"
             words += ["--process", f"{name}={self.directory}/broker {number}.pid"]
-        for kind in ("sidecar", "metad"):
-            for node in self.nodes:
-                words += ["--process", f"{kind} {node.name}={node.path}.{kind}.pid"]
+        for node in self.nodes:
+            words += ["--process", f"sidecar {node.name}={node.path}.sidecar.pid"]
+        for node in self.nodes:
+            for service in self.services_of(node):
+                words += ["--process", f"{service.tag} {node.name}={node.path}.{service.tag}.pid"]
         return words
 
     def targets(self):
-        return [word for service in self.services for word in ("--node", f"127.0.0.1:{service.port}")]
+        ports = ["+".join(str(service.port) for service in self.services_of(node)) for node in self.nodes]
+        return [word for port in ports for word in ("--node", f"127.0.0.1:{port}")]
 
     def files(self):
         return ",".join(str(node.path) for node in self.nodes)

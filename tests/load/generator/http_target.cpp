@@ -66,11 +66,12 @@ std::size_t parse_answer(std::string_view bytes, Answer& answer) {
 }
 
 HttpTarget::HttpTarget(Loop& loop, Listener& listener, const std::vector<HttpNode>& nodes, std::size_t users,
-                       std::uint32_t value_bytes)
-    : loop_(loop), listener_(listener), value_bytes_(value_bytes) {
+                       std::uint32_t value_bytes, unsigned process)
+    : loop_(loop), listener_(listener), value_bytes_(value_bytes), first_address_(0x7f000002U + process * 256) {
   for (const HttpNode& node : nodes) {
-    nodes_.emplace_back(asio::ip::make_address(node.address), node.port);
-    hosts_.push_back(fmt::format("{}:{}", node.address, node.port));
+    nodes_.emplace_back();
+    for (const std::uint16_t port : node.ports) nodes_.back().emplace_back(asio::ip::make_address(node.address), port);
+    hosts_.push_back(fmt::format("{}:{}", node.address, node.ports.front()));
   }
   channels_.reserve(users);
   for (std::size_t user = 0; user < users; ++user) channels_.emplace_back(loop);
@@ -79,14 +80,14 @@ HttpTarget::HttpTarget(Loop& loop, Listener& listener, const std::vector<HttpNod
 void HttpTarget::connect(UserNumber user, std::uint8_t node) {
   Channel& channel = channels_[user];
   channel.node = node;
-  const tcp::endpoint& server = nodes_[node];
+  const tcp::endpoint& server = nodes_[node][user / nodes_.size() % nodes_[node].size()];
   boost::system::error_code error;
   channel.socket.open(server.protocol(), error);
   if (!error && server.address().is_loopback() && server.address().is_v4()) {
     // The port is chosen at connect(), so that each server has all of them.
     const int yes = 1;
     setsockopt(channel.socket.native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
-    const std::uint32_t address = 0x7f000002U + user / kUsersPerAddress;
+    const std::uint32_t address = first_address_ + user / kUsersPerAddress;
     channel.socket.bind({asio::ip::address_v4(address), 0}, error);
   }
   if (error) {

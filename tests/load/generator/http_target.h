@@ -17,18 +17,20 @@ namespace load {
 
 using Loop = boost::asio::io_context;
 
+// A node's service may be several processes: users are spread over them.
 struct HttpNode {
   std::string address;
-  std::uint16_t port = 0;
+  std::vector<std::uint16_t> ports;
 };
 
 class HttpTarget : public Target {
  public:
   using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Loop::executor_type>;
 
-  // `value_bytes` is the size of what is written.
+  // `value_bytes` is the size of what is written; `process` tells apart those that share
+  // the work, so that their clients come from different addresses.
   HttpTarget(Loop& loop, Listener& listener, const std::vector<HttpNode>& nodes, std::size_t users,
-             std::uint32_t value_bytes);
+             std::uint32_t value_bytes, unsigned process = 0);
 
   void connect(UserNumber user, std::uint8_t node) override;
   void close(UserNumber user) override;
@@ -50,9 +52,10 @@ class HttpTarget : public Target {
 
   Loop& loop_;
   Listener& listener_;
-  std::vector<boost::asio::ip::tcp::endpoint> nodes_;
+  std::vector<std::vector<boost::asio::ip::tcp::endpoint>> nodes_;
   std::vector<std::string> hosts_;
-  std::uint32_t value_bytes_;
+  const std::uint32_t value_bytes_;
+  const std::uint32_t first_address_;
   std::vector<Channel> channels_;
   std::array<char, 64 * 1024> input_;
   std::string output_;

@@ -8,18 +8,27 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/load/generator/relay.h"
 #include "tests/load/generator/run.h"
 #include "tests/load/open_files.h"
 
 namespace {
 
+std::uint16_t port_of(const std::string& text) {
+  if (text.empty() || text.size() > 5 || text.find_first_not_of("0123456789") != text.npos || std::stoi(text) > 65535) {
+    throw CLI::ValidationError("--node", "'" + text + "' is no port");
+  }
+  return static_cast<std::uint16_t>(std::stoi(text));
+}
+
 load::HttpNode node_of(const std::string& text) {
   const std::size_t colon = text.rfind(':');
-  const std::string port = colon == text.npos ? "" : text.substr(colon + 1);
-  if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != port.npos) {
-    throw CLI::ValidationError("--node", "'" + text + "' is no ADDRESS:PORT");
-  }
-  return {text.substr(0, colon), static_cast<std::uint16_t>(std::stoi(port))};
+  if (colon == text.npos) throw CLI::ValidationError("--node", "'" + text + "' is no ADDRESS:PORT");
+  load::HttpNode node{text.substr(0, colon), {}};
+  std::istringstream ports(text.substr(colon + 1));
+  for (std::string port; std::getline(ports, port, '+');) node.ports.push_back(port_of(port));
+  if (node.ports.empty()) throw CLI::ValidationError("--node", "'" + text + "' has no port");
+  return node;
 }
 
 std::pair<std::string, std::string> process_of(const std::string& text) {
@@ -62,7 +71,8 @@ void describe(CLI::App& app, Arguments& arguments) {
   app.set_version_flag("--version", COLONY_VERSION);
   app.add_option("--prepare", arguments.prepare,
                  "Only fill this plain file (the demo's schema) with the rows to ask for");
-  app.add_option("--node", arguments.nodes, "ADDRESS:PORT of a node's metad; repeated");
+  app.add_option("--node", arguments.nodes,
+                 "ADDRESS:PORT of a node's metad, ADDRESS:PORT+PORT if it is several processes; repeated");
   app.add_option("--direct", settings.direct, "Instead: files, each opened by a worker process, no HTTP")
       ->delimiter(',');
   app.add_option("--extension", settings.extension, "colony.so, for --direct");
@@ -171,6 +181,21 @@ void summarize(const nlohmann::json& report) {
   for (const auto& example : verdict["examples"]) std::fprintf(stderr, "  %s\n", example.get<std::string>().c_str());
 }
 
+// Processes that hold the connections, if this one may not open so many files.
+std::vector<load::RelayWorker> relays_for(const load::Settings& settings) {
+  std::vector<load::RelayWorker> relays;
+  if (!settings.direct.empty()) return relays;
+  const std::size_t users = settings.users + settings.nodes.size();
+  const std::uint64_t limit = load::raise_open_files_up_to(users + 200);
+  if (limit >= users + 200) return relays;
+  if (limit < 1000) load::raise_open_files(users + 200);  // says why, and what to do
+  const std::size_t count = (users + limit - 501) / (limit - 500);
+  for (unsigned number = 0; number < count; ++number) {
+    relays.push_back(load::start_relay_worker(settings.nodes, number, users / count + 1, settings.dataset.value_bytes));
+  }
+  return relays;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -193,12 +218,12 @@ int main(int argc, char** argv) {
       load::prepare(arguments.prepare, settings.dataset);
       return 0;
     }
-    if (settings.direct.empty()) load::raise_open_files(settings.users + 200);
+    const std::vector<load::RelayWorker> relays = relays_for(settings);
     std::vector<load::DirectWorker> workers;
     for (unsigned node = 0; node < settings.direct.size(); ++node) {
       workers.push_back(load::start_direct_worker(settings.direct[node], settings.extension, node));
     }
-    const nlohmann::json report = load::run(settings, workers);
+    const nlohmann::json report = load::run(settings, workers, relays);
     if (settings.report.empty()) {
       std::printf("%s\n", report.dump(1).c_str());
     } else if (!(std::ofstream(settings.report) << report.dump(1) << '\n')) {

@@ -37,6 +37,11 @@ void ProcessUsage::watch_self(std::string name) {
   processes_.push_back({"", getpid()});
 }
 
+void ProcessUsage::watch_pid(std::string name, long pid) {
+  names_.push_back(std::move(name));
+  processes_.push_back({"", pid});
+}
+
 std::vector<Usage> ProcessUsage::look() {
   std::vector<Usage> all;
   const double page_mib = static_cast<double>(sysconf(_SC_PAGESIZE)) / (1024 * 1024);

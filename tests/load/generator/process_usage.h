@@ -19,6 +19,7 @@ class ProcessUsage {
   // by then.
   void watch(std::string name, std::string pid_file);
   void watch_self(std::string name);
+  void watch_pid(std::string name, long pid);
 
   const std::vector<std::string>& names() const { return names_; }
   // Zeros for who does not run.

@@ -38,8 +38,9 @@ void note_object(NodeRows& rows, std::string_view key) {
 // One request after the other over one connection.
 class Client {
  public:
-  explicit Client(const HttpNode& node) : host_(fmt::format("{}:{}", node.address, node.port)), socket_(loop_) {
-    socket_.connect({asio::ip::make_address(node.address), node.port});
+  explicit Client(const HttpNode& node)
+      : host_(fmt::format("{}:{}", node.address, node.ports.front())), socket_(loop_) {
+    socket_.connect({asio::ip::make_address(node.address), node.ports.front()});
   }
 
   nlohmann::json get(const std::string& target) {
@@ -86,7 +87,8 @@ NodeRows rows_by_http(const HttpNode& node, std::uint32_t keys) try {
   std::sort(rows.objects.begin(), rows.objects.end());
   return rows;
 } catch (const std::exception& error) {
-  throw std::runtime_error(fmt::format("cannot read the rows of {}:{}: {}", node.address, node.port, error.what()));
+  throw std::runtime_error(
+      fmt::format("cannot read the rows of {}:{}: {}", node.address, node.ports.front(), error.what()));
 }
 
 NodeRows rows_of_file(const std::string& file, std::uint32_t keys) {

@@ -35,7 +35,7 @@ constexpr std::int64_t kOrderNs = 30'000'000'000;
 
 class Run {
  public:
-  Run(const Settings& settings, const std::vector<DirectWorker>& workers)
+  Run(const Settings& settings, const std::vector<DirectWorker>& workers, const std::vector<RelayWorker>& relays)
       : settings_(settings),
         nodes_(settings.direct.empty() ? settings.nodes.size() : settings.direct.size()),
         files_(settings.direct.empty() ? settings.files : settings.direct),
@@ -49,13 +49,16 @@ class Run {
     }
     crowd_ = std::make_unique<Crowd>(loop_, settings, nodes_, ledger_, figures_, prober_.get());
     const std::size_t users = settings.users + nodes_;
-    if (settings.direct.empty()) {
+    if (!relays.empty()) {
+      target_ = std::make_unique<RelayTarget>(loop_, *crowd_, relays, users);
+    } else if (settings.direct.empty()) {
       target_ = std::make_unique<HttpTarget>(loop_, *crowd_, settings.nodes, users, settings.dataset.value_bytes);
     } else {
       target_ = std::make_unique<DirectTarget>(loop_, *crowd_, workers, users, settings.dataset.value_bytes);
     }
     for (const auto& [name, pid_file] : settings.processes) usage_.watch(name, pid_file);
     usage_.watch_self("colony-load");
+    for (const RelayWorker& relay : relays) usage_.watch_pid("its connections", relay.pid);
   }
 
   json go() {
@@ -270,6 +273,8 @@ class Run {
 
 }  // namespace
 
-json run(const Settings& settings, const std::vector<DirectWorker>& workers) { return Run(settings, workers).go(); }
+json run(const Settings& settings, const std::vector<DirectWorker>& workers, const std::vector<RelayWorker>& relays) {
+  return Run(settings, workers, relays).go();
+}
 
 }  // namespace load

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/load/generator/direct_worker.h"
+#include "tests/load/generator/relay.h"
 #include "tests/load/generator/settings.h"
 
 namespace load {
@@ -12,6 +13,7 @@ namespace load {
 // The report; its member "ok" tells whether there were no errors, and nothing was
 // lost. SIGINT and SIGTERM end it early, with what is known by then ("interrupted").
 // Throws std::exception if it cannot be done at all.
-nlohmann::json run(const Settings& settings, const std::vector<DirectWorker>& workers);
+nlohmann::json run(const Settings& settings, const std::vector<DirectWorker>& workers,
+                   const std::vector<RelayWorker>& relays);
 
 }  // namespace load
