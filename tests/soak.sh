@@ -17,6 +17,8 @@
 #   --network KIND    namespaces: each machine has a network of its own, which can be cut;
 #                     loopback: all on one, only processes are hurt;
 #                     auto (the default): namespaces where they are allowed
+#   --all-faults      cut off and freeze servers of nats-server 2.9, too. They then come to
+#                     disagree about the log, and nodes halt: docs/reliability.md
 #   --json FILE       write the report's figures there, too
 #   --keep            leave databases, journals and logs (after a failure they stay anyway)
 #

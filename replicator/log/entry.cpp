@@ -295,4 +295,9 @@ std::optional<Entry> decode(std::string_view message, const std::string& subject
 
 std::uint64_t message_hash(std::string_view message) { return XXH3_64bits(message.data(), message.size()); }
 
+std::uint64_t chained_hash(std::uint64_t chain, std::uint64_t message_hash) {
+  const std::uint64_t both[] = {chain, message_hash};
+  return XXH3_64bits(both, sizeof both);
+}
+
 }  // namespace colony

@@ -125,4 +125,8 @@ std::optional<Entry> decode(std::string_view message, const std::string& subject
 // What a node remembers of the message at its position.
 std::uint64_t message_hash(std::string_view message);
 
+// The chain of a log's messages: 0 before the first, and then of the chain so far and
+// the next message's hash.
+std::uint64_t chained_hash(std::uint64_t chain, std::uint64_t message_hash);
+
 }  // namespace colony

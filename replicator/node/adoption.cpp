@@ -125,6 +125,7 @@ void Applier::take_base(NodeFile& base, Rebase& rebase) {
   file_.set_epoch(base.epoch());
   file_.set_former_epochs(base.former_epochs());
   file_.set_position(base.position(), base.position_hash(), base.log_bytes());
+  file_.set_log_chain(base.log_chain());
 }
 
 }  // namespace colony

@@ -100,6 +100,8 @@ void Applier::load() {
   fold_.schema_changed();
   position_ = file_.position();
   log_bytes_ = file_.log_bytes();
+  log_chain_ = file_.log_chain();
+  if (options_.witness != nullptr) options_.witness->begin(position_, log_chain_);
   origins_ = file_.origins();
   signing_trouble_ = signing_trouble(file_.identity(), file_.trust(), options_.key);
   loaded_ = true;
@@ -199,6 +201,7 @@ bool Applier::step(std::chrono::milliseconds wait) {
       pulse_.begin("reading the file");
       load();
     }
+    if (options_.witness != nullptr) options_.witness->check();
     if (!met_log_) {
       pulse_.begin("asking for the state of the log");
       meet_log();
@@ -493,6 +496,15 @@ void Applier::write_progress(const Absorbed& absorbed) {
   COLONY_ASSERT(absorbed.messages > 0);
   const Message& last = messages_[absorbed.messages - 1];
   file_.set_position(last.sequence, message_hash(last.data), log_bytes_ + absorbed.bytes);
+  absorbed_places_.clear();
+  if (log_chain_) {
+    std::uint64_t chain = *log_chain_;
+    for (std::size_t i = 0; i < absorbed.messages; ++i) {
+      chain = chained_hash(chain, message_hash(messages_[i].data));
+      absorbed_places_.push_back({messages_[i].sequence, chain});
+    }
+    file_.set_log_chain(chain);
+  }
   for (const auto& [node, origin] : absorbed.origins) {
     const auto before = origins_.find(node);
     if (before != origins_.end() && before->second == origin) continue;
@@ -511,6 +523,10 @@ void Applier::tell_accepted() {
 void Applier::tell(Absorbed& absorbed) {
   position_ = messages_[absorbed.messages - 1].sequence;
   log_bytes_ += absorbed.bytes;
+  for (const LogMark& place : absorbed_places_) {
+    log_chain_ = place.chain;
+    if (options_.witness != nullptr) options_.witness->absorbed(place);
+  }
   origins_ = std::move(absorbed.origins);
   messages_.erase(messages_.begin(), messages_.begin() + static_cast<std::ptrdiff_t>(absorbed.messages));
   for (std::size_t i = 0; i < absorbed.not_entries; ++i) status_.count_passed_over();

@@ -28,6 +28,7 @@
 #include "replicator/log/entry.h"
 #include "replicator/log/log.h"
 #include "replicator/node/courtesy.h"
+#include "replicator/node/log_witness.h"
 #include "replicator/node/outbox_index.h"
 #include "replicator/node/pace.h"
 #include "replicator/node/planner.h"
@@ -79,6 +80,9 @@ class Applier {
     // Asked between two tries for the write lock that an app holds.
     std::function<bool(int waited_ms)> go_on_waiting = [](int) { return true; };
     Pulse* pulse = nullptr;  // told what it does; must outlive it
+    // Told of every message that was absorbed, and asked whether the log is that of the
+    // others; null: nobody is.
+    LogWitness* witness = nullptr;
     // Called right after the commit that moved the file to a barrier's position:
     // what a reader now sees is the fold up to there and the pending transactions.
     std::function<void(const BarrierEntry&, Sequence)> on_barrier = [](const BarrierEntry&, Sequence) {};
@@ -187,7 +191,9 @@ class Applier {
   // Copies of what the file says; void when !loaded_.
   bool loaded_ = false;
   Sequence position_;
-  std::uint64_t log_bytes_ = 0;  // up to position_
+  std::uint64_t log_bytes_ = 0;             // up to position_
+  std::optional<std::uint64_t> log_chain_;  // likewise
+  std::vector<LogMark> absorbed_places_;    // of the round at hand
   std::map<std::string, Origin> origins_;
   std::string signing_trouble_;
 

@@ -38,6 +38,7 @@ std::string json_of(const Beat& beat) {
   JsonObject json;
   json.add("node", beat.node).add("incarnation", fmt::format("{:016x}", beat.incarnation.value()));
   json.add("position", beat.position.value()).add("log_head", beat.log_head.value()).add("pending", beat.pending);
+  if (beat.log_chain) json.add("log_chain", fmt::format("{:016x}", *beat.log_chain));
   json.add("state", beat.state).add("version", beat.version);
   json.add("host", beat.home.host).add("path", beat.home.path).add("error", beat.error);
   json.add("gone_after_s", static_cast<std::int64_t>(beat.gone_after.count()));
@@ -78,13 +79,14 @@ Beats read_beats(Board& board) {
   // SQLite reads JSON.
   Database reader(":memory:", Database::Mode::kReadWrite);
   Statement valid(reader, "SELECT json_valid(?1)");
-  Statement members(reader,
-                    "SELECT json_extract(?1, '$.node'), json_extract(?1, '$.incarnation'), "
-                    "json_extract(?1, '$.position'), json_extract(?1, '$.log_head'), json_extract(?1, '$.pending'), "
-                    "json_extract(?1, '$.state'), json_extract(?1, '$.version'), json_extract(?1, '$.host'), "
-                    "json_extract(?1, '$.path'), json_extract(?1, '$.error'), "
-                    "json_extract(?1, '$.gone_after_s'), json_extract(?1, '$.epoch'), "
-                    "json_extract(?1, '$.position_hash'), json_extract(?1, '$.held_by')");
+  Statement members(
+      reader,
+      "SELECT json_extract(?1, '$.node'), json_extract(?1, '$.incarnation'), "
+      "json_extract(?1, '$.position'), json_extract(?1, '$.log_head'), json_extract(?1, '$.pending'), "
+      "json_extract(?1, '$.state'), json_extract(?1, '$.version'), json_extract(?1, '$.host'), "
+      "json_extract(?1, '$.path'), json_extract(?1, '$.error'), "
+      "json_extract(?1, '$.gone_after_s'), json_extract(?1, '$.epoch'), "
+      "json_extract(?1, '$.position_hash'), json_extract(?1, '$.held_by'), json_extract(?1, '$.log_chain')");
   for (const BoardEntry& entry : board.entries()) {
     found.newest_ns = std::max(found.newest_ns, entry.written_ns);
     if (!std::string_view(entry.key).starts_with(kNodeKey)) continue;
@@ -112,6 +114,7 @@ Beats read_beats(Board& board) {
     Statement former(reader, "SELECT value FROM json_each(?1, '$.former_epochs')");
     former.bind(1, entry.text);
     while (former.step()) beat.former_epochs.emplace_back(former.text(0));
+    if (!members.text(14).empty()) beat.log_chain = from_hexadecimal(members.text(14));
     beat.written_ns = entry.written_ns;
   }
   std::sort(found.beats.begin(), found.beats.end(), [](const Beat& a, const Beat& b) { return a.node < b.node; });

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ struct Beat {
   std::string node;
   Incarnation incarnation;
   Sequence position;
-  Sequence log_head;  // as far as the node knew
+  std::optional<std::uint64_t> log_chain;  // NodeFile's
+  Sequence log_head;                       // as far as the node knew
   std::int64_t pending = 0;
   std::string state;  // as `colony status` shows it
   std::string version;

@@ -9,12 +9,13 @@ constexpr std::chrono::seconds kBeatEveryMin{1};
 
 }  // namespace
 
-Heartbeat::Heartbeat(const std::string& path, Beat about_me, Status& status, Pulse& pulse, BoardSettings board,
-                     std::function<void()> on_end)
+Heartbeat::Heartbeat(const std::string& path, Beat about_me, Status& status, LogWitness& witness, Pulse& pulse,
+                     BoardSettings board, std::function<void()> on_end)
     : db_(path, Database::Mode::kReadOnly),
       file_(db_),
       beat_(std::move(about_me)),
       status_(status),
+      witness_(witness),
       pulse_(pulse),
       board_(std::move(board)),
       on_end_(std::move(on_end)) {}
@@ -49,6 +50,7 @@ void Heartbeat::read_file() {
   try {
     const ReadTransaction one_moment(db_);
     beat_.position = file_.position();
+    beat_.log_chain = file_.log_chain();
     beat_.position_hash = file_.position_hash();
     beat_.epoch = file_.epoch();
     beat_.former_epochs = file_.former_epochs();
@@ -66,6 +68,21 @@ void Heartbeat::look_at_log() {
   if (end && *end > status_.view().log_head) status_.set_log_head(*end);
 }
 
+// Only who was there lately: a board may remember a node that has begun anew.
+void Heartbeat::hear_others() {
+  constexpr std::chrono::seconds kLately = 4 * kBeatEvery;
+  const Beats beats = read_beats(board_);
+  for (const Beat& beat : beats.beats) {
+    if (beat.node == beat_.node) continue;
+    const bool is_lately = beats.newest_ns - beat.written_ns <= std::chrono::nanoseconds(kLately).count();
+    if (beat.log_chain && is_lately && beat.epoch == beat_.epoch) {
+      witness_.hear(beat.node, {beat.position, *beat.log_chain});
+    } else {
+      witness_.forget(beat.node);
+    }
+  }
+}
+
 // False if the broker has not taken it.
 bool Heartbeat::beat(State state, const std::string& message) {
   pulse_.go_on_with("telling the board how this node is");
@@ -81,6 +98,7 @@ bool Heartbeat::beat(State state, const std::string& message) {
     beat_.log_head = std::max(status_.view().log_head, beat_.position);
     put_beat(board_, beat_);
     taken = true;
+    hear_others();
     pulse_.rest();
   } catch (const Error&) {
   }

@@ -1,5 +1,5 @@
 // Tells the colony's board how this node is: every five seconds, and when its state
-// changes, at most once a second.
+// changes, at most once a second. And hears there which log the others have read.
 //
 // A thread, a connection to the broker and one to the file of its own, so that
 // publisher and applier are never in its way nor it in theirs. A broker that is not
@@ -14,6 +14,7 @@
 
 #include "replicator/log/board.h"
 #include "replicator/node/beat.h"
+#include "replicator/node/log_witness.h"
 #include "replicator/node/pulse.h"
 #include "replicator/node/status.h"
 
@@ -21,10 +22,10 @@ namespace colony {
 
 class Heartbeat {
  public:
-  // `about_me` has what does not change. `status` and `pulse` must outlive this, and `on_end` is
-  // called by the thread at its end. Throws Error, and SqliteError.
-  Heartbeat(const std::string& path, Beat about_me, Status& status, Pulse& pulse, BoardSettings board,
-            std::function<void()> on_end);
+  // `about_me` has what does not change. `status`, `witness` and `pulse` must outlive this, and
+  // `on_end` is called by the thread at its end. Throws Error, and SqliteError.
+  Heartbeat(const std::string& path, Beat about_me, Status& status, LogWitness& witness, Pulse& pulse,
+            BoardSettings board, std::function<void()> on_end);
   // Waits for the thread.
   ~Heartbeat();
 
@@ -36,12 +37,14 @@ class Heartbeat {
   void run();
   void read_file();
   void look_at_log();
+  void hear_others();
   bool beat(State state, const std::string& message);
 
   Database db_;
   NodeFile file_;
   Beat beat_;  // the latest
   Status& status_;
+  LogWitness& witness_;
   Pulse& pulse_;
   Board board_;
   std::function<void()> on_end_;

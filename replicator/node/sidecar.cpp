@@ -148,7 +148,7 @@ class Sidecar::Implementation {
                    {.hello = {home_.host, home_.path, COLONY_VERSION}, .key = key_, .pulse = &pulses_.publisher}),
         proofs_(
             settings_.database, [this](ProofEntry proof) { publisher_.enqueue(std::move(proof)); }, pulses_.proofs),
-        heartbeat_(settings_.database, about_me(), *status_, pulses_.heartbeat,
+        heartbeat_(settings_.database, about_me(), *status_, witness_, pulses_.heartbeat,
                    {.broker = settings_.broker,
                     .cluster = identity_.cluster,
                     .replicas = settings_.replicas,
@@ -192,6 +192,7 @@ class Sidecar::Implementation {
     Applier::Options options;
     options.home = home_;
     if (key_) options.key = key_->public_key();
+    options.witness = &witness_;
     options.pulse = &pulses_.applier;
     options.go_on_waiting = [this](int) { return !stopping_ && !file_is_unwell_; };
     options.on_barrier = [this](const BarrierEntry& barrier, Sequence position) { proofs_.answer(barrier, position); };
@@ -555,6 +556,7 @@ class Sidecar::Implementation {
   JetStreamLog log_;
   Publisher publisher_;
   ProofWorker proofs_;
+  LogWitness witness_;
   Heartbeat heartbeat_;
   Applier applier_;
   FileWatch watch_;

@@ -85,6 +85,18 @@ void NodeFile::set_position(Sequence position, std::uint64_t hash, std::uint64_t
   set_meta("log_bytes", static_cast<std::int64_t>(log_bytes));
 }
 
+std::optional<std::uint64_t> NodeFile::log_chain() {
+  if (position() == Sequence()) return 0;
+  if (meta_integer("log_chain_position") != stored(position())) return std::nullopt;
+  return static_cast<std::uint64_t>(meta_integer("log_chain"));
+}
+
+void NodeFile::set_log_chain(std::optional<std::uint64_t> chain) {
+  if (!chain) return;
+  set_meta("log_chain", static_cast<std::int64_t>(*chain));
+  set_meta("log_chain_position", stored(position()));
+}
+
 std::string NodeFile::epoch() { return meta_text("epoch"); }
 void NodeFile::set_epoch(const std::string& epoch) { set_meta("epoch", epoch); }
 

@@ -70,6 +70,11 @@ class NodeFile {
   std::uint64_t log_bytes();      // of all messages up to position(), since the log began
   void set_position(Sequence position, std::uint64_t hash, std::uint64_t log_bytes);
 
+  // The chain (chained_hash) of all messages up to position(). Nothing if a Colony that
+  // did not know it has moved the position.
+  std::optional<std::uint64_t> log_chain();
+  void set_log_chain(std::optional<std::uint64_t> chain);  // of position()
+
   std::string epoch();  // empty before the first contact with a log
   void set_epoch(const std::string& epoch);
   // Those of the logs before the present one, from the oldest on: this log begins

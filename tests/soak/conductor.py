@@ -24,7 +24,7 @@ class Conductor:
         self.injector = Injector(colony, network)
         self.audit = Audit(colony.seed_database, [Journal(app.journal, app.node.name, app.name) for app in colony.apps])
         self.lanes = faults.lanes(options.seed, [node.name for node in colony.nodes],
-                                  [server.name for server in colony.servers], network.can_cut, options.faults)
+                                  [server.name for server in colony.servers], options.without)
         self.upcoming = {name: fault for name, lane in self.lanes.items() if (fault := next(lane, None))}
         self.lag = dict.fromkeys(self.lanes, 0.0)  # by how much a lane is late, since it had to wait
         self.active = []

@@ -25,6 +25,10 @@ class Table:
         self.writers = {}  # key -> who wrote each column's value
         self.holders = {column: {} for column in self.unique}  # value -> key
 
+    def in_order(self):
+        """All rows, by their key, as tuples."""
+        return [tuple(self.rows[key]) for key in sorted(self.rows)]
+
     def key_of(self, row):
         return tuple(row[i] for i in self.key)
 

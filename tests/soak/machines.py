@@ -129,12 +129,18 @@ class Node(Child):
         done = self.colony("status", "--json")
         return json.loads(done.stdout) if done.returncode == 0 else {"state": "?", "error": done.stderr.strip()}
 
+    @staticmethod
+    def _in_order(db, table):
+        key = [f'"{name}"' for name, in db.execute(
+            "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", (table,))]
+        return db.execute(f'SELECT * FROM "{table}" ORDER BY {", ".join(key)}').fetchall()
+
     def dump(self):
-        """Table -> rows; `(conflicts)` -> the settled lines of the journal."""
+        """Table -> rows, by their key; `(conflicts)` -> the settled lines of the journal."""
         with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as db:
             db.execute("BEGIN")
             tables = [name for name, in db.execute("SELECT name FROM __colony_tables ORDER BY name")]
-            dump = {table: db.execute(f'SELECT * FROM "{table}"').fetchall() for table in tables}
+            dump = {table: self._in_order(db, table) for table in tables}
             dump["(conflicts)"] = db.execute(
                 "SELECT sequence, origin, piece, n, kind, table_name, key, lost FROM __colony_conflicts "
                 "WHERE sequence > 0 ORDER BY sequence, origin, piece, n").fetchall()

@@ -58,6 +58,7 @@ def options():
     parser.add_argument("--network", choices=("auto", "namespaces", "loopback"), default="auto")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--all-faults", action="store_true")
     parser.add_argument("--plan", action="store_true")
     parser.add_argument("--self-test", action="store_true")
     chosen = parser.parse_args()
@@ -65,15 +66,24 @@ def options():
         parser.error("--nodes is 2 to 26, --minutes above 0, --rate 0.1 to 1000")
     if chosen.seed is None:
         chosen.seed = str(random.SystemRandom().randrange(10**6))
-    chosen.faults = not chosen.self_test
     chosen.round_s = min(ROUND_S_MAX, chosen.minutes * 60 / (1 if chosen.self_test else 2))
     return chosen
 
 
+def choose_faults(chosen, can_cut):
+    """Sets what is not injected, and why."""
+    chosen.version = report.server_version()
+    old = report.is_old(chosen.version) and not chosen.all_faults
+    chosen.without = faults.left_out(can_cut, not old)
+    chosen.why_without = [f"nats-server {chosen.version} would come to disagree if a server were cut off"] * old
+    if chosen.self_test:
+        chosen.without = {*faults.SERVERS, *faults.LINKS, *faults.PROCESSES}
+
+
 def print_plan(chosen, names):
-    print(f"seed {chosen.seed}: {chosen.minutes:g} minutes of faults, on machines with a network of their own")
-    for fault in faults.schedule(chosen.seed, names, ["s1", "s2", "s3"], chosen.network != "loopback",
-                                 chosen.minutes * 60):
+    choose_faults(chosen, chosen.network != "loopback")
+    print(f"seed {chosen.seed}, nats-server {chosen.version}: {chosen.minutes:g} minutes of faults")
+    for fault in faults.schedule(chosen.seed, names, ["s1", "s2", "s3"], chosen.without, chosen.minutes * 60):
         print(f"{fault}  ({faults.WHAT_THEY_ARE[fault.kind]})")
 
 
@@ -81,6 +91,7 @@ def soak(chosen, names, directory, say):
     """The exit code."""
     begin = time.monotonic()
     net, why = network(chosen.network)
+    choose_faults(chosen, net.can_cut)
     colony = conductor = None
     try:
         colony = Colony(directory, net, names, chosen.seed, chosen.rate)

@@ -16,4 +16,4 @@
 3 | DELETE FROM renamed WHERE substr(id, 1, 1) = substr('0123456789ABCDEF', 1 + :r % 16, 1)
 60 | INSERT OR REPLACE INTO legs VALUES(:app, :n, -1, :r % 1000, randomblob(:r % 300)), (:app, :n, -2, 5 - :r % 1000, NULL), (:app, :n, -3, -5, 'it''s "' || char(228, 8364, 128512))
 8 | DELETE FROM legs WHERE app = :app AND n < :n - 200
-1 | WITH RECURSIVE i(leg) AS (SELECT 0 UNION ALL SELECT leg + 1 FROM i WHERE leg < 999 + :r % 4 * 1000) INSERT OR REPLACE INTO legs SELECT :app, :n, leg, CASE leg % 2 WHEN 0 THEN :r % 100 ELSE -(:r % 100) END, randomblob(250) FROM i
+1 | WITH RECURSIVE i(leg) AS (SELECT 0 UNION ALL SELECT leg + 1 FROM i WHERE leg < 199 + (:r % 16 = 0) * 4000) INSERT OR REPLACE INTO legs SELECT :app, :n, leg, CASE leg % 2 WHEN 0 THEN :r % 100 ELSE -(:r % 100) END, randomblob(250) FROM i

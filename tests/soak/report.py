@@ -1,6 +1,7 @@
 """What a soak has to say at its end."""
 
 import platform
+import re
 import sqlite3
 import subprocess
 
@@ -14,16 +15,25 @@ def percentile(sorted_values, share):
     return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))] if sorted_values else None
 
 
+def server_version():
+    return subprocess.run([NATS_SERVER, "--version"], capture_output=True, text=True).stdout.split()[-1].lstrip("v")
+
+
+def is_old(version):
+    """Whether servers of a cluster come to disagree when they are cut off from each other."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < (2, 10)
+
+
 def figures(conductor, options, network, why_no_network, seconds):
     audit = conductor.audit
     commits = sorted(ms for journal in audit.journals.values() for ms in journal.milliseconds)
-    version = subprocess.run([NATS_SERVER, "--version"], capture_output=True, text=True).stdout.split()[-1]
     return {
         "seed": options.seed, "minutes": options.minutes, "seconds_taken": round(seconds),
         "nodes": len(conductor.colony.nodes), "servers": len(conductor.colony.servers), "replicas": 3,
         "apps": {app.name: app.kind for app in conductor.colony.apps},
         "network": network.name, "network_note": why_no_network, "can_delay": network.can_delay,
-        "nats_server": version, "sqlite": sqlite3.sqlite_version, "system": platform.release(),
+        "kinds_left_out": sorted(options.without), "left_out_note": options.why_without,
+        "nats_server": options.version, "sqlite": sqlite3.sqlite_version, "system": platform.release(),
         "faults_injected": sum(conductor.injected.values()), "faults": dict(sorted(conductor.injected.items())),
         "quiet_points": conductor.quiet_points, "slowest_rest_s": round(conductor.slowest_rest, 1),
         "transactions": audit.accounts(),
@@ -48,6 +58,7 @@ def text(figures):
         f"machines: {figures['network']}" + (f" ({figures['network_note']}: no faults of the network)"
                                              if figures["network_note"] else ""),
         f"faults injected: {figures['faults_injected']} ({kinds(figures['faults'])})",
+        *[f"not injected: {why}" for why in figures["left_out_note"]],
         f"quiet points: {figures['quiet_points']}, all compared; the slowest came to rest in {figures['slowest_rest_s']} s",
         f"transactions: {made['committed']} committed, {made['outcome_unknown']} cut short by their app's death, "
         f"{made['refused']} refused as busy; {made['in_log']} in the log, in {made['entries']} entries, "
