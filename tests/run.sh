@@ -147,7 +147,6 @@ else
   when_built release gtest 'broker tests' 300 build/release/bin/cluster_tests
   BUILD=build/release when_built release suite 'cluster' 900 tests/cluster/run.sh
   BUILD=build/release when_built release suite 'crash matrix' 400 tests/crash/run.sh
-  BUILD=build/release when_built release check 'soak, seed 1' 300 tests/soak.sh --minutes 1.5 --seed 1 --rate 6
   BUILD=build/release when_built release check 'soak, does it notice' 150 tests/soak.sh --minutes 0.15 --seed 1 --self-test
   BUILD=build/release when_built release check 'load, a node killed' 150 tests/load/run.sh --users 200 --nodes 2 \
     --think 0.5 --seconds 10 --phases headline,kill --values 2000 --objects 400 --out "$work/load"
