@@ -56,7 +56,7 @@ class LogWitness {
   };
 
   mutable std::mutex mutex_;
-  std::deque<LogMark> places_;              // the latest, without gaps
+  std::deque<LogMark> places_;               // the latest, without gaps
   std::map<std::string, Opinion> opinions_;  // the latest of each node that could be compared
   std::string verdict_;                      // empty: all is well
 };
