@@ -18,7 +18,8 @@ Applier::Options applier_options(const std::string& path) {
 SteppedNode::SteppedNode(const std::string& path, const std::string& name,
                          std::shared_ptr<MemoryLog::Messages> messages)
     : log_(std::move(messages), name),
-      publisher_(path, log_, progress_, {.hello = {home_of(path).host, home_of(path).path, COLONY_VERSION}}),
+      publisher_(path, log_, progress_,
+                 {.hello = {home_of(path).host, home_of(path).path, COLONY_VERSION}, .key = nullptr}),
       applier_(path, log_, progress_, status_, applier_options(path)) {}
 
 void SteppedNode::absorb() {
