@@ -13,8 +13,6 @@ constexpr double kUndonePerApplied = 4;
 constexpr double kUndoAndRedo = 2;
 // Where much is undone at once, as much is applied: the round is long anyway.
 constexpr double kWorthOfUndone = kUndoAndRedo + 1;
-// But no longer than this, so that an app without a busy timeout is refused for less than 50 ms.
-constexpr Milliseconds kLongRound{20};
 constexpr double kWorkPerMsMin = 2, kWorkPerMsMax = 5000;
 constexpr double kWorthLearningFrom = 50;  // of less the fixed costs are most
 
@@ -22,8 +20,7 @@ constexpr double kWorthLearningFrom = 50;  // of less the fixed costs are most
 
 bool RoundBudget::has_room(Duration time, std::size_t entries, double applied, double undone) const {
   if (entries == 0) return true;
-  const double owed = std::min(owed_, kLongRound.count() * work_per_ms_);
-  const double room = std::max({Milliseconds(time).count() * work_per_ms_, owed, kWorthOfUndone * undone});
+  const double room = std::max({Milliseconds(time).count() * work_per_ms_, owed_, kWorthOfUndone * undone});
   const double used = applied + kUndoAndRedo * undone;
   return used + used / static_cast<double>(entries) <= room;  // the next is taken to be like these
 }

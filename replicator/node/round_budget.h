@@ -8,7 +8,9 @@
 // would undo these over and over, and catching up would take time in proportion to
 // the product of what waits here and what was missed. So what was undone is owed:
 // while it exceeds a multiple of what was applied, rounds grow beyond the time by
-// what is owed, up to 20 ms, and all of the catching up stays in proportion to the sum.
+// what is owed, and all of the catching up stays in proportion to the sum. (With a bound
+// of 20 ms to that, a node with 14,000 pending transactions on hot rows took in one entry
+// a second.)
 //
 // Work is counted in changes of a row of ordinary size. Threads: one.
 #pragma once
