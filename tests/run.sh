@@ -142,34 +142,35 @@ when_built release gtest 'simulator tests' 300 build/release/bin/sim_tests
 if [[ $quick ]]; then
   when_built release check 'simulation, 200 seeds' 300 build/release/bin/sim --seeds 200
 else
-  when_built release check 'simulation, 2000 seeds' 900 build/release/bin/sim --seeds 2000
+  when_built release check 'simulation, 1000 seeds' 600 build/release/bin/sim --seeds 1000
   when_built release gtest 'load generator and service' 120 build/release/bin/load_tests
-  when_built release gtest 'broker tests' 300 build/release/bin/cluster_tests
   BUILD=build/release when_built release suite 'cluster' 900 tests/cluster/run.sh
   BUILD=build/release when_built release suite 'crash matrix' 400 tests/crash/run.sh
   BUILD=build/release when_built release check 'soak, does it notice' 150 tests/soak.sh --minutes 0.15 --seed 1 --self-test
   BUILD=build/release when_built release check 'load, a node killed' 150 tests/load/run.sh --users 200 --nodes 2 \
     --think 0.5 --seconds 10 --phases headline,kill --values 2000 --objects 400 --out "$work/load"
 
-  build asan unit_tests sim sim_tests cluster_tests load_tests colony_ext fuzzers
+  build asan unit_tests sim sim_tests cluster_tests load_tests colony colony_ext fuzzers
   when_built asan gtest 'unit tests, asan' 400 build/asan/bin/unit_tests
   when_built asan gtest 'simulator tests, asan' 400 build/asan/bin/sim_tests
-  when_built asan check 'simulation, asan, 200 seeds' 400 build/asan/bin/sim --seeds 200
+  when_built asan check 'simulation, asan, 100 seeds' 400 build/asan/bin/sim --seeds 100
   when_built asan gtest 'broker tests, asan' 400 build/asan/bin/cluster_tests
   when_built asan gtest 'load generator and service, asan' 200 build/asan/bin/load_tests
+  BUILD=build/asan when_built asan suite 'chaos, asan' 300 tests/cluster/run.sh chaos
   for corpus in tests/fuzz/corpus/*; do
     target=${corpus##*/}
     when_built asan check "kept inputs, asan, $target" 120 "build/asan/bin/fuzz_$target" "$corpus"
   done
-  suite 'fuzzers' 900 tests/fuzz.sh --seconds 15
+  suite 'fuzzers' 900 tests/fuzz.sh --seconds 10
 
   # The thread sanitizer cannot place its shadow memory under strong address
   # randomisation; a container may not let it be turned off, nor need it.
   fixed=()
   if setarch -R true 2>/dev/null; then fixed=(setarch -R); fi
-  build tsan unit_tests cluster_tests colony_ext
+  build tsan unit_tests cluster_tests colony colony_ext
   when_built tsan gtest 'unit tests, tsan' 400 "${fixed[@]}" build/tsan/bin/unit_tests
   when_built tsan gtest 'broker tests, tsan' 400 "${fixed[@]}" build/tsan/bin/cluster_tests
+  BUILD=build/tsan when_built tsan suite 'chaos, tsan' 300 "${fixed[@]}" tests/cluster/run.sh chaos
 fi
 
 echo "$passed passed, $failed failed"

@@ -201,7 +201,6 @@ bool Applier::step(std::chrono::milliseconds wait) {
       pulse_.begin("reading the file");
       load();
     }
-    if (options_.witness != nullptr) options_.witness->check();
     if (!met_log_) {
       pulse_.begin("asking for the state of the log");
       meet_log();
@@ -209,6 +208,8 @@ bool Applier::step(std::chrono::milliseconds wait) {
       // What was sent over the connection before this one may be lost.
       progress_.need_resync();
     }
+    // After the log was met: who halts for it must still hear that the log is being recovered.
+    if (options_.witness != nullptr) options_.witness->check();
     answer_question();
     tell_wait_for_entries();
     if (messages_.empty()) messages_ = log_.fetch(position_.next(), options_.fetch, wait);

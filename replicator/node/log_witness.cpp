@@ -58,9 +58,10 @@ void LogWitness::judge() {
     position = opinion.position;
   }
   if (disagree < agree) return;
-  verdict_ = "this node has read another log than " + others + " up to position " + std::to_string(position.value()) +
-             ": the broker's servers do not agree on it. Upgrade them, and replace this file by a copy of another "
-             "node's (docs/operations.md, The servers disagree)";
+  verdict_ =
+      "this node has read another log than " + others + " up to position " + std::to_string(position.value()) +
+      ": the broker has lost and written anew a part of it, or its servers do not agree. Nothing more is sent or "
+      "applied; see The servers disagree in docs/operations.md";
 }
 
 void LogWitness::check() const {
