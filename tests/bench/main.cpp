@@ -88,6 +88,7 @@ int run(int argc, char** argv) {
   Settings settings;
   std::vector<std::string> only;
   bool json = false;
+  std::filesystem::path save;
   const std::filesystem::path here = std::filesystem::canonical("/proc/self/exe").parent_path();
   settings.program = here / "colony";
   settings.extension = here / "colony.so";
@@ -101,6 +102,7 @@ int run(int argc, char** argv) {
       ->check(CLI::IsMember({"capture", "apply", "visible", "large", "offline", "locks", "growth"}));
   app.add_flag("--quick", settings.quick, "Fewer and shorter rounds: to see that it works, not to be quoted");
   app.add_flag("--json", json, "One JSON document on stdout");
+  app.add_option("--save", save, "The JSON document into this file, too");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -123,6 +125,9 @@ int run(int argc, char** argv) {
   if (wanted("offline")) measure_offline(settings, figures);
   if (wanted("locks")) measure_locks(settings, figures);
   if (wanted("growth")) measure_growth(settings, figures);
+  if (!save.empty() && !(std::ofstream(save) << figures.json())) {
+    throw std::runtime_error("cannot write " + save.string());
+  }
   std::cout << (json ? figures.json() + "\n" : figures.table());
   return 0;
 }

@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/cluster"))
+sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests/cluster")]
 
 from colony_cluster import Broker, Cluster, Node, colony  # noqa: E402
 from processes import BIN, EXTENSION, Child, until  # noqa: E402
