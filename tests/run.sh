@@ -100,7 +100,9 @@ suite() {
     bad=1
     echo "run.sh: exit code $code" >>"$log"
   fi
-  report "$name" "$start" "$ok" "$bad" "$log"
+  # Whatever came after what failed, its name and its last words are shown.
+  grep -A 40 '^FAIL' "$log" >"$log.failed" || tail -n 40 "$log" >"$log.failed"
+  report "$name" "$start" "$ok" "$bad" "$log.failed"
 }
 
 # build PRESET TARGET...: not a test, but a failure when it fails.

@@ -214,7 +214,7 @@ class Recover(ColonyTest):
             self.write(node, f"pending of {node.name}")
         self.all_say(cluster.nodes, "colony recover")
         kills = 0
-        for delay in (0.5, 2.3, 3, 5, 7, 8, 9, 10, 12, 15):
+        for delay in (2.3, 5, 8):
             child = Child(cluster.directory / "recover.log")
             child.launch([COLONY, "recover", a.path, "--nats", cluster.broker.url])
             with contextlib.suppress(Exception):
@@ -227,7 +227,7 @@ class Recover(ColonyTest):
             self.assertEqual(states, {"halted"})
         else:
             self.recover(cluster, a)
-        self.assertGreater(kills, 2)
+        self.assertGreater(kills, 1)
         self.all_run(cluster)
         rows = cluster.assert_equal()
         self.assertEqual(len(rows["items"]), 6)
