@@ -148,6 +148,7 @@ else
   when_built release gtest 'load generator and service' 120 build/release/bin/load_tests
   BUILD=build/release when_built release suite 'cluster' 900 tests/cluster/run.sh
   BUILD=build/release when_built release suite 'crash matrix' 400 tests/crash/run.sh
+  BUILD=build/release when_built release check 'soak, one minute' 400 tests/soak.sh --minutes 1 --seed 1
   BUILD=build/release when_built release check 'soak, does it notice' 150 tests/soak.sh --minutes 0.15 --seed 1 --self-test
   BUILD=build/release when_built release check 'load, a node killed' 150 tests/load/run.sh --users 200 --nodes 2 \
     --think 0.5 --seconds 10 --phases headline,kill --values 2000 --objects 400 --out "$work/load"

@@ -32,12 +32,16 @@ using Row = std::array<std::string, 5>;
 std::string shown(const Marks& marks) {
   std::map<std::string, std::string> by_name;
   for (const auto& [incarnation, mark] : marks) {
+    if (incarnation == kKeysMark) continue;
     std::string& text = by_name[mark.node];
     text +=
         (text.empty() ? mark.node + ":" : "+") + std::to_string(mark.piece.value()) + (mark.has_left ? " left" : "");
   }
   std::string all;
   for (const auto& [name, text] : by_name) all += (all.empty() ? "" : " ") + text;
+  if (const auto keys = marks.find(kKeysMark); keys != marks.end()) {
+    all += " keys:" + std::to_string(keys->second.piece.value());
+  }
   return all;
 }
 

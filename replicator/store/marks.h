@@ -22,6 +22,11 @@ struct Mark {
 
 using Marks = std::map<Incarnation, Mark>;
 
+// Where a file's marks have the version of the colony's keys, if it has any: what one
+// file knows of whom to trust must not be forgotten either. It is no node's: its name is
+// empty, and it counts as one that has left.
+inline constexpr Incarnation kKeysMark{};
+
 Marks marks_of(NodeFile& file);
 
 // What one file has beyond another, of one origin.

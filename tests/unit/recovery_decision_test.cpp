@@ -47,6 +47,19 @@ TEST(RecoveryDecision, who_has_all_that_any_has_is_the_one) {
   EXPECT_EQ(decided({report("b", {{"a", 4}, {"b", 3}}), report("a", {{"a", 5}, {"b", 3}})}), "elsewhere a");
 }
 
+TEST(RecoveryDecision, whom_to_trust_is_not_forgotten) {
+  const auto with_keys = [](RecoveryReport report, std::uint64_t version) {
+    report.marks[kKeysMark] = {"", PieceNumber(version), true};
+    return report;
+  };
+  const RecoveryReport a = report("a", {{"a", 5}, {"b", 3}}), b = report("b", {{"a", 5}, {"b", 3}});
+  EXPECT_EQ(decided({with_keys(b, 1), with_keys(a, 2)}), "elsewhere a");
+  EXPECT_EQ(decided({b, with_keys(a, 1)}), "elsewhere a");
+  EXPECT_EQ(decided({with_keys(a, 2), b}), "here a");
+  const RecoveryReport more = report("b", {{"a", 5}, {"b", 4}});
+  EXPECT_EQ(decided({with_keys(more, 1), with_keys(a, 2)}), "forked b a: 1 of node b / 1 of the changes to the keys");
+}
+
 TEST(RecoveryDecision, of_equals_it_is_the_one_at_hand) {
   EXPECT_EQ(decided({report("b", {{"a", 5}, {"b", 3}}), report("a", {{"a", 5}, {"b", 3}})}), "here b");
 }
