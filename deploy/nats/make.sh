@@ -11,8 +11,9 @@
 #              its machine. Without =KEY the key is made here, in DIR/NODE.nkey: bring
 #              it there, and remove it here.
 #
-# Writes SERVER.conf, SERVER.pem and SERVER.key for each server, users.conf, and ca.pem
-# (for the nodes, too) with ca.key (for nobody: keep it off the network). Run again, it
+# Writes SERVER.conf, SERVER.pem and SERVER.key for each server, users.conf, operator.nkey
+# (the login of whoever runs `colony recover`, which takes more rights than a node has),
+# and ca.pem (for the nodes, too) with ca.key (for nobody: keep it off the network). Run again, it
 # keeps the authority, the certificates and the keys that are there, and writes
 # users.conf anew: name all nodes, then `nats-server --signal reload`.
 # Environment: COLONY, the program (default: colony in PATH).
@@ -82,6 +83,7 @@ for node in "$@"; do
   [[ $node != *=* ]] || { key=${node#*=} && node=${node%%=*}; }
   [[ $node =~ $name ]] || fail "'$node' is no name of a node"
   [[ -z ${seen[$node]:-} ]] || fail "node $node is named twice"
+  [[ $node != operator ]] || fail "'operator' is the name of whoever runs colony recover: no node can have it here"
   seen[$node]=1
   if [[ -z $key ]]; then
     [[ -e $out/$node.nkey ]] || "$colony" keygen --nkey "$out/$node.nkey" >"$out/$node.nkey.public"
@@ -90,9 +92,13 @@ for node in "$@"; do
   [[ $key =~ ^U[A-Z2-7]{55}$ ]] || fail "'$key' is no public key of a user (U...)"
   users+=$(sed "s|@NKEY@|$key|; s|@CLUSTER@|$cluster|g; s|@NODE@|$node|g" "$here/user.conf")$'\n'
 done
+# The operator's, always made here.
+[[ -e $out/operator.nkey ]] || "$colony" keygen --nkey "$out/operator.nkey" >"$out/operator.nkey.public"
+users+=$(sed "s|@NKEY@|$(<"$out/operator.nkey.public")|; s|@CLUSTER@|$cluster|g" "$here/operator.conf")$'\n'
 cat >"$out/users.conf.new" <<END
 # Made by deploy/nats/make.sh for colony $cluster. A user is one node: it may publish
-# on that node's own subject of the log, and do what all nodes must.
+# on that node's own subject of the log, and do what all nodes must. The last one is the
+# operator's.
 authorization {
   users: [
 $users  ]

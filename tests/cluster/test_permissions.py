@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 
@@ -104,6 +105,24 @@ class Permissions(ColonyTest):
         a.launch_sidecar(more=self.flags("a"), url=self.url)
         a.await_state("running")
         self.assertEqual(len(cluster.assert_equal()["t"]), 1)
+
+    def test_operator_recovers_where_no_node_may(self):
+        cluster = self.one_server()
+        a = cluster.nodes[0]
+        a.sql("INSERT INTO t VALUES(1, 'before')")
+        cluster.assert_equal()
+        cluster.broker.kill()
+        shutil.rmtree(cluster.broker.store)
+        cluster.broker.start()
+        for node in cluster.nodes:
+            node.sql(f"INSERT INTO t VALUES({ord(node.name)}, 'meanwhile')")
+        until(lambda: all("colony recover" in (node.status()["error"] or "") for node in cluster.nodes),
+              "all halt", timeout=60)
+        done = colony("recover", a.path, "--nats", self.url, *self.flags("operator"), timeout=150)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for node in cluster.nodes:
+            node.await_state("running", timeout=90)
+        self.assertEqual(len(cluster.assert_equal()["t"]), 5)
 
     def test_three_servers(self):
         cluster = self.cluster(SCHEMA)
