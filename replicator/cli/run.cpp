@@ -43,6 +43,9 @@ void read_config(CLI::App& command, const std::string& path) {
     if (option == nullptr || item.name == "config" || item.name == "help") {
       throw Error(path + " sets " + item.fullname() + ", which is no flag of colony run");
     }
+    const bool has_secret =
+        item.name == "nats" && !item.inputs.empty() && item.inputs.front().find('@') != std::string::npos;
+    if (has_secret) require_secret_file(path);
     if (option->count() > 0) continue;
     try {
       option->add_result(item.inputs);

@@ -68,6 +68,16 @@ class Access(ColonyTest):
         arguments = pathlib.Path(f"/proc/{node.pid}/cmdline").read_bytes()
         self.assertNotIn(SECRET.encode(), arguments)
 
+    def test_access_by_a_config_that_everybody_can_read_is_refused_if_it_has_a_password(self):
+        cluster = self.cluster(SCHEMA, nodes="a")
+        config = cluster.directory / "colony.toml"
+        config.write_text(f'nats = "nats://u:{SECRET}@127.0.0.1:1"\n')
+        config.chmod(0o644)
+        done = colony("run", cluster.nodes[0].path, "--config", config)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"{config} holds a secret, and everybody can read it", done.stderr)
+        self.assertNotIn(SECRET, done.stderr)
+
     def test_access_by_token_file(self):
         cluster = self.one_node(f"authorization {{ token: {SECRET} }}")
         self.works(cluster, "--token-file", self.secret(cluster))
