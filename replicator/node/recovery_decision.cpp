@@ -18,8 +18,8 @@ std::vector<std::string> unheard(const std::vector<RecoveryReport>& reports, con
   Marks members = members_by(reports);
   members.insert(live.begin(), live.end());
   for (const auto& [incarnation, mark] : members) {
-    const bool heard = std::any_of(reports.begin(), reports.end(),
-                                   [&](const RecoveryReport& report) { return report.incarnation == incarnation; });
+    const auto is_it = [which = incarnation](const RecoveryReport& report) { return report.incarnation == which; };
+    const bool heard = std::any_of(reports.begin(), reports.end(), is_it);
     if (!heard && !without.contains(mark.node)) nodes.push_back(mark.node);
   }
   std::sort(nodes.begin(), nodes.end());
