@@ -112,9 +112,29 @@ class Node(Child):
             return latest["state"] == state and latest
         return until(reached, lambda: f"{self.name} is {state}: {latest}", timeout, every=0.02)
 
-    def halted(self, timeout=PATIENCE_S):
-        """Waits until it has halted, and gives the line that says why."""
-        return self.await_state("halted", timeout)["error"]
+    def halted(self, *words, timeout=PATIENCE_S):
+        """Waits until it has halted for a reason in which all of `words` stand; gives the line
+        that says it. A node that has halted looks again every few seconds."""
+        latest = {}
+
+        def says_so():
+            latest.update(self.status())
+            return latest["state"] == "halted" and all(word in latest["error"] for word in words) and latest["error"]
+        return until(says_so, lambda: f"{self.name} has halted and says {words}: {latest}", timeout, every=0.02)
+
+    def await_said(self, *words, timeout=PATIENCE_S):
+        """Until its log has all of `words`: it tells the status first, and then the log."""
+        until(lambda: all(word in self.said() for word in words),
+              lambda: f"{self.name} says {words}: {self.said()[-2000:]}", timeout, every=0.02)
+
+    def await_status(self, timeout=PATIENCE_S, **wanted):
+        """Until its status has these values: what it counts and tells comes after what it commits."""
+        latest = {}
+
+        def reached():
+            latest.update(self.status())
+            return all(latest[key] == value for key, value in wanted.items()) and latest
+        return until(reached, lambda: f"{self.name} tells {wanted}: {latest}", timeout, every=0.02)
 
     def wait(self, timeout=PATIENCE_S):
         done = colony("wait", self.path, "--timeout", timeout, timeout=timeout + 20)
@@ -275,9 +295,7 @@ class ColonyTest(unittest.TestCase):
     def halt_and_say(self, nodes, *words):
         """All halt and say why; their apps go on, and nothing of theirs is shipped."""
         for node in nodes:
-            why = node.halted()
-            for word in words:
-                self.assertIn(word, why, node.name)
+            why = node.halted(*words)
             self.assertEqual(len(why.splitlines()), 1)
 
     def refused(self, done, *words):

@@ -6,7 +6,7 @@ import subprocess
 
 import nkeys
 from colony_cluster import ColonyTest, colony
-from processes import COLONY
+from processes import COLONY, until
 
 SCHEMA = "CREATE TABLE t(id INTEGER PRIMARY KEY, a);"
 SECRET = "Pa55wordOfTheTests"
@@ -52,10 +52,19 @@ class Access(ColonyTest):
         for command in (["verify"], ["nodes"], ["snapshot"], ["snapshots"]):
             done = colony(*command, node.path)
             self.assertEqual(done.returncode, 0, (command, done.stdout, done.stderr))
-            self.assertNotIn("note:", done.stdout)
+        self.board_is_read(node)
         self.assertNotIn(SECRET, node.said())
         self.assertNotIn(SECRET, colony("status", node.path, "--json").stdout)
         return node
+
+    def board_is_read(self, node):
+        """nats-server 2.9 now and then does not find the board's only entry until its successor comes."""
+        def read():
+            said = colony("nodes", node.path).stdout
+            if "note:" in said:
+                self.assertIn("Timeout", said)
+            return "note:" not in said
+        until(read, "the board is read")
 
     def one_node(self, config):
         cluster = self.cluster(SCHEMA, nodes="a", broker_config=config)
@@ -90,7 +99,7 @@ class Access(ColonyTest):
         node = self.works(cluster, "--nkey", node_key)
         # All of many logins must do: some signatures are not taken by older libraries.
         for _ in range(40):
-            self.assertEqual(colony("nodes", node.path).stdout.count("note:"), 0)
+            self.board_is_read(node)
 
     def test_access_by_credentials_file(self):
         config, credentials, user = nkeys.server_and_credentials()

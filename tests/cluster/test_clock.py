@@ -36,7 +36,7 @@ class Clock(ColonyTest):
         b.sql(f"INSERT INTO t VALUES({2 * number + 1}, 'b')")
         for node in cluster.nodes:
             until(lambda: node.one("SELECT count(*) FROM t") == 2 * number + 2,
-                  lambda: f"{node.name} has all rows: {node.status()}", timeout=15)
+                  lambda: f"{node.name} has all rows: {node.status()}")
 
     def test_clock_set_back_and_forward(self):
         cluster = self.running_with_a_clock()
@@ -52,7 +52,7 @@ class Clock(ColonyTest):
         self.turn(-DAY_S)
         cluster.broker.start()
         for node in cluster.nodes:
-            node.await_state("running", timeout=15)
+            node.await_state("running")
         self.shipped_both_ways(cluster, 0)
 
     def test_clock_set_back_while_the_broker_is_frozen(self):
@@ -62,8 +62,8 @@ class Clock(ColonyTest):
         self.addCleanup(os.kill, cluster.broker.pid, signal.SIGCONT)
         cluster.nodes[1].sql("INSERT INTO t VALUES(100, 'asked')")
         self.turn(-DAY_S)
-        cluster.nodes[1].await_state("waiting_for_broker", timeout=20)
+        cluster.nodes[1].await_state("waiting_for_broker")
         os.kill(cluster.broker.pid, signal.SIGCONT)
         for node in cluster.nodes:
-            node.await_state("running", timeout=30)
+            node.await_state("running")
         cluster.assert_equal()

@@ -51,7 +51,7 @@ class Faults(ColonyTest):
         return content
 
     def runs_again(self, node):
-        node.await_state("running", timeout=15)
+        node.await_state("running")
 
     def test_disk_that_is_full_for_the_app_the_applier_and_a_snapshot(self):
         cluster, b = self.on_a_disk_of_its_own("8m")
@@ -98,7 +98,7 @@ class Faults(ColonyTest):
         until(lambda: "room: the snapshot needs" in b.said(), b.said)
         self.assertFalse(b.path.exists())
         run("mount", "-o", "remount,size=60m", b.directory)
-        until(b.path.exists, b.said, timeout=15)
+        until(b.path.exists, b.said)
         self.runs_again(b)
         cluster.nodes.append(b)
         self.whole_and_equal(cluster, 300)
@@ -166,7 +166,7 @@ class Faults(ColonyTest):
         why = a.halted()
         for word in ("replaced by another file", f"{a.path}-wal", "start them again"):
             self.assertIn(word, why)
-        until(lambda: os.stat(f"{a.path}-wal").st_size == 0, "the former one's log is empty", timeout=10)
+        until(lambda: os.stat(f"{a.path}-wal").st_size == 0, "the former one's log is empty")
         self.assertEqual(a.end(signal.SIGTERM), 0)
         for suffix in ("-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
@@ -289,7 +289,7 @@ class DiskThatFails(ColonyTest):
         self.assertEqual(b.query("PRAGMA integrity_check"), [("ok",)])
         self.assertTrue(b.runs())
         control.unlink()
-        b.await_state("running", timeout=15)
+        b.await_state("running")
         b.sql("INSERT INTO entries VALUES('b', 3, 'after')")
         content = cluster.assert_equal()
         self.assertEqual(len(content["entries"]), 33)

@@ -37,7 +37,7 @@ class File(ColonyTest):
         a.sql("INSERT INTO entries VALUES('a', 1, 'through the link')")
         cluster.assert_equal()
         a.path = file
-        self.assertEqual(a.status()["state"], "running")
+        a.await_state("running")
 
     def test_wrong_cluster(self):
         """Two colonies on one broker have nothing to do with each other."""
@@ -82,7 +82,7 @@ class File(ColonyTest):
         clone.launch_sidecar("unshare", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh")
         halted = until(lambda: [n for n in (a, clone) if n.status()["state"] == "halted"], "one of the two has halted")
         for node in halted:
-            self.assertIn("copy of this file", node.status()["error"])
+            node.halted("copy of this file")
         clone.kill()
         b.sql("INSERT INTO entries VALUES('b', 1, 'x')")
         b.wait()
@@ -136,9 +136,10 @@ class File(ColonyTest):
         self.assertEqual(done.stderr, "")
         b.sql("INSERT INTO entries VALUES('b', 3, 'later')")
         b.wait()
-        until(lambda: a.status()["state"] == "halted" or a.one("SELECT count(*) FROM entries") == 4,
-              "a has all again, or halts", timeout=20)
-        if a.status()["state"] != "halted":
+        def outcome():
+            return "halted" if a.status()["state"] == "halted" else (
+                a.one("SELECT count(*) FROM entries") == 4 and "has all")
+        if until(outcome, "a has all again, or halts") != "halted":
             cluster.assert_equal()
 
     def test_same_name(self):

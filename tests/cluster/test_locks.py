@@ -90,6 +90,8 @@ class Locks(ColonyTest):
         """An app keeps the write lock for 30 s: the sidecar waits, says who has it and how far
         behind that leaves it, and catches up."""
         cluster, a, b = self.two_nodes()
+        for node in (a, b):
+            node.await_status(position=2)  # both hellos
         db = b.connect()
         db.execute("BEGIN IMMEDIATE")
         db.execute("INSERT INTO items VALUES('slow', 1, '')")
@@ -101,18 +103,17 @@ class Locks(ColonyTest):
         self.assertIn("python", status["lock_wait"]["held_by"][0]["command"])
         self.assertGreater(status["lag_s"], 0)
         self.assertTrue(any(f"process {os.getpid()} (python" in text for text in status["warnings"]), status)
-        until(lambda: "held the write lock" in b.said(), "b says that it waits", timeout=10)
+        b.await_said("held the write lock")
         self.assertIn(f"process {os.getpid()} (python", b.said())
         until(lambda: time.monotonic() >= release, "30 s are over", timeout=31)
         self.assertEqual((b.status()["position"], b.one("SELECT count(*) FROM items")), (2, 0))
         self.assertGreater(b.status()["lock_wait"]["seconds"], 25)
         self.assertEqual(b.said().count("held the write lock"), 1)
-        self.assertEqual((b.status()["state"], b.status()["stalled"]), ("running", None))
+        b.await_status(state="running", stalled=None)
         db.execute("COMMIT")
-        self.assertEqual(len(cluster.assert_equal(timeout=10)["items"]), 51)
-        until(lambda: "write lock is free again" in b.said(), "b says that it goes on")
-        status = b.status()
-        self.assertEqual((status["lock_wait"], status["lag"], status["lag_s"]), (None, 0, 0))
+        self.assertEqual(len(cluster.assert_equal()["items"]), 51)
+        b.await_said("write lock is free again")
+        b.await_status(lock_wait=None, lag=0, lag_s=0)
 
     def test_reader_that_never_ends_is_named(self):
         cluster, a, b = self.two_nodes()
@@ -131,14 +132,16 @@ class Locks(ColonyTest):
         self.assertIn(os.getpid(), [holder["pid"] for holder in status["wal"]["blocked_by"]])
         self.assertGreater(status["wal"]["not_checkpointed"], 1000)
         self.assertTrue(any(f"process {os.getpid()} (python" in text for text in status["warnings"]), status)
-        until(lambda: "read transaction that stays open" in b.said(), "b's log says so", timeout=10)
+        b.await_said("read transaction that stays open")
         self.assertIn(f"process {os.getpid()} (python", b.said())
         # Once it ends, the log is emptied, and the room is given back.
         stop.touch()
         finished([writer])
         db.execute("COMMIT")
-        until(lambda: b.status()["wal"]["bytes"] < 16 << 20, lambda: f"the log is cut: {b.status()['wal']}", timeout=15)
-        self.assertEqual((b.status()["wal"]["blocked_s"], b.status()["wal"]["blocked_by"]), (None, []))
+        def cut():
+            log = b.status()["wal"]
+            return log["bytes"] < 16 << 20 and (log["blocked_s"], log["blocked_by"]) == (None, [])
+        until(cut, lambda: f"the log is cut: {b.status()['wal']}")
         cluster.assert_equal()
 
     def test_write_ahead_log_is_bounded_beside_readers_that_overlap(self):

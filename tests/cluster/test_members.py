@@ -73,7 +73,7 @@ class Members(ColonyTest):
         c.start()
         cluster.nodes = [a, b, c]
         self.assertEqual(len(cluster.assert_equal()["t"]), 2)
-        self.assertEqual(nodes(a)["by_name"]["c"]["standing"], "live")
+        until(lambda: nodes(a)["by_name"]["c"]["standing"] == "live", lambda: nodes(a))
 
     def test_leave_and_detach(self):
         cluster = self.running(SCHEMA, nodes="ab")

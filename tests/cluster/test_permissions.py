@@ -162,6 +162,8 @@ class Permissions(ColonyTest):
         self.make(cluster, "c", f"a={public}", "b", "x")
         for name, content in before.items():
             self.assertEqual((self.folder / name).read_bytes(), content)
-        self.assertEqual((self.folder / "users.conf").read_text().count("nkey: U"), 3)
+        users = (self.folder / "users.conf").read_text()
+        self.assertEqual(users.count("nkey: U"), 4, "three nodes and the operator")
+        self.assertEqual(users.count((self.folder / "operator.nkey.public").read_text().strip()), 1)
         for secret in ("ca.key", "localhost.key", "b.nkey"):
             self.assertEqual((self.folder / secret).stat().st_mode & 0o077, 0)

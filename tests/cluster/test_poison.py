@@ -70,8 +70,9 @@ class Poison(ColonyTest):
                 self.assertIn(why, said[0])
                 self.assertEqual(len(said[0].splitlines()), 1)
                 for node in cluster.nodes:
-                    self.assertEqual((node.status()["position"], node.status()["state"]), (at - 1, "halted"))
+                    node.await_status(state="halted", position=at - 1)
                     self.assertEqual(node.query("SELECT * FROM items"), [(1, 1, "one")])
+                    node.await_said("state=halted")
                     self.assertEqual(node.said().count("state=halted"), 1, node.said())
                     node.sql("INSERT INTO items VALUES(abs(random()), 2, 'the app goes on')")
                     self.assertTrue(node.runs())
@@ -161,12 +162,12 @@ class Poison(ColonyTest):
         for node, found in zip(cluster.nodes, rows):
             self.assertEqual(found, rows[0], node.name)
             self.assertTrue(node.runs(), node.name)
-            self.assertEqual(node.status()["passed_over"], len(passed_over), node.name)
+            node.await_status(passed_over=len(passed_over))
         self.assertEqual(sum(body == "x" * 100 for _, _, body in rows[0]), 4000)
         # Only a is told that somebody speaks as a from elsewhere.
-        self.assertEqual([node.status()["state"] for node in (b, c, d)], ["running"] * 3)
-        self.assertIn("a copy of this file speaks as node a", a.halted())
-        self.assertEqual(len(a.halted().splitlines()), 1)
+        for node in (b, c, d):
+            node.await_state("running")
+        self.assertEqual(len(a.halted("a copy of this file speaks as node a").splitlines()), 1)
         self.assertLess(max(len(node.status()["error"] or "") for node in cluster.nodes), 1100)
         self.assertEqual(colony("nodes", b.path).returncode, 0)
 

@@ -70,9 +70,7 @@ class Recover(ColonyTest):
     def all_say(self, nodes, *words):
         """Each comes to be halted for a reason in which all of `words` stand."""
         for node in nodes:
-            until(lambda: all(word in (node.status()["error"] or "") for word in words),
-                  lambda: f"{node.name} says {words}: {node.status()}")
-            self.assertEqual(node.status()["state"], "halted")
+            node.halted(*words)
 
     def test_recover_after_an_old_store_was_put_back(self):
         cluster = self.forgotten("lost 1", "lost 2")
@@ -223,8 +221,8 @@ class Recover(ColonyTest):
                 break
             kills += 1
             child.kill()
-            states = {node.status()["state"] for node in cluster.nodes}
-            self.assertEqual(states, {"halted"})
+            for node in cluster.nodes:
+                node.halted()
         else:
             self.recover(cluster, a)
         self.assertGreater(kills, 1)
@@ -283,7 +281,7 @@ class Recover(ColonyTest):
         cluster.settle()
         self.assertIn("nothing to recover", self.recover(cluster, a, code=1))
         self.assertIn("nothing to recover", self.recover(cluster, b, "--dry-run", code=1))
-        self.assertEqual(a.status()["state"], "running")
+        self.all_run(cluster)
         fresh = Node(cluster, "f")
         shutil.copy(cluster.directory / "seed.db", fresh.path)
         fresh.init()
@@ -312,4 +310,4 @@ class Recover(ColonyTest):
         self.all_run(cluster)
         self.assertEqual(cluster.assert_equal()["items"], ["(b'text:one', 1)"])
         self.assertEqual(self.ids(stranger), {"strange"})
-        self.assertEqual(stranger.status()["state"], "halted")
+        stranger.halted()

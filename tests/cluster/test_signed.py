@@ -131,8 +131,8 @@ class Signed(ColonyTest):
         self.assertEqual(len(rows), 2)
         self.assertEqual(a.one("SELECT a FROM t WHERE id = 1"), "kept")
         for node in cluster.nodes:
-            status = node.status()
-            self.assertEqual((status["passed_over_unsigned"], status["passed_over"]), (len(forged), 1), node.name)
+            node.await_status(passed_over_unsigned=len(forged), passed_over=1)
+            node.await_said("unsigned or wrongly signed")
             self.assertEqual(node.said().count("unsigned or wrongly signed"), 1, node.said())
             self.assertIn(f"{len(forged)} passed over", colony("status", node.path).stdout)
 
