@@ -15,6 +15,7 @@
 
 #include "replicator/log/jetstream_log.h"
 #include "replicator/log/server_urls.h"
+#include "replicator/node/adoption.h"
 #include "replicator/node/applier.h"
 #include "replicator/node/disk_advice.h"
 #include "replicator/node/enrollment.h"

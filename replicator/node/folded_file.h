@@ -1,0 +1,62 @@
+// The file as the applier works on it: its rows by way of the fold, Colony's own
+// records, what waits in the outbox, and copies of what the file says it has absorbed.
+//
+// Threads: the applier's. Errors: SqliteError; ChangesetError for an outbox that cannot
+// be read; Halt for a schema that cannot be replicated. After an error the copies are
+// void, until load().
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "replicator/node/outbox_index.h"
+#include "replicator/node/rebase.h"
+#include "replicator/store/conflict.h"
+#include "replicator/store/fold.h"
+#include "replicator/store/node_file.h"
+#include "replicator/store/pending.h"
+
+namespace colony {
+
+class FoldedFile {
+ public:
+  // Throws Error if it is not a colony's. Transactions that are too large for memory
+  // spill to beside the file if it is not said where else.
+  FoldedFile(const std::string& path, const std::optional<SpillSettings>& spill);
+
+  // Reads everything anew.
+  void load();
+
+  // Whether somebody has written an earlier state of the file into it since load(), as
+  // SQLite's .restore does. In a transaction.
+  bool was_put_back();
+
+  // Brings the index of the outbox up to date slice by slice, however much the app has
+  // committed. Before the write lock is taken: the app can go on meanwhile.
+  void index_outbox();
+  // The same for what came since, under the write lock, where nothing can come in
+  // between. False if that is so much that index_outbox() has to be called again.
+  bool index_rest_of_outbox();
+
+  // For one write transaction.
+  Rebase rebase() { return {records, fold, schema, journal, pending}; }
+
+  Database db;
+  NodeFile records;
+  ReplicatedSchema schema;
+  Fold fold;
+  ConflictJournal journal;
+  PendingTransactions pending;
+
+  // As `records` has them.
+  Sequence position;
+  std::uint64_t log_bytes = 0;             // up to there
+  std::optional<std::uint64_t> log_chain;  // likewise
+  std::map<std::string, Origin> origins;
+
+ private:
+  OutboxIndex index_;
+};
+
+}  // namespace colony

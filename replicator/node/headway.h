@@ -1,0 +1,37 @@
+// Tells people, by way of the status, how the file comes on: since when there is
+// something to absorb, how fast it catches up with the log, and how fast what waits in
+// the outbox leaves it.
+//
+// Threads: the applier's.
+#pragma once
+
+#include <cstdint>
+
+#include "replicator/node/pace.h"
+#include "replicator/node/status.h"
+
+namespace colony {
+
+class Headway {
+ public:
+  // `status` must outlive it.
+  explicit Headway(Status& status) : status_(status) {}
+
+  // The log has more than the file, or no longer has.
+  void set_behind(bool behind);
+
+  // It turned out, once the log's end was looked up, that there is something to catch up on.
+  void begin_catching_up(Sequence position);
+
+  // The file has come to `position`, and so many transactions have left the outbox.
+  void absorbed(Sequence position, std::size_t own, bool outbox_is_empty);
+
+ private:
+  Status& status_;
+  bool behind_ = false;
+  Sequence catching_up_from_;
+  Pace pace_, own_pace_;
+  std::uint64_t own_absorbed_ = 0;  // since the outbox was last empty
+};
+
+}  // namespace colony
