@@ -1,0 +1,94 @@
+#include "replicator/node/new_base.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "replicator/node/adoption.h"
+#include "sqlite_ext/crash_step.h"
+
+namespace colony {
+namespace {
+
+// Of that log; empty if there is none.
+std::string newest_of(SnapshotShelf& shelf, const std::string& epoch) {
+  std::string newest;
+  for (const ShelvedSnapshot& snapshot : shelf.list()) {
+    if (snapshot.name.epoch == epoch) newest = snapshot.name.text();
+  }
+  return newest;
+}
+
+}  // namespace
+
+NewBase::NewBase(Settings settings, Log& log, Applier& applier, StateReports& reports)
+    : settings_(std::move(settings)), log_(log), applier_(applier), reports_(reports) {}
+
+void NewBase::take(const LogCut& cut) {
+  const std::string why = cut.what();
+  if (settings_.snapshot_url.empty()) throw Halt(why + ", and --snapshots is none");
+  SnapshotShelf shelf = this->shelf();
+  reports_.report(State::kCatchingUp, why + ": taking a snapshot from " + shelf.url());
+  const LogInfo info = log_.info();
+  const UnfinishedFile base = place();
+  const Sequence reaches_log(info.first.value() - 1);
+  const auto name = fetch(shelf, {info.epoch, std::max(applier_.position().next(), reaches_log), info.last}, base);
+  if (!name) {
+    throw Halt(why + ", and " + shelf.url() +
+               " has no snapshot that goes beyond them: wait until a node has made one, or run colony snapshot there");
+  }
+  COLONY_STEP("adoption.fetched");
+  check_history(base, *name);
+  applier_.adopt(base.path());
+  spdlog::info("took a snapshot as the new base position={} made={} by={}", name->position.value(),
+               utc_text(name->made_s), name->node);
+}
+
+void NewBase::take(const LogReplaced& replaced) {
+  if (settings_.snapshot_url.empty()) throw Halt(replaced.what());
+  SnapshotShelf shelf = this->shelf();
+  const LogInfo info = log_.info();
+  const std::string newest = newest_of(shelf, info.epoch);
+  if (newest.empty()) throw Halt(replaced.what());
+  if (refused_ && refused_->first == newest) throw Halt(refused_->second);
+  const UnfinishedFile base = place();
+  const auto name = fetch(shelf, {info.epoch, Sequence(info.first.value() - 1), info.last}, base);
+  if (!name) throw Halt(replaced.what());
+  reports_.report(State::kCatchingUp, "the colony has gone on with a new log: taking its snapshot from " + shelf.url());
+  check_history(base, *name);
+  try {
+    applier_.adopt(base.path());
+  } catch (const NoHeir& refusal) {
+    refused_ = {name->text(), refusal.what()};
+    throw;
+  }
+  spdlog::info("went on with the log that colony recover has begun epoch={} after={} position={} by={}", info.epoch,
+               replaced.former_epoch(), name->position.value(), name->node);
+}
+
+SnapshotShelf NewBase::shelf() const {
+  return {open_snapshot_store(settings_.snapshot_url, settings_.cluster, settings_.broker, 1), settings_.cluster};
+}
+
+UnfinishedFile NewBase::place() const { return {settings_.database + "-colony-base", mode_of(settings_.database)}; }
+
+std::optional<SnapshotName> NewBase::fetch(SnapshotShelf& shelf, const SnapshotShelf::Wanted& wanted,
+                                           const UnfinishedFile& place) const {
+  return shelf.fetch(
+      wanted, place.path(), [this](std::uint64_t, std::uint64_t) { return settings_.go_on(); },
+      [](const SnapshotName& rejected, const std::string& why) {
+        spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
+      });
+}
+
+// A snapshot of a log that has lost its past since has the same epoch, and another
+// entry at its position.
+void NewBase::check_history(const UnfinishedFile& base, const SnapshotName& name) const {
+  Database db(base.path(), Database::Mode::kReadOnly);
+  const std::optional<Message> entry = log_.read(name.position);
+  if (!entry || message_hash(entry->data) == NodeFile(db).position_hash()) return;
+  throw Halt("the newest snapshot, at " + std::to_string(name.position.value()) +
+             ", is of another past than the log has: the broker has lost entries. Give it its former store back");
+}
+
+}  // namespace colony

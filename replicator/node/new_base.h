@@ -1,0 +1,57 @@
+// Helps a node whose file and log do not follow on one another: fetches the snapshot
+// that bridges the gap, and has the applier adopt it.
+//
+// Threads: the applier's. Errors: Halt if no snapshot helps; those of the store and of
+// Applier::adopt(). To be tried again, later.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "replicator/log/broker_settings.h"
+#include "replicator/log/log.h"
+#include "replicator/node/applier.h"
+#include "replicator/node/state_reports.h"
+#include "replicator/node/unfinished_file.h"
+#include "replicator/snapshot/snapshot_shelf.h"
+
+namespace colony {
+
+class NewBase {
+ public:
+  struct Settings {
+    std::string database;
+    std::string cluster;
+    BrokerSettings broker;
+    std::string snapshot_url;  // empty: there are no snapshots
+    // Whether to go on with what may take long.
+    std::function<bool()> go_on;
+  };
+
+  // All must outlive it.
+  NewBase(Settings settings, Log& log, Applier& applier, StateReports& reports);
+
+  // The log was cut while this node was away: it goes on from a snapshot.
+  void take(const LogCut& cut);
+
+  // The colony has gone on with a new log, by `colony recover`: it begins with a
+  // snapshot. One that was refused once is not fetched again.
+  void take(const LogReplaced& replaced);
+
+ private:
+  SnapshotShelf shelf() const;
+  UnfinishedFile place() const;
+  std::optional<SnapshotName> fetch(SnapshotShelf& shelf, const SnapshotShelf::Wanted& wanted,
+                                    const UnfinishedFile& place) const;
+  void check_history(const UnfinishedFile& base, const SnapshotName& name) const;
+
+  Settings settings_;
+  Log& log_;
+  Applier& applier_;
+  StateReports& reports_;
+  std::optional<std::pair<std::string, std::string>> refused_;  // a snapshot, and why
+};
+
+}  // namespace colony
