@@ -1,5 +1,6 @@
 #include "tests/sim/node.h"
 
+#include <atomic>
 #include <filesystem>
 
 #include "replicator/node/renaming.h"
@@ -28,6 +29,11 @@ void copy_database(const std::string& from, const std::string& to) {
 }
 
 }  // namespace
+
+std::string fresh_path(const std::string& node) {
+  static std::atomic<std::uint64_t> runs{0};
+  return "file:/sim-" + std::to_string(++runs) + "-" + node + "?vfs=memdb";
+}
 
 SqlResult run_sql(sqlite3* db, const std::string& sql) {
   SqlResult result;

@@ -49,6 +49,9 @@ struct SqlResult {
 // Runs one or more statements and tells what the app sees of them.
 SqlResult run_sql(sqlite3* db, const std::string& sql);
 
+// A database name in memory that no other simulation of this process has.
+std::string fresh_path(const std::string& node);
+
 class Node {
  public:
   Node(NodeSettings settings, MemoryLog& log, Wire& wire);

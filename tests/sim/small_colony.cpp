@@ -4,7 +4,7 @@
 
 #include "replicator/node/new_log.h"
 #include "replicator/node/publisher.h"
-#include "tests/sim/simulation.h"
+#include "tests/sim/node.h"
 
 namespace colony::sim {
 namespace {

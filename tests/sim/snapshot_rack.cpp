@@ -1,7 +1,7 @@
 #include "tests/sim/snapshot_rack.h"
 
 #include "replicator/node/snapshot_maker.h"
-#include "tests/sim/simulation.h"
+#include "tests/sim/node.h"
 
 namespace colony::sim {
 

@@ -1,8 +1,8 @@
 #include "tests/sim/twin.h"
 
 #include "tests/sim/judge.h"
+#include "tests/sim/node.h"
 #include "tests/sim/random_schema.h"
-#include "tests/sim/simulation.h"
 #include "tests/sim/workload.h"
 
 namespace colony::sim {

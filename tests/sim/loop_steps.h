@@ -1,0 +1,27 @@
+// What the loops of the simulated sidecars do: start, step, take snapshots as new bases,
+// and crash.
+//
+// Errors: Violation, and those of a loop that must not happen there.
+#pragma once
+
+#include "tests/sim/world.h"
+
+namespace colony::sim {
+
+class LoopSteps {
+ public:
+  explicit LoopSteps(World& world) : world_(world) {}
+
+  void start(std::size_t at);
+  void apply(std::size_t at);
+  void publish(std::size_t at);
+  void crash(std::size_t at);
+
+  // Takes the newest snapshot from which the log can be read on, or any of them.
+  void adopt(std::size_t at, bool newest);
+
+ private:
+  World& world_;
+};
+
+}  // namespace colony::sim

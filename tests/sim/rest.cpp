@@ -1,0 +1,71 @@
+#include "tests/sim/rest.h"
+
+namespace colony::sim {
+
+void Rest::come_to_rest() {
+  world_.transcript.add("-- quiet");
+  world_.random = Random(world_.plan.seed, "quiet");
+  world_.resting = true;
+  for (std::size_t i = 0; i < world_.nodes.size(); ++i) make_well(i);
+  constexpr int kRoundsMax = 300;
+  int quiet = 0;
+  for (int count = 0; quiet < 3; ++count) {
+    if (count == kRoundsMax) throw Violation("the colony does not come to rest");
+    if (!world_.wire.empty() && count % 3 == 0) world_.wire.deliver_one(world_.random);
+    if (count == 60) world_.wire.deliver_all();
+    quiet = round() || !world_.wire.empty() ? 0 : quiet + 1;
+    if (quiet > 0) world_.now += std::chrono::seconds(11);
+  }
+}
+
+void Rest::make_well(std::size_t at) {
+  Node& node = world_.node(at);
+  node.link().set_faults({}, nullptr);
+  node.link().set_offline(false);
+  node.end_reading();
+  apps_.come_to_rest(at);
+  if (world_.has_keys) node.crash();  // and is given its key
+  if (!node.running()) loops_.start(at);
+}
+
+// True if anything moved.
+bool Rest::round() {
+  const Sequence end = world_.log.last();
+  bool moved = false;
+  for (std::size_t i = 0; i < world_.nodes.size(); ++i) moved |= step_node(i);
+  if (world_.has_keys) moved |= trust_.trust_everybody();
+  return moved || world_.log.last() != end;
+}
+
+bool Rest::step_node(std::size_t at) {
+  Node& node = world_.node(at);
+  bool moved = false;
+  try {
+    while (node.applier().step(std::chrono::milliseconds(0))) moved = true;
+  } catch (const LogUnavailable&) {
+    moved = true;  // the end of the last time offline
+  } catch (const LogCut&) {
+    loops_.adopt(at, true);
+    moved = true;
+  } catch (const Halt&) {
+    if (!node.is_shut_out()) throw;
+    membership_.come_back(at);
+    loops_.start(at);
+    moved = true;
+  }
+  for (int most = 1000; most > 0 && node.publisher().step(); --most) moved = true;
+  return moved;
+}
+
+void Rest::judge() {
+  Judge& judge = *world_.judge;
+  for (std::size_t i = 0; i < world_.nodes.size(); ++i) {
+    require(judge.check_rest(world_.node(i)));
+    world_.judge_node(i, true);
+    if (i > 0) require(judge.check_equal(world_.node(0), world_.node(i)));
+  }
+  if (world_.plan.seed % 8 == 0) require(judge.check_integrity(*world_.nodes.back()));
+  apps_.check_audits();
+}
+
+}  // namespace colony::sim

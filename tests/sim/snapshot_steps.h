@@ -1,0 +1,23 @@
+// Snapshots of a simulated colony are made, the log is cut behind them, and nodes join
+// from them.
+#pragma once
+
+#include "tests/sim/loop_steps.h"
+
+namespace colony::sim {
+
+class SnapshotSteps {
+ public:
+  SnapshotSteps(World& world, LoopSteps& loops) : world_(world), loops_(loops) {}
+
+  // Throws Violation if the snapshot is not what it should be.
+  void make(std::size_t at);
+  void cut_log();
+  void join();
+
+ private:
+  World& world_;
+  LoopSteps& loops_;
+};
+
+}  // namespace colony::sim

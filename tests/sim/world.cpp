@@ -1,0 +1,75 @@
+#include "tests/sim/world.h"
+
+namespace colony::sim {
+
+void require(const std::string& problem) {
+  if (!problem.empty()) throw Violation(problem);
+}
+
+World::World(const Plan& plan_of_it, Transcript& transcript_of_it)
+    : plan(plan_of_it), transcript(transcript_of_it), random(plan.seed, "plan"), wire(log) {
+  steps = plan.steps != 0 ? plan.steps : 40 + random.below(160);
+  schema_sql = random_schema(Random(plan.seed, "schema"), {});
+  foreign_keys = random.percent(60);
+  recursive_triggers = random.percent(20);
+  conflicts_max = random.percent(15) ? random.between(3, 30) : 0;
+  workload = {plan.odd_values, !schema_sql.utf16, plan.large_transactions};
+  if (random.percent(40)) log.set_entry_bytes_max(kEntryBytesMin + random.below(3000));
+  has_keys = Random(plan.seed, "signed").percent(50);
+  found_nodes();
+  set_faults();
+}
+
+void World::found_nodes() {
+  const std::size_t count = 2 + random.below(3);
+  transcript.add(schema_sql.tables_sql);
+  for (std::size_t i = 0; i < count; ++i) {
+    NodeSettings settings;
+    settings.schema_sql = schema_sql.tables_sql;
+    std::vector<std::string> indexes = schema_sql.indexes_sql;
+    Random(plan.seed, "indexes", i).shuffle(indexes);
+    for (const std::string& index : indexes) {
+      settings.schema_sql += index + ";\n";
+      if (i == 0) transcript.add(index);
+    }
+    add_node(std::move(settings));
+  }
+  schema = read_schema(nodes.front()->observer().handle());
+  app_schema = schema;
+  std::erase_if(app_schema.tables, [](const Table& table) { return table.name == "audit"; });
+  reference.emplace(schema);
+  judge.emplace(schema, *reference, log);
+}
+
+void World::add_node(NodeSettings settings) {
+  const std::size_t i = nodes.size();
+  settings.name = std::string(1, letter_of(i));
+  settings.path = fresh_path(settings.name);
+  settings.incarnation = 100 + i;
+  settings.foreign_keys = foreign_keys;
+  settings.recursive_triggers = recursive_triggers;
+  settings.conflicts_max = conflicts_max;
+  nodes.push_back(std::make_unique<Node>(std::move(settings), log, wire));
+  nodes.back()->link().on_publish([this, i](const std::string& fate) { say(i, "  publish: " + fate); });
+}
+
+void World::set_faults() {
+  Random from(plan.seed, "faults");
+  const unsigned wildness = from.pick<unsigned>({0, 1, 1, 2, 5});
+  if (!plan.faults || wildness == 0) return;
+  const auto chance = [&](unsigned per_mille) { return static_cast<unsigned>(from.below(per_mille * wildness + 1)); };
+  faults = {chance(40), chance(40), chance(30),  chance(30), chance(120),
+            chance(80), chance(30), chance(100), chance(60)};
+}
+
+void World::judge_node(std::size_t at, bool journal) {
+  require(judge->check_rows(node(at)));
+  if (journal) require(judge->check_journal(node(at), conflicts_max));
+}
+
+bool World::is_in_the_way(std::size_t at, const SqliteError& error) {
+  const bool is_busy = error.code() == SQLITE_BUSY || error.code() == SQLITE_LOCKED;
+  return is_busy && (node(at).app_in_transaction() || node(at).is_read());
+}
+
+}  // namespace colony::sim
