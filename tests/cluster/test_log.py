@@ -142,8 +142,8 @@ class Log(ColonyTest):
         def outcome():
             status = b.status()
             return "halted" if status["state"] == "halted" else status["position"] > position and "has all"
-        self.assertEqual(b.one("SELECT count(*) FROM items"),
-                         {"halted": 0, "has all": 3}[until(outcome, "b halts or has all")])
+        rows = {"halted": 0, "has all": 3}[until(outcome, "b halts or has all")]
+        self.assertEqual(b.one("SELECT count(*) FROM items"), rows)
 
     def test_stream_deleted_and_made_anew(self):
         cluster = self.running(SCHEMA)
