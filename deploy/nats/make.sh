@@ -15,7 +15,17 @@
 # (the login of whoever runs `colony recover`, which takes more rights than a node has),
 # and ca.pem (for the nodes, too) with ca.key (for nobody: keep it off the network). Run again, it
 # keeps the authority, the certificates and the keys that are there, and writes
-# users.conf anew: name all nodes, then `nats-server --signal reload`.
+# users.conf anew: name all nodes, then `nats-server --signal reload`. A folder is one
+# colony's.
+#
+# All is for the user alone who runs this, but ca.pem. Debian's nats-server runs as user
+# nats, which must be let in on its machine, and keep its data:
+#
+#   chgrp nats DIR DIR/SERVER.* DIR/users.conf
+#   chmod g+rX DIR DIR/SERVER.* DIR/users.conf
+#   install -d -o nats -g nats /var/lib/nats
+#
+# ca.key and *.nkey it does not need. Run again, this leaves groups and modes as they are.
 # Environment: COLONY, the program (default: colony in PATH).
 set -euo pipefail
 
@@ -32,22 +42,56 @@ fail() {
 
 while [[ ${1:-} == --* ]]; do
   case $1 in
-    --out) out=${2:?} ;;
-    --servers) servers=${2:?} ;;
+    --out) [[ -n ${2:-} ]] || fail "--out needs a folder" && out=$2 ;;
+    --servers) [[ -n ${2:-} ]] || fail "--servers needs a name, or three with commas between" && servers=$2 ;;
     --help) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" && exit ;;
     *) fail "unknown option '$1' (see --help)" ;;
   esac
   shift 2
 done
-(($# >= 2)) || fail "name the colony and its nodes (see --help)"
+(($# >= 2)) || fail "name the colony and its nodes: make.sh [--out DIR] [--servers ...] CLUSTER NODE... (see --help)"
 name='^[A-Za-z0-9_-]{1,32}$'
 cluster=$1
 shift
-[[ $cluster =~ $name ]] || fail "'$cluster' is no name of a colony"
+[[ $cluster != *=* ]] || fail "'$cluster' is a node, and the colony's name comes first: make.sh CLUSTER NODE..."
+[[ $cluster =~ $name ]] || fail "'$cluster' is no name of a colony: write 1 to 32 letters, digits, _ and -"
+
+# All that can be refused is, before anything is written.
+IFS=, read -ra all <<<"$servers"
+[[ $servers != *, ]] || fail "--servers '$servers' ends in a comma: leave it out"
+((${#all[@]} == 1 || ${#all[@]} == 3)) || fail "--servers names ${#all[@]} servers: name one, or three that keep the log together"
+declare -A is_server=()
+for server in "${all[@]}"; do
+  [[ $server =~ ^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$ || $server =~ ^[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*$ ]] ||
+    fail "'$server' is no name or address of a server: write it as it stands in --nats, without tls:// and port"
+  [[ -z ${is_server[$server]:-} ]] || fail "server $server is named twice: each of the three has a name of its own"
+  is_server[$server]=1
+done
+declare -A key_of=()
+nodes=()
+for word in "$@"; do
+  node=${word%%=*} key=
+  [[ $word != *=* ]] || key=${word#*=}
+  [[ $node =~ $name ]] || fail "'$node' is no name of a node: write 1 to 32 letters, digits, _ and -"
+  [[ -z ${key_of[$node]+given} ]] || fail "node $node is named twice: name it once"
+  [[ $node != operator ]] || fail "'operator' is the name of whoever runs colony recover: give the node another one"
+  [[ $word != *=* || $key =~ ^U[A-Z2-7]{55}$ ]] ||
+    fail "'$key' is no public key of a user: give what colony keygen --nkey has printed for node $node (U...)"
+  for other in "${nodes[@]}"; do
+    [[ -z $key || ${key_of[$other]} != "$key" ]] || fail "nodes $other and $node have the same key: make one for each"
+  done
+  key_of[$node]=$key
+  nodes+=("$node")
+done
+former=$(sed -n 's/^# Made by deploy\/nats\/make.sh for colony \([A-Za-z0-9_-]*\)\..*/\1/p' "$out/users.conf" 2>/dev/null || true)
+[[ -z $former || $former == "$cluster" ]] ||
+  fail "$out has the users of colony $former already: give colony $cluster a folder of its own with --out"
+command -v "$colony" >/dev/null || fail "there is no program '$colony': install Colony, or give its path in COLONY"
+command -v openssl >/dev/null || fail "there is no program 'openssl': install it (apt-get install openssl)"
 
 # Nothing here is for other eyes; what is to be read by others is made so at the end.
 umask 077
-mkdir -p "$out"
+mkdir -p "$out" 2>/dev/null && [[ -w $out ]] || fail "$out cannot be written: run this as its owner, or give another --out"
 out=$(cd "$out" && pwd)
 
 certificate() {
@@ -66,7 +110,6 @@ if [[ ! -e $out/ca.pem ]]; then
     -keyout "$out/ca.key" -out "$out/ca.pem" -days "$days" 2>/dev/null
 fi
 
-IFS=, read -ra all <<<"$servers"
 routes=
 for server in "${all[@]}"; do routes+="${routes:+, }\"nats://$server:6222\""; done
 for server in "${all[@]}"; do
@@ -77,23 +120,16 @@ for server in "${all[@]}"; do
 done
 
 users=
-declare -A seen=()
-for node in "$@"; do
-  key=
-  [[ $node != *=* ]] || { key=${node#*=} && node=${node%%=*}; }
-  [[ $node =~ $name ]] || fail "'$node' is no name of a node"
-  [[ -z ${seen[$node]:-} ]] || fail "node $node is named twice"
-  [[ $node != operator ]] || fail "'operator' is the name of whoever runs colony recover: no node can have it here"
-  seen[$node]=1
+for node in "${nodes[@]}"; do
+  key=${key_of[$node]}
   if [[ -z $key ]]; then
-    [[ -e $out/$node.nkey ]] || "$colony" keygen --nkey "$out/$node.nkey" >"$out/$node.nkey.public"
+    [[ -s $out/$node.nkey.public ]] || "$colony" keygen --nkey "$out/$node.nkey" >"$out/$node.nkey.public"
     key=$(<"$out/$node.nkey.public")
   fi
-  [[ $key =~ ^U[A-Z2-7]{55}$ ]] || fail "'$key' is no public key of a user (U...)"
   users+=$(sed "s|@NKEY@|$key|; s|@CLUSTER@|$cluster|g; s|@NODE@|$node|g" "$here/user.conf")$'\n'
 done
 # The operator's, always made here.
-[[ -e $out/operator.nkey ]] || "$colony" keygen --nkey "$out/operator.nkey" >"$out/operator.nkey.public"
+[[ -s $out/operator.nkey.public ]] || "$colony" keygen --nkey "$out/operator.nkey" >"$out/operator.nkey.public"
 users+=$(sed "s|@NKEY@|$(<"$out/operator.nkey.public")|; s|@CLUSTER@|$cluster|g" "$here/operator.conf")$'\n'
 cat >"$out/users.conf.new" <<END
 # Made by deploy/nats/make.sh for colony $cluster. A user is one node: it may publish
@@ -104,6 +140,9 @@ authorization {
 $users  ]
 }
 END
+# A reload is by the broker's user.
+[[ ! -e $out/users.conf ]] || { chmod --reference="$out/users.conf" "$out/users.conf.new" &&
+  { chown --reference="$out/users.conf" "$out/users.conf.new" 2>/dev/null || true; }; }
 mv "$out/users.conf.new" "$out/users.conf"
 chmod 644 "$out/ca.pem"
 

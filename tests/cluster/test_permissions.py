@@ -153,6 +153,44 @@ class Permissions(ColonyTest):
             self.assertEqual(client.api(f"STREAM.INFO.{STREAM}")["config"]["num_replicas"], 3)
         self.assertNotIn("Violation", "".join(server.said() for server in servers))
 
+    def test_what_make_sh_cannot_use_is_refused_before_it_writes(self):
+        cluster = self.cluster(SCHEMA, nodes="")
+        self.make(cluster, "c", "a")
+        fresh = cluster.directory / "fresh"
+        key = (self.folder / "a.nkey.public").read_text().strip()
+
+        def refused(words, *said, out=fresh, **environment):
+            done = subprocess.run([MAKE, "--out", out, *words], capture_output=True, text=True, check=False,
+                                  env=dict(os.environ, COLONY=COLONY, **environment))
+            self.refused(done, "make.sh: ", *said)
+            self.assertFalse(fresh.exists(), words)
+        for words, *said in (
+                (["--servers", "s1,s2,s1", "c", "a"], "server s1 is named twice"),
+                (["--servers", "s1,s2", "c", "a"], "names 2 servers", "one, or three"),
+                (["--servers", "s1,,s3", "c", "a"], "no name or address of a server"),
+                (["--servers", "s 1", "c", "a"], "'s 1' is no name or address"),
+                (["--servers", "s*", "c", "a"], "'s*' is no name or address"),
+                (["--servers", "tls://s1:4222", "c", "a"], "without tls:// and port"),
+                (["--servers", "s1,s2,s3,", "c", "a"], "comma"),
+                (["--servers"], "--servers needs"),
+                ([], "CLUSTER NODE..."), (["c"], "CLUSTER NODE..."),
+                ([f"a={key}", "b"], "the colony's name comes first"),
+                (["c d", "a"], "'c d' is no name of a colony"), (["c.d", "a"], "'c.d'"), (["*", "a"], "'*'"),
+                (["c", "a b"], "'a b' is no name of a node"), (["c", "a.b"], "'a.b'"), (["c", ">"], "'>'"),
+                (["c", "a", "a"], "node a is named twice"), (["c", "operator"], "another one"),
+                (["c", "a=UX"], "'UX' is no public key", "keygen --nkey"), (["c", "a="], "no public key"),
+                (["c", f"a={key}", f"b={key}"], "nodes a and b have the same key"),
+                (["--ouch", "x", "c", "a"], "unknown option")):
+            with self.subTest(words):
+                refused(words, *said)
+        refused(["d", "a"], "users of colony c already", "--out", out=self.folder)
+        done = subprocess.run([MAKE, "--out", fresh, "c", "a"], capture_output=True, text=True, check=False,
+                              env=dict(os.environ, COLONY="/nowhere/colony"))
+        self.refused(done, "no program '/nowhere/colony'", "COLONY")
+        # What the broker's own user must be able to read.
+        done = subprocess.run([MAKE, "--help"], capture_output=True, text=True, check=True)
+        self.assertIn("chgrp nats", done.stdout)
+
     def test_key_made_elsewhere_and_a_second_run(self):
         cluster = self.cluster(SCHEMA, nodes="a")
         key = cluster.directory / "mine"
@@ -160,7 +198,9 @@ class Permissions(ColonyTest):
         self.make(cluster, "c", f"a={public}", "b")
         self.assertFalse((self.folder / "a.nkey").exists())
         before = {name: (self.folder / name).read_bytes() for name in ("ca.pem", "localhost.pem", "b.nkey")}
+        (self.folder / "users.conf").chmod(0o640)  # the broker's group has been let in
         self.make(cluster, "c", f"a={public}", "b", "x")
+        self.assertEqual((self.folder / "users.conf").stat().st_mode & 0o777, 0o640)
         for name, content in before.items():
             self.assertEqual((self.folder / name).read_bytes(), content)
         users = (self.folder / "users.conf").read_text()
