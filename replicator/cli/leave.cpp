@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "replicator/cli/command.h"
+#include "replicator/cli/timeout.h"
 #include "replicator/log/entry.h"
 #include "replicator/log/jetstream_log.h"
 #include "replicator/node/beat.h"
@@ -197,7 +198,7 @@ void add_leave(CLI::App& app, int& exit_code) {
   command->add_flag("--force", request->force, "Remove it although it was seen within the last minute");
   command->add_option("--timeout", request->timeout_s, "Give up after so many seconds")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(seconds())
       ->type_name("S");
   add_key(*command, request->key_file);
   add_broker(*command, request->broker);

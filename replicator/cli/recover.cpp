@@ -7,9 +7,11 @@
 
 #include "replicator/cli/command.h"
 #include "replicator/cli/progress_line.h"
+#include "replicator/cli/timeout.h"
 #include "replicator/log/error.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/node/recovery.h"
+#include "replicator/node/recovery_place.h"
 
 namespace colony::cli {
 namespace {
@@ -45,11 +47,17 @@ std::string shown(const Marks& marks) {
   return all;
 }
 
+std::string said_of_log(const RecoveryNode& node) {
+  if (node.is_to_follow) return "has come after its own: it is to take this one by itself";
+  if (!node.trouble.empty()) return node.trouble;
+  return node.report.epoch.empty() ? "not met yet" : "is the one that it remembers";
+}
+
 void print_nodes(const RecoveryView& view) {
   std::vector<Row> rows = {{"node", "state", "position", "absorbed", "the log"}};
   for (const RecoveryNode& node : view.nodes) {
     const bool is_known = !node.report.epoch.empty();
-    std::string log = !node.is_heard ? "not heard" : node.trouble.empty() ? "fits" : node.trouble;
+    std::string log = !node.is_heard ? "not heard" : said_of_log(node);
     if (node.is_left_out) log += "; left out";
     rows.push_back({node.report.node + (&node == &view.nodes.front() ? " *" : ""),
                     node.state.empty() ? "unseen" : node.state,
@@ -95,15 +103,26 @@ const RecoveryNode& found(const RecoveryView& view, const std::string& name) {
                        [&](const RecoveryNode& node) { return node.report.node == name; });
 }
 
+// The node at hand cannot be done without.
+std::string unheard(const RecoveryView& view) {
+  const std::vector<std::string>& nodes = view.decision->nodes;
+  const bool is_one = nodes.size() == 1;
+  std::string without;
+  for (const std::string& node : nodes) {
+    if (node != view.nodes.front().report.node) without += " --without " + node;
+  }
+  std::string text =
+      fmt::format("cannot decide: not heard from {} {}. Start {}, whatever state {} then, and run this again",
+                  is_one ? "node" : "nodes", joined(nodes), is_one ? "its sidecar" : "their sidecars",
+                  is_one ? "it shows" : "they show");
+  if (without.empty()) return text;
+  return text + (is_one ? "; if the node is lost, add" : "; for those that are lost, add") + without;
+}
+
 // Why this node's file is not the one to go on with.
 std::string refusal(const RecoveryView& view) {
   const RecoveryDecision& decision = *view.decision;
-  if (decision.kind == Kind::kUnheard) {
-    return fmt::format(
-        "cannot decide: not heard from node {}. Start its sidecar, whatever state it then shows, and run this again; "
-        "if the node is lost, add --without {}",
-        joined(decision.nodes), decision.nodes.back());
-  }
+  if (decision.kind == Kind::kUnheard) return unheard(view);
   if (decision.kind == Kind::kElsewhere) {
     const Home& home = found(view, decision.nodes.front()).report.home;
     return fmt::format("node {} is the most advanced: run colony recover there ({}:{})", decision.nodes.front(),
@@ -120,10 +139,28 @@ std::string refusal(const RecoveryView& view) {
 int report_nothing_to_do(const RecoveryView& view) {
   fmt::print("nothing to recover: the log (epoch {}, up to {}) is the one that all nodes remember that are heard\n",
              view.log->epoch, view.log->last.value());
+  std::vector<std::string> following;
+  for (const RecoveryNode& node : view.nodes) {
+    if (node.is_to_follow) following.push_back(node.report.node);
+  }
+  if (!following.empty()) {
+    fmt::print("not yet there: {}, which take its snapshot by themselves; see colony nodes, and colony status there\n",
+               joined(following));
+  }
   return kNo;
 }
 
-int look(Recovery& recovery) {
+// Several paths may be one folder: not an error.
+void note_other_places(const RecoveryView& view, const std::string& place) {
+  for (const RecoveryNode& node : view.nodes) {
+    if (node.snapshots.empty() || node.snapshots == place) continue;
+    fmt::print(
+        "note: node {} looks for snapshots in {}: unless that is the same place, start its sidecar again with {}\n",
+        node.report.node, node.snapshots, place);
+  }
+}
+
+int look(Recovery& recovery, const std::string& place) {
   const RecoveryView view = recovery.look();
   fmt::print("{}\n", log_line(view));
   print_nodes(view);
@@ -134,6 +171,7 @@ int look(Recovery& recovery) {
   }
   fmt::print("colony recover would go on from node {}: none has absorbed what it has not\n",
              view.nodes.front().report.node);
+  note_other_places(view, place);
   return kDone;
 }
 
@@ -152,7 +190,17 @@ int recover(Recovery& recovery) {
       "next: nothing. The other nodes take it by themselves within seconds, and send what they have pending; see\n"
       "colony nodes. A node that was away takes it when its sidecar is started.\n",
       view.nodes.front().report.node, result.epoch, result.position.value(), result.snapshot, result.store);
+  note_other_places(view, result.store);
   return kDone;
+}
+
+std::string place_of_snapshots(const Arguments& arguments, Board& board) {
+  const std::string place = arguments.snapshots.empty() ? colony_snapshots(arguments.path, board) : arguments.snapshots;
+  if (place != "none") return place.empty() ? "nats:" : place;
+  throw Error(
+      "the other nodes take a snapshot of this one, and there is no place for it (--snapshots none): start the "
+      "sidecars "
+      "again with a place, the same for all, and then run this");
 }
 
 int run(const Arguments& arguments) {
@@ -160,9 +208,6 @@ int run(const Arguments& arguments) {
   {
     Database db = open_database(arguments.path, Database::Mode::kReadOnly);
     self = NodeFile(db).identity();
-  }
-  if (arguments.snapshots == "none") {
-    throw Error("the other nodes take a snapshot of this one: say with --snapshots where they look for it");
   }
   const BrokerSettings broker = broker_of(arguments.path, arguments.broker);
   const std::string client = "colony recover";
@@ -172,7 +217,8 @@ int run(const Arguments& arguments) {
                     .read_only = true,
                     .client_name = client});
   Board board({.broker = broker, .cluster = self.cluster, .replicas = arguments.replicas, .client_name = client});
-  SnapshotShelf shelf(open_snapshot_store(arguments.snapshots, self.cluster, broker, arguments.replicas), self.cluster);
+  const std::string place = place_of_snapshots(arguments, board);
+  SnapshotShelf shelf(open_snapshot_store(place, self.cluster, broker, arguments.replicas), self.cluster);
   const RecoveryRequest request{arguments.path,
                                 {arguments.without.begin(), arguments.without.end()},
                                 std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_s * 1000))};
@@ -183,7 +229,7 @@ int run(const Arguments& arguments) {
     line.waiting_for(for_what);
     return interrupted == 0;
   });
-  return arguments.dry_run ? look(recovery) : recover(recovery);
+  return arguments.dry_run ? look(recovery, shelf.url()) : recover(recovery);
 }
 
 }  // namespace
@@ -200,11 +246,13 @@ void add_recover(CLI::App& app, int& exit_code) {
       ->type_name("NODE");
   command->add_option("--timeout", arguments->timeout_s, "Give up hearing the other nodes after so many seconds")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(seconds())
       ->type_name("S");
-  command->add_option("--snapshots", arguments->snapshots, "Where all nodes look for snapshots, as for colony run")
+  command
+      ->add_option("--snapshots", arguments->snapshots,
+                   "Where all nodes look for snapshots. If not given: where DB's running sidecar does, or the others, "
+                   "else nats:")
       ->envname("COLONY_SNAPSHOTS")
-      ->default_val("nats:")
       ->type_name("URL");
   command->add_option("--replicas", arguments->replicas, "Copies of the log, if it is gone and has to be made")
       ->envname("COLONY_REPLICAS")

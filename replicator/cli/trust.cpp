@@ -1,10 +1,14 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <memory>
+#include <set>
 #include <thread>
 
 #include "replicator/cli/command.h"
+#include "replicator/cli/timeout.h"
 #include "replicator/log/jetstream_log.h"
+#include "replicator/log/weak_key.h"
 #include "replicator/node/departure.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/node/signing_trouble.h"
@@ -33,7 +37,20 @@ std::pair<std::string, PublicKey> parse_member(const std::string& text) {
   if (!key || !is_valid_name(node)) {
     throw Error("'" + text + "' is not NODE=PUBLIC, with the 64 digits that colony keygen has printed there");
   }
+  if (is_weak(*key)) {
+    throw Error("'" + text + "' is no key that colony keygen has made: anybody could sign under it");
+  }
   return {node, *key};
+}
+
+// Whoever has it could speak as both.
+void refuse_shared(const std::map<std::string, PublicKey>& keys, const std::string& node) {
+  const PublicKey& key = keys.at(node);
+  for (const auto& [other, others_key] : keys) {
+    if (other == node || others_key != key) continue;
+    throw Error("nodes " + std::min(node, other) + " and " + std::max(node, other) + " would have the same key " +
+                key.text() + ": run colony keygen on each, or take one away with --remove");
+  }
 }
 
 class Trusting {
@@ -87,8 +104,10 @@ class Trusting {
     const Trust trust = file_.trust();
     const Identity& self = file_.identity();
     TrustEntry entry{trust.version + 1, trust.keys};
+    std::set<std::string> given;
     for (const std::string& text : request_.given) {
       const auto [node, key] = parse_member(text);
+      if (!given.insert(node).second) throw Error("node " + node + " is given two keys: give one");
       entry.keys[node] = key;
     }
     for (const std::string& node : request_.removed) {
@@ -101,6 +120,9 @@ class Trusting {
       }
     } else {
       check_first(entry);
+    }
+    for (const std::string& node : given) {
+      if (entry.keys.contains(node)) refuse_shared(entry.keys, node);
     }
     return entry;
   }
@@ -194,7 +216,7 @@ void add_trust(CLI::App& app, int& exit_code) {
   add_key(*command, request->key_file);
   command->add_option("--timeout", request->timeout_s, "Give up after so many seconds")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(seconds())
       ->type_name("S");
   add_broker(*command, request->broker);
   command->footer(

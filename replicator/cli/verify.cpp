@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "replicator/cli/command.h"
+#include "replicator/cli/timeout.h"
 #include "replicator/log/entry.h"
 #include "replicator/log/jetstream_log.h"
 #include "replicator/node/departure.h"
@@ -258,7 +259,7 @@ void add_verify(CLI::App& app, int& exit_code) {
   add_database(*command, arguments->path);
   command->add_option("--timeout", arguments->timeout_s, "How many seconds the nodes have to answer")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(seconds())
       ->type_name("S");
   command->add_flag("--json", arguments->json, "Print one JSON document");
   add_key(*command, arguments->key_file);

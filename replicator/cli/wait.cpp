@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "replicator/cli/command.h"
+#include "replicator/cli/timeout.h"
 #include "replicator/log/jetstream_log.h"
 #include "replicator/node/departure.h"
 #include "replicator/node/enrollment.h"
@@ -93,7 +94,7 @@ void add_wait(CLI::App& app, int& exit_code) {
   add_database(*command, arguments->path);
   command->add_option("--timeout", arguments->timeout_s, "Give up after so many seconds")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(seconds())
       ->type_name("S");
   add_broker(*command, arguments->broker);
   command->footer(

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "replicator/log/credentials_file.h"
 #include "replicator/log/error.h"
 #include "replicator/log/secret_file.h"
 #include "replicator/log/server_urls.h"
@@ -58,6 +59,7 @@ void check_broker_settings(const BrokerSettings& settings) {
                                     &settings.password_file, &settings.token_file}) {
     if (!secret->empty()) require_secret_file(*secret);
   }
+  if (!settings.credentials_file.empty()) check_credentials_file(settings.credentials_file);
 }
 
 std::string access_text(const BrokerSettings& settings) {

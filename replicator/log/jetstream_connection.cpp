@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "replicator/log/credentials_file.h"
 #include "replicator/log/nkey.h"
 #include "replicator/log/secret_file.h"
 #include "replicator/log/server_urls.h"
@@ -35,7 +36,7 @@ void require_set(natsStatus status, const std::string& what) {
 // connects.
 void set_access(natsOptions* options, const BrokerSettings& settings) {
   if (!settings.credentials_file.empty()) {
-    require_secret_file(settings.credentials_file);
+    check_credentials_file(settings.credentials_file);
     require_set(natsOptions_SetUserCredentialsFromFiles(options, settings.credentials_file.c_str(), nullptr),
                 "the credentials in " + settings.credentials_file + " cannot be used");
   } else if (!settings.nkey_file.empty()) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "replicator/node/status.h"
 #include "replicator/store/json.h"
 #include "replicator/store/sqlite.h"
 
@@ -12,6 +13,7 @@ namespace colony {
 namespace {
 
 constexpr std::string_view kNodeKey = "node.";
+constexpr auto kLiveWithin = 6 * kBeatEvery;
 
 std::uint64_t from_hexadecimal(std::string_view text) {
   std::uint64_t number = 0;
@@ -41,6 +43,7 @@ std::string json_of(const Beat& beat) {
   if (beat.log_chain) json.add("log_chain", fmt::format("{:016x}", *beat.log_chain));
   json.add("state", beat.state).add("version", beat.version);
   json.add("host", beat.home.host).add("path", beat.home.path).add("error", beat.error);
+  json.add("snapshots", beat.snapshots);
   json.add("gone_after_s", static_cast<std::int64_t>(beat.gone_after.count()));
   json.add("epoch", beat.epoch).add("position_hash", fmt::format("{:016x}", beat.position_hash));
   std::vector<std::string> former;
@@ -86,7 +89,8 @@ Beats read_beats(Board& board) {
       "json_extract(?1, '$.state'), json_extract(?1, '$.version'), json_extract(?1, '$.host'), "
       "json_extract(?1, '$.path'), json_extract(?1, '$.error'), "
       "json_extract(?1, '$.gone_after_s'), json_extract(?1, '$.epoch'), "
-      "json_extract(?1, '$.position_hash'), json_extract(?1, '$.held_by'), json_extract(?1, '$.log_chain')");
+      "json_extract(?1, '$.position_hash'), json_extract(?1, '$.held_by'), json_extract(?1, '$.log_chain'), "
+      "json_extract(?1, '$.snapshots')");
   for (const BoardEntry& entry : board.entries()) {
     found.newest_ns = std::max(found.newest_ns, entry.written_ns);
     if (!std::string_view(entry.key).starts_with(kNodeKey)) continue;
@@ -115,10 +119,15 @@ Beats read_beats(Board& board) {
     former.bind(1, entry.text);
     while (former.step()) beat.former_epochs.emplace_back(former.text(0));
     if (!members.text(14).empty()) beat.log_chain = from_hexadecimal(members.text(14));
+    beat.snapshots = members.text(15);
     beat.written_ns = entry.written_ns;
   }
   std::sort(found.beats.begin(), found.beats.end(), [](const Beat& a, const Beat& b) { return a.node < b.node; });
   return found;
+}
+
+bool is_live(const Beat& beat, const Beats& beats) {
+  return beat.state != to_string(State::kStopped) && age(beat.written_ns, beats.newest_ns, {}) < kLiveWithin;
 }
 
 std::chrono::seconds age(std::int64_t written_ns, std::int64_t newest_ns, std::chrono::system_clock::time_point now) {

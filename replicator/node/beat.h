@@ -30,6 +30,7 @@ struct Beat {
   Home home;
   std::string error;                            // why it has halted; else empty
   std::chrono::seconds gone_after{kGoneAfter};  // its setting
+  std::string snapshots;                        // where it keeps them: snapshot_place()
   // For `colony recover`. Of one moment, like the position.
   std::string epoch;  // of the log that it has met last
   std::vector<std::string> former_epochs;
@@ -50,6 +51,9 @@ struct Beats {
 // Errors: the board's.
 void put_beat(Board& board, const Beat& beat);
 Beats read_beats(Board& board);
+
+// Whether its sidecar runs, and has told the board so within half a minute.
+bool is_live(const Beat& beat, const Beats& beats);
 
 // How long ago a stamp was: by the newest one on the board or this machine's
 // clock, whichever is later.

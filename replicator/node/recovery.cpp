@@ -8,6 +8,7 @@
 #include "replicator/node/enrollment.h"
 #include "replicator/node/new_log.h"
 #include "replicator/node/publisher.h"
+#include "replicator/node/recovery_place.h"
 #include "replicator/node/snapshot_maker.h"
 #include "replicator/node/status.h"
 #include "sqlite_ext/crash_step.h"
@@ -22,7 +23,6 @@ using Kind = RecoveryDecision::Kind;
 constexpr auto kLook = 250ms;
 constexpr auto kLease = 20s;
 constexpr auto kRenewLease = 5s;
-constexpr auto kLiveWithin = 30s;               // six beats
 constexpr auto kLookTwice = 2s;                 // servers that have just become leaders know less for a moment
 constexpr Clock::duration kFollowWithin = 15s;  // a beat, and a few tries to meet the log
 constexpr auto kServersAgreeWithin = 10s;
@@ -38,10 +38,6 @@ std::string random_token() {
 RecoveryReport report_of(const Beat& beat) {
   return {beat.node,          beat.incarnation, beat.epoch, beat.position,
           beat.position_hash, beat.marks,       beat.home,  beat.former_epochs};
-}
-
-bool is_live(const Beat& beat, const Beats& beats) {
-  return beat.state != to_string(State::kStopped) && age(beat.written_ns, beats.newest_ns, {}) < kLiveWithin;
 }
 
 // Somebody's recovery may be all that is wrong.
@@ -143,6 +139,7 @@ RecoveryNode Recovery::this_node(const Beats& beats, const std::string& token) {
   const Beat* const beat = beats.of(file_.identity().node, file_.identity().incarnation);
   node.is_heard = !sidecar || token.empty() || (beat != nullptr && beat->held_by == token);
   node.state = to_string(sidecar ? sidecar->state : State::kStopped);
+  if (sidecar && beat != nullptr) node.snapshots = beat->snapshots;
   node.report = self();
   return node;
 }
@@ -159,6 +156,7 @@ RecoveryView Recovery::view(const std::string& token) {
     RecoveryNode& node = view.nodes.emplace_back();
     node.report = report_of(beat);
     node.state = is_live(beat, beats) ? beat.state : "silent";
+    if (is_live(beat, beats)) node.snapshots = beat.snapshots;
     node.is_heard = token.empty() ? is_live(beat, beats) : beat.held_by == token;
   }
   for (const auto& [incarnation, mark] : here.marks) {
@@ -189,10 +187,10 @@ void Recovery::judge(RecoveryView& view, const Beats& beats) {
   }
   for (RecoveryNode& node : view.nodes) {
     const auto leads = [&](const RecoveryNode& other) {
-      return other.is_heard && other.trouble.empty() && follows(node.report, other.report);
+      return other.is_heard && (other.trouble.empty() || other.is_to_follow) && follows(node.report, other.report);
     };
-    if (!node.trouble.empty() && std::any_of(view.nodes.begin(), view.nodes.end(), leads)) node.trouble.clear();
-    view.is_needed |= !node.trouble.empty() && !node.is_left_out;
+    if (!node.trouble.empty()) node.is_to_follow = std::any_of(view.nodes.begin(), view.nodes.end(), leads);
+    if (!node.is_to_follow) view.is_needed |= !node.trouble.empty() && !node.is_left_out;
   }
   const bool is_anew = view.log && view.log->hold == LogHold::kAnew;
   if (view.nodes.front().is_heard) {
@@ -218,12 +216,41 @@ void Recovery::check_names(const RecoveryView& view) const {
   }
 }
 
-RecoveryView Recovery::look() {
-  RecoveryView first = view("");
-  check_names(first);
-  if (!first.is_needed || !first.log || first.log->hold != LogHold::kFree) return first;
+// The log is one that a member has begun with a snapshot, as this command does, and this
+// file has not followed yet: who has begun it tells the board so only every few seconds.
+bool Recovery::was_begun_anew(const RecoveryView& view) {
+  if (!is_let_go_of(view) || view.nodes.front().report.epoch == view.log->epoch) return false;
+  const std::vector<ShelvedSnapshot> snapshots = shelf_.list();
+  return std::any_of(snapshots.begin(), snapshots.end(), [&](const ShelvedSnapshot& snapshot) {
+    return snapshot.name.epoch == view.log->epoch &&
+           std::any_of(view.nodes.begin(), view.nodes.end(), [&](const RecoveryNode& node) {
+             return node.is_member && node.report.node == snapshot.name.node;
+           });
+  });
+}
+
+// What is wrong is looked at twice, and for longer where nodes may be about to follow
+// another run of this command.
+RecoveryView Recovery::settled_view(Lease* lease) {
+  RecoveryView now = view("");
+  check_names(now);
+  if (!is_let_go_of(now)) return now;
   std::this_thread::sleep_for(kLookTwice);
-  return view("");
+  now = view("");
+  if (!was_begun_anew(now) && (lease == nullptr || !lease->has_waited())) return now;
+  const Clock::time_point end = Clock::now() + kFollowWithin;
+  while (is_let_go_of(now) && Clock::now() < end) {
+    if (lease != nullptr) lease->renew();
+    wait("nodes to follow the other colony recover");
+    now = view("");
+  }
+  return now;
+}
+
+RecoveryView Recovery::look() {
+  RecoveryView now = settled_view(nullptr);
+  if (now.is_needed) check_place(now, request_.path, shelf_.url());
+  return now;
 }
 
 RecoveryView Recovery::hear(const std::string& token, Lease& lease) {
@@ -320,22 +347,20 @@ RecoveryResult Recovery::run() {
   if (!result.view.is_needed) return result;
   const std::string token = random_token();
   Lease lease(*this, file_.identity().node + "-" + token);
-  result.view = look();
-  // Somebody else may have done it meanwhile, and the nodes are about to follow.
-  const Clock::time_point followed = Clock::now() + (lease.has_waited() ? kFollowWithin : Clock::duration());
-  while (is_let_go_of(result.view) && Clock::now() < followed) {
-    lease.renew();
-    wait("nodes to follow the other colony recover");
-    result.view = look();
-  }
+  result.view = settled_view(&lease);
   if (!result.view.is_needed) return result;
+  check_place(result.view, request_.path, shelf_.url());
   const bool was_gone = !result.view.log;
   try {
     log_.hold(token);
     COLONY_STEP("recover.held");
     result.view = hear(token, lease);
     COLONY_STEP("recover.heard");
-    if (result.view.decision->kind != Kind::kHere) let_go(&result.view, was_gone, token);
+    if (result.view.decision->kind == Kind::kHere) {
+      check_place(result.view, request_.path, shelf_.url());  // now that all are heard
+    } else {
+      let_go(&result.view, was_gone, token);
+    }
   } catch (...) {
     try {
       let_go(nullptr, was_gone, token);

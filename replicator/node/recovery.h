@@ -44,9 +44,11 @@ struct RecoveryNode {
   RecoveryReport report;
   bool is_heard = false;
   bool is_left_out = false;
-  bool is_member = false;  // by this node's file
-  std::string state;       // as the board tells; empty if it does not
-  std::string trouble;     // what is wrong with the log for it
+  bool is_member = false;     // by this node's file
+  std::string state;          // as the board tells; empty if it does not
+  std::string trouble;        // what is wrong with the log for it
+  bool is_to_follow = false;  // it has not yet taken the log, and will by itself
+  std::string snapshots;      // where it looks for them; empty if it is not known
 };
 
 struct RecoveryView {
@@ -71,6 +73,7 @@ class Recovery {
   using OnWaiting = std::function<bool(const std::string& for_what)>;
 
   // Opens the file; throws Error if it is no member's.
+  // `shelf` is where the nodes look for snapshots: see recovery_place.h.
   Recovery(const RecoveryRequest& request, JetStreamLog& log, Board& board, SnapshotShelf& shelf, OnWaiting on_waiting);
 
   // As things look now, without holding the log: nodes that still run may move.
@@ -86,6 +89,8 @@ class Recovery {
   std::optional<LogInfo> log_now();
   std::optional<std::uint64_t> hash_at(Sequence position);
   RecoveryView view(const std::string& token);
+  RecoveryView settled_view(Lease* lease);
+  bool was_begun_anew(const RecoveryView& view);
   RecoveryNode this_node(const Beats& beats, const std::string& token);
   void judge(RecoveryView& view, const Beats& beats);
   void check_names(const RecoveryView& view) const;

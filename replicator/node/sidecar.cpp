@@ -23,6 +23,7 @@
 #include "replicator/node/proof_worker.h"
 #include "replicator/node/publisher.h"
 #include "replicator/node/watchdog.h"
+#include "replicator/snapshot/snapshot_place.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
@@ -148,12 +149,15 @@ class Sidecar::Implementation {
             .client_name = "colony " + identity_.node + " board"};
   }
 
+  std::string snapshots() const { return snapshot_place(settings_.snapshot_url, identity_.cluster, settings_.broker); }
+
   Beat about_me() const {
     Beat beat;
     beat.node = identity_.node;
     beat.incarnation = identity_.incarnation;
     beat.version = COLONY_VERSION;
     beat.home = home_;
+    beat.snapshots = snapshots();
     beat.gone_after = std::chrono::seconds(settings_.gone_after_s);
     return beat;
   }

@@ -107,6 +107,10 @@ class Access(ColonyTest):
         file = self.secret(cluster, credentials)
         node = self.works(cluster, "--creds", file)
         self.assertNotIn(user.seed, node.said())
+        for name, text, word in (("seed", user.seed, "has no token"), ("empty", "", "is empty")):
+            wrong = self.secret(cluster, text, name)
+            self.refused(colony("run", node.path, "--creds", wrong), str(wrong), word)
+        self.refused(colony("nodes", node.path, "--creds", "/nowhere.creds"), "/nowhere.creds", "No such file")
 
     def test_a_wrong_password_is_said_without_it(self):
         cluster = self.one_node("authorization { user: u, password: another }")

@@ -1,6 +1,7 @@
 """A broker that forgets: every way in which its log is lost, and how the colony goes on."""
 
 import contextlib
+import os
 import shutil
 import signal
 import time
@@ -286,6 +287,102 @@ class Recover(ColonyTest):
         shutil.copy(cluster.directory / "seed.db", fresh.path)
         fresh.init()
         self.refused(colony("recover", fresh.path, "--nats", cluster.broker.url), "has not yet met its colony")
+
+    def running_with(self, *flags, nodes="abc"):
+        cluster = self.cluster(SCHEMA, nodes=nodes)
+        cluster.broker.start()
+        for node in cluster.nodes:
+            node.launch_sidecar(more=flags)
+        self.all_run(cluster)
+        self.write(cluster.nodes[0], "one")
+        cluster.settle()
+        return cluster
+
+    def test_recover_stores_its_snapshot_where_the_nodes_look(self):
+        place = self.cluster("", nodes="").directory / "snapshots"
+        cluster = self.running_with("--snapshots", place)
+        a, b, c = cluster.nodes
+        self.delete_stream(cluster)
+        self.all_say(cluster.nodes, "is gone")
+        done = colony("recover", a.path, "--nats", cluster.broker.url, "--snapshots", "nats:")
+        self.refused(done, f"looks for snapshots in {place}", "not in nats:COLONY_c")
+        done = colony("recover", a.path, "--nats", cluster.broker.url,
+                      env=dict(os.environ, COLONY_SNAPSHOTS="/somewhere/else"))
+        self.refused(done, f"looks for snapshots in {place}", "not in /somewhere/else")
+        # Without its own sidecar it asks the others.
+        a.stop()
+        done = colony("recover", a.path, "--nats", cluster.broker.url, "--snapshots", "nats:")
+        self.refused(done, f"looks for snapshots in {place}", "no node in nats:COLONY_c")
+        self.assertIn(f" in {place}", self.recover(cluster, a))
+        a.launch_sidecar(more=["--snapshots", place])
+        self.all_run(cluster)
+        self.assertEqual(len(cluster.assert_equal()["items"]), 1)
+
+    def test_recover_tells_of_nodes_that_look_elsewhere(self):
+        cluster = self.running_with(nodes="abc")
+        a, b, c = cluster.nodes
+        c.stop()
+        c.launch_sidecar(more=["--snapshots", cluster.directory / "elsewhere"])
+        c.await_state("running")
+        self.delete_stream(cluster)
+        self.all_say(cluster.nodes, "is gone")
+        said = self.recover(cluster, a)
+        self.assertIn(f"note: node c looks for snapshots in {cluster.directory / 'elsewhere'}", said)
+        self.all_run(cluster, (a, b))
+        c.halted("is another one")
+        c.stop()
+        c.start()
+        self.assertEqual(len(cluster.assert_equal()["items"]), 1)
+
+    def test_recover_without_a_place_for_its_snapshot(self):
+        cluster = self.running_with("--snapshots", "none", nodes="a")
+        a = cluster.nodes[0]
+        self.delete_stream(cluster)
+        self.all_say([a], "is gone")
+        self.refused(colony("recover", a.path), "--snapshots none", "start the sidecars again")
+
+    def test_recover_run_again_at_once_has_nothing_to_do(self):
+        cluster = self.forgotten("lost")
+        a, b, c, d = cluster.nodes
+        self.put_back_store(cluster)
+        self.all_say(cluster.nodes, "colony recover")
+        a.stop()  # so that it does not tell the board either
+        self.recover(cluster, a)
+        others = (b, c, d)
+        for node in others:
+            os.kill(node.pid, signal.SIGSTOP)  # before it has followed
+        with cluster.broker.client() as client:
+            begun = client.api(f"STREAM.INFO.{STREAM}")["config"]["description"]
+        child = Child(cluster.directory / "recover.log")
+        self.addCleanup(child.kill)
+        child.launch([COLONY, "recover", b.path, "--nats", cluster.broker.url])
+        until(lambda: "nodes to follow" in child.said() or "to halt and to say so" in child.said() or not child.runs(),
+              "it knows what to do")
+        for node in others:
+            os.kill(node.pid, signal.SIGCONT)
+        child.process.wait(60)
+        self.assertIn("nothing to recover", child.said())
+        a.launch_sidecar()
+        self.assertIn("nothing to recover", self.recover(cluster, c, "--dry-run", code=1))
+        with cluster.broker.client() as client:
+            self.assertEqual(client.api(f"STREAM.INFO.{STREAM}")["config"]["description"], begun)
+        self.all_run(cluster)
+        self.assertEqual(len(cluster.assert_equal()["items"]), 2)
+
+    def test_recover_names_all_that_it_has_not_heard(self):
+        cluster = self.forgotten("lost")
+        a, b, c, d = cluster.nodes
+        for node in (c, d):
+            node.stop()
+        self.put_back_store(cluster)
+        self.all_say([a, b], "colony recover")
+        said = self.recover(cluster, a, "--timeout", "1", code=1)
+        # That soon nobody may have been heard.
+        self.assertRegex(said, r"not heard from nodes ([ab], )*c, d\. Start their sidecars.*add( --without b)? --without c "
+                         r"--without d\n")
+        for timeout in ("-1", "soon", "nan", "1e10"):
+            self.refused(colony("recover", a.path, "--timeout", timeout),
+                         f"'{timeout}' is no number of seconds from 0 to 1000000000")
 
     def test_a_log_that_others_have_begun_is_not_adopted(self):
         cluster = self.running(SCHEMA, nodes="ab")

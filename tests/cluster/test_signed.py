@@ -188,5 +188,10 @@ class Signed(ColonyTest):
         self.refused(colony("trust", a.path, f"a={a.public}"), "no key: b", "--force")
         self.refused(colony("trust", a.path, f"a={b.public}"), "another one")
         self.refused(colony("trust", a.path, "a=abc"), "NODE=PUBLIC")
+        for weak in ("0" * 64, "01" + "0" * 62):
+            self.refused(colony("trust", a.path, f"a={a.public}", f"b={weak}"), f"b={weak}", "anybody could sign")
+        self.refused(colony("trust", a.path, f"a={a.public}", f"b={a.public}"), "nodes a and b", "same key", "keygen")
+        self.refused(colony("trust", a.path, "--force", f"b={a.public}"), "nodes a and b", "same key")
+        self.refused(colony("trust", a.path, f"b={b.public}", f"b={a.public}"), "node b is given two keys")
         self.assertEqual(colony("trust", a.path, "--force", f"a={a.public}").returncode, 0)
         self.assertIn("colony trust DB b=", b.halted())

@@ -46,6 +46,38 @@ TEST_F(BrokerSettingsTest, a_secret_that_everybody_can_read_is_refused_by_name) 
   EXPECT_TRUE(group_can_read(settings.nkey_file));
 }
 
+TEST_F(BrokerSettingsTest, credentials_without_their_sections_are_refused_by_name) {
+  const std::string token = "eyJ0eXAi.eyJzdWIi.c2ln", seed = make_user_nkey().seed;
+  const std::string token_section = "-----BEGIN NATS USER JWT-----\r\n" + token + "\n------END NATS USER JWT------\n\n";
+  const auto seed_section = [](const std::string& text) {
+    return "-----BEGIN USER NKEY SEED-----\n" + text + "\n------END USER NKEY SEED------\n";
+  };
+  const auto error_with = [&](const std::string& text) {
+    BrokerSettings settings("nats://host");
+    settings.credentials_file = file("user.creds", text);
+    const std::string error = error_of(settings);
+    EXPECT_TRUE(error.empty() || error.starts_with(settings.credentials_file)) << error;
+    EXPECT_EQ(error.find(seed), std::string::npos) << error;
+    EXPECT_EQ(error.find(token), std::string::npos) << error;
+    return error;
+  };
+  EXPECT_EQ(error_with(token_section + seed_section(seed)), "");
+  EXPECT_NE(error_with(seed).find("no token"), std::string::npos);
+  EXPECT_NE(error_with(token + "\n" + seed).find("no token"), std::string::npos);
+  EXPECT_NE(error_with(seed_section(seed)).find("no token"), std::string::npos);
+  EXPECT_NE(error_with(token_section).find("no seed"), std::string::npos);
+  EXPECT_NE(error_with(token_section + seed_section("SUAB")).find("seed of a user's nkey"), std::string::npos);
+  EXPECT_NE(error_with("").find("is empty"), std::string::npos);
+}
+
+TEST_F(BrokerSettingsTest, credentials_that_cannot_be_read_are_refused_by_name) {
+  BrokerSettings settings("nats://host");
+  settings.credentials_file = folder_ / "missing.creds";
+  EXPECT_EQ(error_of(settings), settings.credentials_file + " cannot be read: No such file or directory");
+  settings.credentials_file = folder_ / ".";
+  EXPECT_EQ(error_of(settings), settings.credentials_file + " cannot be read: Is a directory");
+}
+
 TEST_F(BrokerSettingsTest, what_does_not_go_together_is_refused) {
   BrokerSettings settings("nats://host");
   settings.user = "u";

@@ -8,6 +8,7 @@
 
 #include "replicator/log/error.h"
 #include "replicator/log/trust.h"
+#include "replicator/log/weak_key.h"
 
 namespace colony {
 namespace {
@@ -263,6 +264,18 @@ TEST(SignedEntry, keys_survive_their_texts) {
   EXPECT_EQ(PublicKey::parse(key().public_key().text()), key().public_key());
   for (const char* const text : {"", "00", "zz"}) EXPECT_FALSE(PublicKey::parse(text)) << text;
   EXPECT_FALSE(PublicKey::parse(key().public_key().text() + "0"));
+}
+
+// What verifies under them proves nothing: here, a signature that nobody has made.
+TEST(SignedEntry, weak_keys_are_known) {
+  EXPECT_FALSE(is_weak(key().public_key()));
+  const PublicKey one = *PublicKey::parse("01" + std::string(62, '0'));
+  const std::string nobodys = std::string("\1") + std::string(63, '\0');
+  EXPECT_TRUE(one.verifies("whatever", nobodys));
+  EXPECT_TRUE(is_weak(one));
+  EXPECT_TRUE(is_weak(PublicKey()));
+  EXPECT_TRUE(is_weak(*PublicKey::parse(std::string(62, '0') + "80")));
+  EXPECT_TRUE(is_weak(*PublicKey::parse("ec" + std::string(60, 'f') + "7f")));
 }
 
 TEST(TrustEntry, is_read_as_it_was_written) {
