@@ -41,6 +41,10 @@ int hook_index(const CapturedTable& table, std::size_t column, bool storage_orde
 
 }  // namespace
 
+void throw_record_error(sqlite3* db, const char* what) {
+  throw RecordError(std::string("colony: ") + what + ": " + sqlite3_errmsg(db));
+}
+
 Recorder::~Recorder() { release_statements(); }
 
 void Recorder::release_statements() {

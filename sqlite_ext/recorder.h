@@ -30,6 +30,9 @@ class RecordError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// With what SQLite says of its latest call.
+[[noreturn]] void throw_record_error(sqlite3* db, const char* what);
+
 class Recorder {
  public:
   Recorder(sqlite3* db, std::string schema, const SqliteHost& host, SpillSettings spill)

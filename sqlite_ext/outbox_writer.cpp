@@ -1,0 +1,76 @@
+#include "sqlite_ext/outbox_writer.h"
+
+#include <functional>
+
+#include "sqlite_ext/capture.h"
+#include "sqlite_ext/crash_step.h"
+
+namespace colony {
+namespace {
+
+constexpr const char* kCannotWrite = "cannot write the outbox";
+
+}  // namespace
+
+OutboxWriter::OutboxWriter(sqlite3* db, const std::string& schema)
+    : db_(db), table_(quoted(schema) + ".__colony_outbox"), meta_table_(quoted(schema) + ".__colony_meta") {}
+
+void OutboxWriter::release_statements() {
+  sqlite3_finalize(insert_);
+  insert_ = nullptr;
+}
+
+void OutboxWriter::write(const Recorder& recorder) {
+  if (has_written()) take_back();
+  std::string rest;  // of what has come, shorter than a piece
+  std::uint64_t shape = 0;
+  const auto drain = [&](std::string& bytes, std::uint64_t of_all) {
+    shape = of_all;
+    rest.empty() ? rest.swap(bytes) : static_cast<void>(rest.append(bytes));
+    bytes.clear();
+    std::size_t at = 0;
+    for (; rest.size() - at > kOutboxPieceBytesMax; at += kOutboxPieceBytesMax) {
+      write_piece(std::string_view(rest).substr(at, kOutboxPieceBytesMax), shape, false);
+    }
+    if (at > 0) rest.erase(0, at);
+  };
+  recorder.write_changeset(std::ref(drain));  // by reference: nothing is allocated for it
+  if (!rest.empty()) write_piece(rest, shape, true);
+}
+
+void OutboxWriter::take_back() {
+  const std::string sql = "DELETE FROM " + table_ + " WHERE piece >= " + std::to_string(first_written_);
+  writing_ = true;
+  const int rc = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
+  writing_ = false;
+  if (rc != SQLITE_OK) throw_record_error(db_, kCannotWrite);
+  first_written_ = 0;
+}
+
+// Numbers go on where the outbox ends, or, when all of it has been absorbed, where that
+// ended.
+void OutboxWriter::prepare() {
+  const std::string sql = "INSERT INTO " + table_ +
+                          "(piece, last, shape, changeset) VALUES(1 + coalesce((SELECT max(piece) FROM " + table_ +
+                          "), (SELECT value FROM " + meta_table_ + " WHERE key = 'absorbed')), ?1, ?2, ?3)";
+  if (sqlite3_prepare_v3(db_, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT, &insert_, nullptr) != SQLITE_OK) {
+    throw_record_error(db_, kCannotWrite);
+  }
+}
+
+void OutboxWriter::write_piece(std::string_view piece, std::uint64_t shape, bool last) {
+  if (insert_ == nullptr) prepare();
+  writing_ = true;
+  sqlite3_bind_int(insert_, 1, last);
+  sqlite3_bind_int64(insert_, 2, static_cast<sqlite3_int64>(shape));
+  sqlite3_bind_blob64(insert_, 3, piece.data(), piece.size(), SQLITE_STATIC);
+  sqlite3_step(insert_);
+  const int rc = sqlite3_reset(insert_);
+  if (first_written_ == 0) first_written_ = sqlite3_last_insert_rowid(db_);
+  sqlite3_clear_bindings(insert_);
+  writing_ = false;
+  if (rc != SQLITE_OK) throw_record_error(db_, kCannotWrite);
+  COLONY_STEP("capture.piece_written");
+}
+
+}  // namespace colony
