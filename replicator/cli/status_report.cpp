@@ -1,0 +1,152 @@
+#include "replicator/cli/status_report.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "replicator/node/departure.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/store/file_layout.h"
+
+namespace colony::cli {
+namespace {
+
+// A wait of less is the ordinary course of things.
+constexpr double kWaitWorthTelling_s = 1;
+constexpr double kBlockWorthTelling_s = 10;
+
+void find_lost_tables(Database& db, const StatusReport& report, std::vector<std::string>& warnings) {
+  for (const std::string& table : report.tables) {
+    Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
+    exists.bind(1, table);
+    if (!exists.step()) {
+      warnings.push_back("table " + table + " is replicated but no longer there");
+    } else if (!has_guards(db, table)) {
+      warnings.push_back("table " + table + " has lost its capture: run colony init again");
+    }
+  }
+}
+
+void find_held_locks(const StatusReport& report, std::vector<std::string>& warnings) {
+  if (const auto seconds = lock_wait_s(report)) {
+    warnings.push_back(
+        fmt::format("the sidecar has waited {:.0f} s for the write lock, which {} holds: end its "
+                    "transaction",
+                    *seconds, to_string(report.log_file.writers)));
+  }
+  if (const auto seconds = checkpoint_blocked_s(report); seconds && *seconds >= kBlockWorthTelling_s) {
+    warnings.push_back(
+        fmt::format("the write-ahead log has not been emptied for {:.0f} s and grows, because of read "
+                    "transactions that stay open: {}",
+                    *seconds, to_string(report.log_file.readers)));
+  }
+}
+
+std::vector<std::string> find_warnings(Database& db, const StatusReport& report) {
+  std::vector<std::string> warnings;
+  find_lost_tables(db, report, warnings);
+  if (report.sidecar.passed_over > 0) {
+    warnings.push_back(std::to_string(report.sidecar.passed_over) +
+                       " messages in the log were no entries of this colony, and were passed over by every node");
+  }
+  find_held_locks(report, warnings);
+  if (const StatusView::Stall& stall = report.sidecar.stalled; !stall.loop.empty()) {
+    warnings.push_back(fmt::format("the {} has made no progress for {:.0f} s ({}): {}", stall.loop,
+                                   seconds_since(stall.since), stall.doing, stall.advice));
+  }
+  if (!report.sidecar.trouble.empty()) {
+    warnings.push_back("no snapshot can be made, and the log is not cut: " + report.sidecar.trouble);
+  }
+  if (report.departure) {
+    warnings.push_back(departure_message(report.identity, *report.departure) + "; " + std::to_string(report.pending) +
+                       " transactions are not sent");
+  } else if (report.sidecar.state == State::kStopped && report.pending > 0) {
+    warnings.push_back("no sidecar runs, and " + std::to_string(report.pending) +
+                       " transactions wait to be sent: start colony run");
+  }
+  return warnings;
+}
+
+// Before this process opens the database itself: see wal_index.h.
+LogFile read_log_file(const std::string& path) {
+  LogFile log;
+  std::error_code ignored;
+  const std::filesystem::path database = std::filesystem::canonical(path, ignored);
+  if (ignored) return log;
+  const auto bytes = std::filesystem::file_size(database.string() + "-wal", ignored);
+  if (!ignored) log.bytes = bytes;
+  WalIndex index(database);
+  log.fill = index.fill().value_or(WalIndex::Fill{});
+  log.writers = index.writers();
+  log.readers = index.readers_in_the_way();
+  return log;
+}
+
+}  // namespace
+
+double seconds_since(std::chrono::steady_clock::time_point since) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+}
+
+std::optional<double> lock_wait_s(const StatusReport& report) {
+  if (!report.sidecar.lock_wait) return std::nullopt;
+  const double seconds = seconds_since(*report.sidecar.lock_wait);
+  return seconds >= kWaitWorthTelling_s ? std::optional(seconds) : std::nullopt;
+}
+
+std::optional<double> checkpoint_blocked_s(const StatusReport& report) {
+  if (!report.sidecar.checkpoint_blocked) return std::nullopt;
+  const double seconds = seconds_since(*report.sidecar.checkpoint_blocked);
+  return seconds >= kWaitWorthTelling_s ? std::optional(seconds) : std::nullopt;
+}
+
+StatusReport read_status_report(const std::string& path) {
+  const LogFile log_file = read_log_file(path);
+  Database db = open_database(path, Database::Mode::kReadOnly);
+  db.execute("BEGIN");
+  NodeFile file(db);
+  StatusReport report;
+  report.log_file = log_file;
+  report.identity = file.identity();
+  report.capture = db.query_text("SELECT value FROM __colony_meta WHERE key = 'capture'");
+  report.trust = file.trust();
+  report.position = file.position();
+  report.pending = file.pending_transactions();
+  report.conflicts = db.query_integer("SELECT count(*) FROM __colony_conflicts WHERE sequence > 0");
+  report.tables = replicated_tables(db);
+  const auto departures = file.departures();
+  if (const auto own = departures.find(report.identity.incarnation); own != departures.end()) {
+    report.departure = own->second;
+  }
+  report.sidecar = Status::of(path).value_or(StatusView{});
+  report.warnings = find_warnings(db, report);
+  return report;
+}
+
+std::uint64_t lag_of(const StatusReport& report) {
+  const std::uint64_t head = report.sidecar.log_head.value();
+  return head > report.position.value() ? head - report.position.value() : 0;
+}
+
+std::optional<std::int64_t> Backlog::seconds_left() const {
+  if (per_s <= 0) return std::nullopt;
+  return static_cast<std::int64_t>(std::ceil(static_cast<double>(left) / per_s));
+}
+
+std::optional<Backlog> catching_up(const StatusReport& report) {
+  if (report.sidecar.state != State::kCatchingUp) return std::nullopt;
+  const CatchingUp& pace = report.sidecar.catching_up;
+  const std::uint64_t done = report.position > pace.from ? report.position.value() - pace.from.value() : 0;
+  return Backlog{done, lag_of(report), pace.entries_per_s};
+}
+
+// An outbox that is as good as empty is the ordinary course of things.
+std::optional<Backlog> sending(const StatusReport& report) {
+  constexpr std::int64_t kWorthTelling = 1000;
+  if (report.sidecar.state != State::kRunning || report.pending < kWorthTelling) return std::nullopt;
+  const Sending& pace = report.sidecar.sending;
+  return Backlog{pace.sent, static_cast<std::uint64_t>(report.pending), pace.transactions_per_s};
+}
+
+}  // namespace colony::cli
