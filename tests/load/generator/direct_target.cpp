@@ -8,10 +8,10 @@ namespace load {
 
 namespace asio = boost::asio;
 
-DirectTarget::DirectTarget(asio::io_context& loop, Listener& listener, const std::vector<DirectWorker>& workers,
+DirectTarget::DirectTarget(asio::io_context& loop, Listener& listener, const std::vector<WorkerProcess>& workers,
                            std::size_t users, std::uint32_t value_bytes)
     : loop_(loop), listener_(listener), value_bytes_(value_bytes), users_(users) {
-  for (const DirectWorker& worker : workers) {
+  for (const WorkerProcess& worker : workers) {
     nodes_.push_back(std::make_unique<Node>(loop));
     nodes_.back()->socket.assign(asio::local::stream_protocol(), worker.socket);
     receive(*nodes_.back());

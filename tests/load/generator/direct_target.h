@@ -16,7 +16,7 @@ namespace load {
 
 class DirectTarget : public Target {
  public:
-  DirectTarget(boost::asio::io_context& loop, Listener& listener, const std::vector<DirectWorker>& workers,
+  DirectTarget(boost::asio::io_context& loop, Listener& listener, const std::vector<WorkerProcess>& workers,
                std::size_t users, std::uint32_t value_bytes);
 
   void connect(UserNumber user, std::uint8_t node) override;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spdlog/fmt/fmt.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -143,29 +142,11 @@ class Worker {
 
 }  // namespace
 
-DirectWorker start_direct_worker(const std::string& file, const std::string& extension, unsigned node) {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw std::runtime_error("no socket pair");
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid < 0) throw std::runtime_error("cannot fork");
-  if (pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
-    ::signal(SIGINT, SIG_IGN);  // the parent's end is its own
-    ::close(ends[0]);
-    int code = 0;
-    try {
-      Worker(ends[1], file, extension, node).run();
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "colony-load: %s: %s\n", file.c_str(), error.what());
-      code = 2;
-    }
-    ::_exit(code);
-  }
-  ::close(ends[1]);
-  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
-  return {pid, ends[0]};
+WorkerProcess start_direct_worker(const std::string& file, const std::string& extension, unsigned node) {
+  const WorkerProcess process =
+      start_worker_process(file + ": ", [&](int socket) { Worker(socket, file, extension, node).run(); });
+  ::fcntl(process.socket, F_SETFL, O_NONBLOCK);
+  return process;
 }
 
 }  // namespace load

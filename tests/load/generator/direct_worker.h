@@ -2,10 +2,10 @@
 // that started it: the same statements, the same group commit, no HTTP.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <string>
+
+#include "tests/load/generator/worker_process.h"
 
 namespace load {
 
@@ -22,13 +22,8 @@ struct DirectAnswer {
   std::uint32_t user, status;
 };
 
-struct DirectWorker {
-  pid_t pid = -1;
-  int socket = -1;
-};
-
 // Forks: call it before there are threads. The worker ends when its socket does; if
 // the file cannot be opened it says why on stderr and ends at once.
-DirectWorker start_direct_worker(const std::string& file, const std::string& extension, unsigned node);
+WorkerProcess start_direct_worker(const std::string& file, const std::string& extension, unsigned node);
 
 }  // namespace load

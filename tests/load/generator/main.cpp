@@ -182,8 +182,8 @@ void summarize(const nlohmann::json& report) {
 }
 
 // Processes that hold the connections, if this one may not open so many files.
-std::vector<load::RelayWorker> relays_for(const load::Settings& settings) {
-  std::vector<load::RelayWorker> relays;
+std::vector<load::WorkerProcess> relays_for(const load::Settings& settings) {
+  std::vector<load::WorkerProcess> relays;
   if (!settings.direct.empty()) return relays;
   const std::size_t users = settings.users + settings.nodes.size();
   const std::uint64_t limit = load::raise_open_files_up_to(users + 200);
@@ -218,8 +218,8 @@ int main(int argc, char** argv) {
       load::prepare(arguments.prepare, settings.dataset);
       return 0;
     }
-    const std::vector<load::RelayWorker> relays = relays_for(settings);
-    std::vector<load::DirectWorker> workers;
+    const std::vector<load::WorkerProcess> relays = relays_for(settings);
+    std::vector<load::WorkerProcess> workers;
     for (unsigned node = 0; node < settings.direct.size(); ++node) {
       workers.push_back(load::start_direct_worker(settings.direct[node], settings.extension, node));
     }

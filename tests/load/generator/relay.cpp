@@ -1,7 +1,6 @@
 #include "tests/load/generator/relay.h"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -129,32 +128,12 @@ void RecordStream::receive(Take take, End end) {
                           });
 }
 
-RelayWorker start_relay_worker(const std::vector<HttpNode>& nodes, unsigned number, std::size_t users,
-                               std::uint32_t value_bytes) {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw std::runtime_error("no socket pair");
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();
-  if (pid < 0) throw std::runtime_error("cannot fork");
-  if (pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
-    ::signal(SIGINT, SIG_IGN);  // the parent's end is its own
-    ::close(ends[0]);
-    int code = 0;
-    try {
-      Worker(ends[1], nodes, number, users, value_bytes).run();
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "colony-load: %s\n", error.what());
-      code = 2;
-    }
-    ::_exit(code);
-  }
-  ::close(ends[1]);
-  return {pid, ends[0]};
+WorkerProcess start_relay_worker(const std::vector<HttpNode>& nodes, unsigned number, std::size_t users,
+                                 std::uint32_t value_bytes) {
+  return start_worker_process("", [&](int socket) { Worker(socket, nodes, number, users, value_bytes).run(); });
 }
 
-RelayTarget::RelayTarget(asio::io_context& loop, Listener& listener, const std::vector<RelayWorker>& workers,
+RelayTarget::RelayTarget(asio::io_context& loop, Listener& listener, const std::vector<WorkerProcess>& workers,
                          std::size_t users)
     : listener_(listener), lives_(users) {
   for (std::size_t number = 0; number < workers.size(); ++number) {

@@ -14,6 +14,7 @@
 
 #include "tests/load/generator/http_target.h"
 #include "tests/load/generator/target.h"
+#include "tests/load/generator/worker_process.h"
 
 namespace load {
 
@@ -37,18 +38,13 @@ class RecordStream {
   bool is_flushing_ = false;
 };
 
-struct RelayWorker {
-  pid_t pid = -1;
-  int socket = -1;
-};
-
 // Forks: call it before there are threads. User n's connection is worker (n % workers)'s.
-RelayWorker start_relay_worker(const std::vector<HttpNode>& nodes, unsigned number, std::size_t users,
-                               std::uint32_t value_bytes);
+WorkerProcess start_relay_worker(const std::vector<HttpNode>& nodes, unsigned number, std::size_t users,
+                                 std::uint32_t value_bytes);
 
 class RelayTarget : public Target {
  public:
-  RelayTarget(boost::asio::io_context& loop, Listener& listener, const std::vector<RelayWorker>& workers,
+  RelayTarget(boost::asio::io_context& loop, Listener& listener, const std::vector<WorkerProcess>& workers,
               std::size_t users);
 
   void connect(UserNumber user, std::uint8_t node) override;

@@ -35,7 +35,7 @@ constexpr std::int64_t kOrderNs = 30'000'000'000;
 
 class Run {
  public:
-  Run(const Settings& settings, const std::vector<DirectWorker>& workers, const std::vector<RelayWorker>& relays)
+  Run(const Settings& settings, const std::vector<WorkerProcess>& workers, const std::vector<WorkerProcess>& relays)
       : settings_(settings),
         nodes_(settings.direct.empty() ? settings.nodes.size() : settings.direct.size()),
         files_(settings.direct.empty() ? settings.files : settings.direct),
@@ -58,7 +58,7 @@ class Run {
     }
     for (const auto& [name, pid_file] : settings.processes) usage_.watch(name, pid_file);
     usage_.watch_self("colony-load");
-    for (const RelayWorker& relay : relays) usage_.watch_pid("its connections", relay.pid);
+    for (const WorkerProcess& relay : relays) usage_.watch_pid("its connections", relay.pid);
   }
 
   json go() {
@@ -273,7 +273,7 @@ class Run {
 
 }  // namespace
 
-json run(const Settings& settings, const std::vector<DirectWorker>& workers, const std::vector<RelayWorker>& relays) {
+json run(const Settings& settings, const std::vector<WorkerProcess>& workers, const std::vector<WorkerProcess>& relays) {
   return Run(settings, workers, relays).go();
 }
 

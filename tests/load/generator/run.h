@@ -13,7 +13,7 @@ namespace load {
 // The report; its member "ok" tells whether there were no errors, and nothing was
 // lost. SIGINT and SIGTERM end it early, with what is known by then ("interrupted").
 // Throws std::exception if it cannot be done at all.
-nlohmann::json run(const Settings& settings, const std::vector<DirectWorker>& workers,
-                   const std::vector<RelayWorker>& relays);
+nlohmann::json run(const Settings& settings, const std::vector<WorkerProcess>& workers,
+                   const std::vector<WorkerProcess>& relays);
 
 }  // namespace load
