@@ -273,7 +273,8 @@ class Run {
 
 }  // namespace
 
-json run(const Settings& settings, const std::vector<WorkerProcess>& workers, const std::vector<WorkerProcess>& relays) {
+json run(const Settings& settings, const std::vector<WorkerProcess>& workers,
+         const std::vector<WorkerProcess>& relays) {
   return Run(settings, workers, relays).go();
 }
 
