@@ -1,5 +1,7 @@
 #include "sqlite_ext/schema_capture.h"
 
+#include "sqlite_ext/crash_step.h"
+
 namespace colony {
 
 SchemaCapture::SchemaCapture(sqlite3* db, std::string schema, const SqliteHost& host,
@@ -37,9 +39,15 @@ void SchemaCapture::load_tables() {
   tables_known_ = true;
 }
 
-void SchemaCapture::refuse_stranger(const char* table) {
-  throw RecordError(std::string("table ") + table +
-                    " is not one of those that this file replicates; if it was renamed, run colony init again");
+void SchemaCapture::record(int op, const char* table, sqlite3_int64 old_rowid) {
+  if (outbox_.is_writing()) return;
+  written_ = false;
+  if (!guarded_strangers_.empty() && guarded_strangers_.contains(table)) {
+    throw RecordError(std::string("table ") + table +
+                      " is not one of those that this file replicates; if it was renamed, run colony init again");
+  }
+  recorder_.record(op, table, old_rowid);
+  COLONY_STEP("capture.recorded");
 }
 
 void SchemaCapture::truncate_marks(int level) {

@@ -12,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "sqlite_ext/crash_step.h"
 #include "sqlite_ext/outbox_writer.h"
 #include "sqlite_ext/recorder.h"
 
@@ -39,13 +38,7 @@ class SchemaCapture {
   }
 
   // A row changes, as the preupdate hook says. Each of an app's changes comes by here.
-  void record(int op, const char* table, sqlite3_int64 old_rowid) {
-    if (outbox_.is_writing()) return;
-    written_ = false;
-    if (!guarded_strangers_.empty() && guarded_strangers_.contains(table)) refuse_stranger(table);
-    recorder_.record(op, table, old_rowid);
-    COLONY_STEP("capture.recorded");
-  }
+  void record(int op, const char* table, sqlite3_int64 old_rowid);
 
   void savepoint(int level);
   void release(int level);
@@ -67,7 +60,6 @@ class SchemaCapture {
   void truncate_marks(int level);
   std::vector<std::string> query_names(const std::string& sql);
   void load_tables();
-  [[noreturn]] static void refuse_stranger(const char* table);
 
   sqlite3* db_;
   const SqliteHost& host_;
