@@ -8,8 +8,8 @@
 #   tests/fuzz.sh --only TARGET      one of them: changeset, entry, fold, http, snapshot, text
 #   tests/fuzz.sh --keep             adds what reached new code to tests/fuzz/corpus
 #
-# An input that breaks something is left in build/fuzz/found/, and is tried again by
-#   build/fuzz/bin/fuzz_TARGET FILE
+# An input that breaks something is left in build/found/, and is tried again by
+#   build/asan/bin/fuzz_TARGET FILE
 # Once it is mended, the input belongs into tests/fuzz/corpus/TARGET.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,22 +52,22 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
 
-if ! { cmake --preset fuzz && cmake --build --preset fuzz --parallel "${JOBS:-2}"; } >"$work/build.log" 2>&1; then
+if ! { cmake --preset asan && cmake --build --preset asan --parallel "${JOBS:-2}" --target fuzzers; } >"$work/build.log" 2>&1; then
   tail -n 40 "$work/build.log" >&2
   fail "the fuzzers cannot be built (above)"
 fi
-build/fuzz/bin/fuzz_seeds "$work/seeds"
+build/asan/bin/fuzz_seeds "$work/seeds"
 
 # The search is ended by libFuzzer itself; the corpus of the run is thrown away
 # unless it is to be kept.
 passed=0 failed=0
-mkdir -p build/fuzz/found
+mkdir -p build/found
 for target in "${targets[@]}"; do
   corpus=tests/fuzz/corpus/$target found=$work/new/$target
   mkdir -p "$corpus" "$found" "$work/seeds/$target"
   code=0
-  build/fuzz/bin/fuzz_"$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
-    -artifact_prefix="build/fuzz/found/$target-" -print_final_stats=1 \
+  build/asan/bin/fuzz_"$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+    -artifact_prefix="build/found/$target-" -print_final_stats=1 \
     "$found" "$corpus" "$work/seeds/$target" </dev/null >"$work/$target.log" 2>&1 &
   child=$!
   wait "$child" || code=$?
@@ -79,10 +79,10 @@ for target in "${targets[@]}"; do
   else
     failed=$((failed + 1))
     tail -n 40 "$work/$target.log" >&2
-    printf '%-10s broken: see above, and build/fuzz/found/\n' "$target"
+    printf '%-10s broken: see above, and build/found/\n' "$target"
   fi
   if [[ $keep ]]; then
-    build/fuzz/bin/fuzz_"$target" -set_cover_merge=1 -max_len=4096 "$corpus" "$found" >"$work/merge.log" 2>&1 ||
+    build/asan/bin/fuzz_"$target" -set_cover_merge=1 -max_len=4096 "$corpus" "$found" >"$work/merge.log" 2>&1 ||
       fail "the corpus of $target could not be merged: $(tail -n 1 "$work/merge.log")"
   fi
 done

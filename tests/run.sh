@@ -160,11 +160,7 @@ else
   when_built asan gtest 'broker tests, asan' 400 build/asan/bin/cluster_tests
   when_built asan gtest 'load generator and service, asan' 200 build/asan/bin/load_tests
   BUILD=build/asan when_built asan suite 'chaos, asan' 300 tests/cluster/run.sh chaos
-  for corpus in tests/fuzz/corpus/*; do
-    target=${corpus##*/}
-    when_built asan check "kept inputs, asan, $target" 120 "build/asan/bin/fuzz_$target" "$corpus"
-  done
-  suite 'fuzzers' 900 tests/fuzz.sh --seconds 10
+  when_built asan suite 'fuzzers' 300 tests/fuzz.sh --seconds 10
 
   # The thread sanitizer cannot place its shadow memory under strong address
   # randomisation; a container may not let it be turned off, nor need it.

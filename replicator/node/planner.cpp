@@ -9,7 +9,6 @@ namespace colony {
 Planner::Planner(NodeFile& file, const std::map<std::string, Origin>& origins)
     : file_(file), log_{file.identity().cluster, file.epoch()}, trust_(file.trust()) {
   for (const auto& [node, origin] : origins) origins_[node] = {origin.incarnation, origin.piece, origin.sequence};
-  for (const auto& [incarnation, departure] : file.departures()) left_.insert(incarnation);
 }
 
 // Who wrote it is asked before what it says is looked at.
@@ -49,7 +48,7 @@ void Planner::plan_entry(PlannedMessage& planned, const Envelope& envelope) {
 // Whether it counts.
 bool Planner::plan_hello(const PlannedMessage& planned, const Envelope& envelope) {
   const Entry& entry = *planned.entry;
-  if (left_.contains(entry.incarnation)) return false;
+  if (left_.contains(entry.incarnation) || file_.has_left(entry.incarnation)) return false;
   const auto [holder, is_new] =
       origins_.try_emplace(entry.origin, OriginState{entry.incarnation, PieceNumber(), Sequence()});
   if (holder->second.incarnation != entry.incarnation) return false;

@@ -107,7 +107,7 @@ class Planner {
   const LogName log_;
   Trust trust_;
   std::map<std::string, OriginState> origins_;
-  std::set<Incarnation> left_;
+  std::set<Incarnation> left_;        // in what was planned; the file has those before
   std::map<std::string, Open> open_;  // of the origins whose pieces were planned
 };
 

@@ -115,7 +115,7 @@ TEST(Changeset, key_value_is_found_in_every_operation) {
 }
 
 TEST(Changeset, invert_swaps_and_reorders_deletes_before_inserts) {
-  const Value k = Value::of_integer(1), a = Value::of_text("a"), b = Value::of_text("b"), none;
+  const Value k = Value::of_integer(1), a = Value::of_text("a"), b = Value::of_text("b"), none{};
   const std::string changes = of_table(
       kTable, {deleted({Value::of_integer(3), a, b}), Change{Operation::kUpdate, {k, a, none}, {none, b, none}},
                inserted({Value::of_integer(2), a, b})});
@@ -137,7 +137,7 @@ void expect_refused(const std::string& bytes) {
 }
 
 TEST(Changeset, rows_that_cannot_be_are_refused) {
-  const Value k = Value::of_integer(1), a = Value::of_text("a"), none;
+  const Value k = Value::of_integer(1), a = Value::of_text("a"), none{};
   expect_refused(of_table(kTable, {inserted({Value::null(), a, a})}));                               // NULL in the key
   expect_refused(of_table(kTable, {inserted({k, none, a})}));                                        // lacks a column
   expect_refused(of_table(kTable, {deleted({none, a, a})}));                                         // lacks its key
