@@ -85,7 +85,7 @@ def plot(title, unit, xs, series, marks=(), logarithmic=False, x_unit="s", limit
     for x, what in marks:
         if x_low <= x <= x_high:
             out.append(f'<line x1="{across(x):.1f}" x2="{across(x):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#111827" '
-                       f'stroke-dasharray="2 3"/><text x="{across(x) + 4:.1f}" y="{TOP + 9}">{text(what)}</text>')
+                       f'stroke-dasharray="2 3"/><text x="{across(x) + 4:.1f}" y="{TOP - 4}">{text(what)}</text>')
     legend = []
     for colour, (name, ys) in zip(COLOURS * 3, series.items()):
         path, is_down = [], False

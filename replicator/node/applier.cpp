@@ -94,6 +94,7 @@ void Applier::distrust_and_rethrow() {
   } catch (const LogUnavailable&) {
     met_log_ = false;
     messages_.clear();
+    verified_.clear();
     throw;
   } catch (...) {
     loaded_ = false;
@@ -113,6 +114,7 @@ bool Applier::keep_wal_short() {
 void Applier::load() {
   loaded_ = met_log_ = false;
   messages_.clear();
+  verified_.clear();
   missed_ = {};
   question_.reset();
   file_.load();
@@ -176,6 +178,7 @@ void Applier::tell_wait_for_entries() {
 void Applier::absorb() {
   std::size_t messages_max = std::min(messages_.size(), missed_.messages_max());
   int index_tries = kIndexTriesMax;
+  verified_.look_at(messages_, file_.records.trust(), {file_.records.identity().cluster, file_.records.epoch()});
   for (;;) {
     try {
       file_.index_outbox();
@@ -214,7 +217,7 @@ Absorbed Applier::absorb_once(std::size_t messages_max, bool may_index_more) {
     if (may_index_more) throw MuchToIndex();
     file_.index_outbox();
   }
-  RoundPlan plan(file_, missed_);
+  RoundPlan plan(file_, verified_, missed_);
   plan.take_in(messages_, messages_max, budget_, round_time());
   COLONY_STEP("applier.planned");
   Rebase rebase = file_.rebase();

@@ -126,6 +126,7 @@ class Applier {
   std::optional<std::uint64_t> question_;  // of the publisher, once head_ was looked up for it
   Sequence head_;
   std::vector<Message> messages_;  // fetched and not yet absorbed
+  VerifiedEntries verified_;       // of these
   RoundBudget budget_;
   MissedTransactions missed_;  // since the last round that was not rolled back for it
 };

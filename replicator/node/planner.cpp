@@ -6,8 +6,8 @@
 
 namespace colony {
 
-Planner::Planner(NodeFile& file, const std::map<std::string, Origin>& origins)
-    : file_(file), log_{file.identity().cluster, file.epoch()}, trust_(file.trust()) {
+Planner::Planner(NodeFile& file, const std::map<std::string, Origin>& origins, const VerifiedEntries& verified)
+    : file_(file), verified_(verified), log_{file.identity().cluster, file.epoch()}, trust_(file.trust()) {
   for (const auto& [node, origin] : origins) origins_[node] = {origin.incarnation, origin.piece, origin.sequence};
 }
 
@@ -16,7 +16,7 @@ PlannedMessage Planner::plan(const Message& message) {
   PlannedMessage planned;
   planned.message = &message;
   const std::optional<Envelope> envelope = open_envelope(message.data, message.origin);
-  if (envelope && !trust_.admits(*envelope, log_)) {
+  if (envelope && !admits(message, *envelope)) {
     planned.passed_over = planned.untrusted = true;
     return planned;
   }
@@ -27,6 +27,14 @@ PlannedMessage Planner::plan(const Message& message) {
   }
   plan_entry(planned, *envelope);
   return planned;
+}
+
+bool Planner::admits(const Message& message, const Envelope& envelope) const {
+  if (!trust_.is_in_force()) return true;
+  const auto key = trust_.keys.find(message.origin);
+  if (key == trust_.keys.end()) return false;
+  const std::optional<bool> genuine = verified_.is_genuine(message.sequence, key->second);
+  return genuine ? *genuine : trust_.vouches_for(envelope, log_);
 }
 
 void Planner::plan_entry(PlannedMessage& planned, const Envelope& envelope) {

@@ -32,6 +32,7 @@
 #include "replicator/log/entry.h"
 #include "replicator/log/log.h"
 #include "replicator/log/trust.h"
+#include "replicator/log/verified_entries.h"
 #include "replicator/store/node_file.h"
 
 namespace colony {
@@ -70,8 +71,9 @@ struct PlannedMessage {
 
 class Planner {
  public:
-  // `origins` as the file has them; both must outlive the planner.
-  Planner(NodeFile& file, const std::map<std::string, Origin>& origins);
+  // `origins` as the file has them, `verified` what is known of signatures; all must
+  // outlive the planner.
+  Planner(NodeFile& file, const std::map<std::string, Origin>& origins, const VerifiedEntries& verified);
 
   // The messages in order, one call each; they must outlive the planner and what it
   // planned of those before. Throws Halt for an entry that must not
@@ -85,6 +87,7 @@ class Planner {
     Sequence sequence;  // of the last entry that counted
   };
 
+  bool admits(const Message& message, const Envelope& envelope) const;
   void plan_entry(PlannedMessage& planned, const Envelope& envelope);
   bool plan_hello(const PlannedMessage& planned, const Envelope& envelope);
   bool plan_trust(const TrustEntry& entry, const Envelope& envelope);
@@ -104,6 +107,7 @@ class Planner {
   Spill take_open(const std::string& origin);
 
   NodeFile& file_;
+  const VerifiedEntries& verified_;
   const LogName log_;
   Trust trust_;
   std::map<std::string, OriginState> origins_;

@@ -13,13 +13,14 @@ std::size_t work_of(const PlannedMessage& message, const Touched& touched) {
 
 }  // namespace
 
-RoundPlan::RoundPlan(FoldedFile& file, const MissedTransactions& missed) : file_(file), met_(file.pending) {
+RoundPlan::RoundPlan(FoldedFile& file, const VerifiedEntries& verified, const MissedTransactions& missed)
+    : file_(file), verified_(verified), met_(file.pending) {
   missed.add_to(met_, file.pending);
 }
 
 void RoundPlan::take_in(const std::vector<Message>& messages, std::size_t messages_max, const RoundBudget& budget,
                         RoundBudget::Duration time) {
-  Planner planner(file_.records, file_.origins);
+  Planner planner(file_.records, file_.origins, verified_);
   Sequence expected = file_.position.next();
   std::size_t unpacked = 0;
   for (std::size_t i = 0; i < messages_max && messages[i].sequence == expected; ++i) {

@@ -23,8 +23,8 @@ struct StoppedAt {
 
 class RoundPlan {
  public:
-  // `file`, whose index is up to date, must outlive it.
-  RoundPlan(FoldedFile& file, const MissedTransactions& missed);
+  // `file`, whose index is up to date, and `verified` must outlive it.
+  RoundPlan(FoldedFile& file, const VerifiedEntries& verified, const MissedTransactions& missed);
 
   // Takes in the first of `messages`, up to `messages_max` of them and as many as have
   // room in `budget` for a round of `time`. They must outlive the plan. Throws
@@ -42,6 +42,7 @@ class RoundPlan {
   bool meet(const PlannedMessage& message);
 
   FoldedFile& file_;
+  const VerifiedEntries& verified_;
   std::vector<PlannedMessage> messages_;
   std::vector<std::size_t> work_;  // of each
   std::size_t work_sum_ = 0;

@@ -8,7 +8,7 @@ import sqlite3
 import stock_changeset
 from app_schema import SCHEMA
 from colony_cluster import ColonyTest
-from processes import SQLITE, run
+from processes import EXTENSION, SQLITE, run
 
 
 class Capture(ColonyTest):
@@ -45,6 +45,11 @@ class Capture(ColonyTest):
         plain.close()
         cluster.assert_equal()
         return cluster
+
+    def test_extension_shows_nothing_but_its_entry_point(self):
+        """What else it showed, templates of C++ above all, an app's own could be taken for."""
+        done = run("nm", "--dynamic", "--defined-only", "--format=just-symbols", EXTENSION)
+        self.assertEqual((done.stdout.split(), done.returncode), (["sqlite3_colony_init"], 0), done.stderr)
 
     def test_writer_without_the_extension_is_refused(self):
         cluster, a, b = self.two_nodes()

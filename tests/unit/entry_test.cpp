@@ -8,6 +8,7 @@
 
 #include "replicator/log/error.h"
 #include "replicator/log/trust.h"
+#include "replicator/log/verified_entries.h"
 #include "replicator/log/weak_key.h"
 
 namespace colony {
@@ -289,6 +290,26 @@ TEST(TrustEntry, is_read_as_it_was_written) {
 TEST(TrustEntry, without_keys_or_with_a_bad_name_is_no_entry) {
   EXPECT_FALSE(decode(encode("north", kIncarnation, TrustEntry{1, {}}), "north"));
   EXPECT_FALSE(decode(encode("north", kIncarnation, TrustEntry{1, {{"a b", PublicKey()}}}), "north"));
+}
+
+TEST(VerifiedEntries, know_each_message_and_the_key_that_it_was_looked_at_with) {
+  const LogName log{"c", "epoch"};
+  const Trust trust{1, {{"north", key().public_key()}}};
+  const std::vector<Message> messages{
+      {Sequence(4), "north", signed_hello()}, {Sequence(5), "north", hello()}, {Sequence(6), "south", signed_hello()}};
+  VerifiedEntries verified;
+  verified.look_at(messages, trust, log);
+  EXPECT_EQ(verified.is_genuine(Sequence(4), key().public_key()), true);
+  EXPECT_EQ(verified.is_genuine(Sequence(5), key().public_key()), false);
+  EXPECT_EQ(verified.is_genuine(Sequence(4), PublicKey()), std::nullopt);
+  EXPECT_EQ(verified.is_genuine(Sequence(6), key().public_key()), std::nullopt);
+
+  const PublicKey later = SigningKey::from_seed(std::string(32, 'l')).public_key();
+  verified.look_at(messages, {2, {{"north", later}}}, log);
+  EXPECT_EQ(verified.is_genuine(Sequence(4), later), false);
+  EXPECT_EQ(verified.is_genuine(Sequence(4), key().public_key()), std::nullopt);
+  verified.look_at({messages[1]}, trust, log);
+  EXPECT_EQ(verified.is_genuine(Sequence(4), later), std::nullopt);
 }
 
 }  // namespace

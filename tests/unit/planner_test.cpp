@@ -25,6 +25,7 @@ class PlannerTest : public testing::Test {
   // The outcome of one message, in a word.
   std::string plan(const std::string& origin, const std::string& data) {
     messages_.push_back({Sequence(messages_.size() + 1), origin, data});
+    verified_.look_at({messages_.back()}, looked_at_with_, {file_.identity().cluster, file_.epoch()});
     planned_ = planner().plan(messages_.back());
     if (planned_.out_of_turn) return "out of turn";
     if (planned_.passed_over) return "passed over";
@@ -59,13 +60,15 @@ class PlannerTest : public testing::Test {
   }
 
   Planner& planner() {
-    if (!planner_) planner_ = std::make_unique<Planner>(file_, origins_);
+    if (!planner_) planner_ = std::make_unique<Planner>(file_, origins_, verified_);
     return *planner_;
   }
 
   MemoryNode node_{kSchema, "self"};
   NodeFile file_{node_.db()};
   std::map<std::string, Origin> origins_;
+  Trust looked_at_with_;  // which the colony's trust may be ahead of
+  VerifiedEntries verified_;
   std::unique_ptr<Planner> planner_;
   std::deque<Message> messages_;
   PlannedMessage planned_;
@@ -288,8 +291,13 @@ TEST_F(PlannerTest, barrier_and_proof_of_a_known_node) {
   EXPECT_EQ(plan("b", encode("b", Incarnation(2), BarrierEntry{5})), "passed over");
 }
 
-class SignedPlannerTest : public PlannerTest {
+// With and without a look at the signatures ahead.
+class SignedPlannerTest : public PlannerTest, public testing::WithParamInterface<bool> {
  protected:
+  SignedPlannerTest() {
+    if (GetParam()) looked_at_with_ = both_;
+  }
+
   SigningKey key_ = SigningKey::from_seed(std::string(32, 'b'));
   SigningKey other_ = SigningKey::from_seed(std::string(32, 'o'));
   Trust both_{1, {{"b", key_.public_key()}, {"c", other_.public_key()}}};
@@ -301,7 +309,7 @@ class SignedPlannerTest : public PlannerTest {
   TrustEntry trust(std::uint64_t version) const { return {version, both_.keys}; }
 };
 
-TEST_F(SignedPlannerTest, whatever_comes_counts_until_somebody_is_trusted) {
+TEST_P(SignedPlannerTest, whatever_comes_counts_until_somebody_is_trusted) {
   EXPECT_EQ(hello("b"), "hello");
   EXPECT_EQ(say("b", other_, BarrierEntry{1}), "barrier");
   EXPECT_EQ(say("b", key_, trust(1)), "");
@@ -313,7 +321,7 @@ TEST_F(SignedPlannerTest, whatever_comes_counts_until_somebody_is_trusted) {
   EXPECT_FALSE(planned_.untrusted);
 }
 
-TEST_F(SignedPlannerTest, the_first_keys_are_believed_to_who_holds_one_of_them) {
+TEST_P(SignedPlannerTest, the_first_keys_are_believed_to_who_holds_one_of_them) {
   hello("b");
   hello("d");
   EXPECT_EQ(plan("b", encode("b", Incarnation(1), trust(1))), "passed over");
@@ -323,7 +331,7 @@ TEST_F(SignedPlannerTest, the_first_keys_are_believed_to_who_holds_one_of_them) 
   EXPECT_EQ(say("b", key_, trust(1)), "");
 }
 
-TEST_F(SignedPlannerTest, keys_count_once_and_in_their_order) {
+TEST_P(SignedPlannerTest, keys_count_once_and_in_their_order) {
   hello("b");
   say("b", key_, trust(1));
   EXPECT_EQ(say("b", key_, trust(1)), "passed over");
@@ -334,14 +342,14 @@ TEST_F(SignedPlannerTest, keys_count_once_and_in_their_order) {
   EXPECT_EQ(say("b", other_, trust(3)), "");
 }
 
-TEST_F(SignedPlannerTest, an_old_hello_does_not_count_again) {
+TEST_P(SignedPlannerTest, an_old_hello_does_not_count_again) {
   say("b", key_, HelloEntry{"host", "/b", "1"});
   say("b", key_, trust(1));
   EXPECT_EQ(say("b", key_, HelloEntry{"host", "/there", "1"}, 0), "passed over");
   EXPECT_EQ(say("b", key_, HelloEntry{"host", "/there", "1"}, 2), "hello");
 }
 
-TEST_F(SignedPlannerTest, a_newer_format_stops_it_only_if_a_member_has_signed_it) {
+TEST_P(SignedPlannerTest, a_newer_format_stops_it_only_if_a_member_has_signed_it) {
   say("b", key_, HelloEntry{"host", "/b", "1"});
   say("b", key_, trust(1));
   const auto newer = [&](const SigningKey& key) {
@@ -356,6 +364,8 @@ TEST_F(SignedPlannerTest, a_newer_format_stops_it_only_if_a_member_has_signed_it
   EXPECT_EQ(plan("b", newer(other_)), "passed over");
   EXPECT_THROW(plan("b", newer(key_)), Halt);
 }
+
+INSTANTIATE_TEST_SUITE_P(Planner, SignedPlannerTest, testing::Values(false, true));
 
 }  // namespace
 }  // namespace colony

@@ -19,8 +19,7 @@ constexpr std::size_t kConnectingMax = 256;
 }  // namespace
 
 Crowd::Crowd(Loop& loop, const Settings& settings, std::size_t nodes, Ledger& ledger, Figures& figures, Prober* prober)
-    : loop_(loop),
-      settings_(settings),
+    : settings_(settings),
       nodes_(nodes),
       ledger_(ledger),
       figures_(figures),

@@ -92,7 +92,6 @@ class Crowd : public Listener {
   }
   std::int64_t thinking_ns();
 
-  Loop& loop_;
   const Settings& settings_;
   const std::size_t nodes_;
   Ledger& ledger_;
