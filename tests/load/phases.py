@@ -1,12 +1,15 @@
 """The phases of a load run. Each gives a dictionary for the report, with "ok" in it."""
 
+import contextlib
 import json
 import pathlib
 import shutil
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import stage as staging
@@ -212,19 +215,18 @@ def saturate(options, shares, services, processes, directory):
 
 
 def plain_file(options, shares, prologue=""):
-    import sqlite3
-    import tempfile
     directory = pathlib.Path(tempfile.mkdtemp(prefix="colony-load."))
-    path = prepared(directory / "app.db", options)
-    db = sqlite3.connect(path)
-    db.executescript(prologue)
-    db.close()
-    service = Service(path, service_words(options), extension=None)
+    service = None
     try:
+        path = prepared(directory / "app.db", options)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.executescript(prologue)
+        service = Service(path, service_words(options), extension=None)
         service.start()
         return saturate(options, shares, [service], ["--process", f"metad={path}.metad.pid"], directory)
     finally:
-        service.kill()
+        if service is not None:
+            service.kill()
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -14,6 +14,7 @@
 # build/release, which is then brought up to date); NATS_SERVER, the nats-server to use
 # (default: the one in PATH); TMPDIR, where the databases stand.
 # Exit code: 0; 1 if there were errors or something was lost; 2 if it could not be done.
+# An interrupted run ends with 128 and the number of the signal, and its report says so.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -7,6 +7,7 @@ import pathlib
 import resource
 import shlex
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -51,6 +52,7 @@ def parse():
     add("--seed", type=int, default=1)
     add("--keep", action="store_true", help="leave the databases and logs, and say where")
     options = parser.parse_args()
+    check_ranges(parser, options)
     options.phases = [name for name in options.phases.split(",") if name]
     unknown = set(options.phases) - set(PHASES) - {"fairness"}
     if unknown or not options.phases:
@@ -60,6 +62,24 @@ def parse():
     if "kill" in options.phases and options.nodes < 2:
         parser.error("--phases kill needs two nodes")
     return options
+
+
+def check_ranges(parser, options):
+    """What colony-load and metad would refuse, before anything is started for it."""
+    ranges = {"users": (1, 4_000_000), "values": (1, 9_999_999), "objects": (20, 1_999_999), "threads": (1, 64),
+              "group_ms": (0, 1000), "processes": (0, 1000), "seconds": (0.1, 1e6), "think": (0.001, 1e6), "ramp": (0, 1e6),
+              "knee_limit": (0.001, 1e6), "knee_factor": (1.01, 10), "knee_seconds": (0.1, 1e6), "seed": (0, 2**63 - 1),
+              "fairness_users": (1, 100_000), "fairness_seconds": (0.1, 1e6), "fairness_rounds": (1, 1000)}
+    for name, (least, most) in ranges.items():
+        if not least <= getattr(options, name) <= most:
+            parser.error(f"--{name.replace('_', '-')} must be from {least} to {most:.15g}")
+    try:
+        shares = {name: float(share) for name, share in (part.split("=") for part in options.mix.split(",") if part)}
+    except ValueError:
+        parser.error(f"--mix {options.mix}: give shares, such as read=80,list=10,write=8,cas=2")
+    if not set(shares) <= {"read", "list", "write", "cas"} or (shares and not 0 < sum(shares.values()) < 1e9) \
+            or any(share < 0 for share in shares.values()):
+        parser.error(f"--mix {options.mix}: shares of read, list, write and cas, not below 0 and not all 0")
 
 
 def make_room(options):
@@ -74,8 +94,8 @@ def make_room(options):
         except (ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             if hard < 2000:
-                sys.exit(f"run.sh: a process may open {hard} files, and {wanted} are wanted: run it as root, or first "
-                         f"`ulimit -n {wanted}` (if that is refused, raise nofile in /etc/security/limits.conf)")
+                raise OSError(f"a process may open {hard} files, and {wanted} are wanted: run it as root, or first "
+                              f"`ulimit -n {wanted}` (if that is refused, raise nofile in /etc/security/limits.conf)")
     room = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500
     options.processes = options.processes or -(-most_per_node // room)
     if options.users > room:
@@ -151,13 +171,25 @@ def tell(report):
     say(f"{report.out / 'report.html'} and report.json have the rest")
 
 
-def main():
-    options = parse()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
-    make_room(options)
-    check_machine(options)
-    report = Report(options)
+class Interrupted(BaseException):
+    """A signal came; no phase is to take it for its own failure."""
+
+    def __init__(self, number):
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
+        self.number = number
+
+
+def interrupt(number, _):
+    """Only the first signal: what follows it must not be in the way of ending what runs."""
+    for one in ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    raise Interrupted(number)
+
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def carry_out(options, report):
     stage = None
     try:
         wanted = [name for name in options.phases if name in PHASES]
@@ -166,20 +198,41 @@ def main():
             stage = Stage(options, options.nodes)
             stage.start()
             for name in wanted:
-                attempt(report, name, lambda name=name: PHASES[name](stage, options), stage)
+                attempt(report, name, lambda: PHASES[name](stage, options), stage)
             stage.remove()
             stage = None
         if "fairness" in options.phases:
             attempt(report, "fairness", lambda: phases.fairness(options))
-    except AssertionError as error:
-        report.add("setting up", {"ok": False, "failure": str(error)})
     finally:
         phases.end_all_loads()
         if stage is not None:
             stage.remove()
-        report.write()
+
+
+def main():
+    options = parse()
+    for number in ENDING:
+        signal.signal(number, interrupt)
+    try:
+        make_room(options)
+        check_machine(options)
+        report = Report(options)
+    except OSError as error:
+        say(f"run.sh: {error}")
+        sys.exit(2)
+    code = None
+    try:
+        carry_out(options, report)
+    except Interrupted as error:
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # below colony-load's line of progress
+        report.add("the rest", {"ok": False, "failure": str(error)})
+        code = 128 + error.number
+    except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+        report.add("setting up", {"ok": False, "failure": str(error).strip()})
+        code = 2
     tell(report)
-    sys.exit(0 if report.document["ok"] else 1)
+    sys.exit(code if code is not None else 0 if report.document["ok"] else 1)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,14 @@ class Stage(Cluster):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="colony-load."))
         self.name = "load"
         self.nodes, self.services, self.brokers = [], [], []
+        try:
+            self._make(nodes)
+        except BaseException:  # whoever asked has no stage that could remove it
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
+
+    def _make(self, nodes):
+        options = self.options
         self._make_brokers()
         seed = prepared(self.directory / "seed.db", options)
         for number in range(nodes):
