@@ -8,7 +8,10 @@ void OwnName::check() {
   check_membership();
   const Identity& identity = file_.records.identity();
   const Origin* const holder = this->holder();
-  if (holder == nullptr) return;
+  if (holder == nullptr) {
+    introduced_ = false;  // the file may have been put back to before its hello
+    return;
+  }
   const std::string elsewhere = holder->host + ":" + holder->path;
   const std::string rename = "colony init DB --cluster " + identity.cluster + " --node NEW";
   if (holder->incarnation != identity.incarnation) {

@@ -5,12 +5,9 @@
 #include <thread>
 
 #include "replicator/log/error.h"
-#include "replicator/node/enrollment.h"
 #include "replicator/node/new_log.h"
-#include "replicator/node/publisher.h"
 #include "replicator/node/recovery_place.h"
 #include "replicator/node/snapshot_maker.h"
-#include "replicator/node/status.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
@@ -33,11 +30,6 @@ std::string random_token() {
   std::string token;
   for (int i = 0; i < 16; ++i) token += "0123456789abcdef"[random() % 16];
   return token;
-}
-
-RecoveryReport report_of(const Beat& beat) {
-  return {beat.node,          beat.incarnation, beat.epoch, beat.position,
-          beat.position_hash, beat.marks,       beat.home,  beat.former_epochs};
 }
 
 // Somebody's recovery may be all that is wrong.
@@ -96,124 +88,11 @@ Recovery::Recovery(const RecoveryRequest& request, JetStreamLog& log, Board& boa
       board_(board),
       shelf_(shelf),
       on_waiting_(std::move(on_waiting)),
-      db_(open_database(request.path, Database::Mode::kReadOnly)),
-      file_(db_) {
-  const Marks marks = marks_of(file_);
-  const auto own = marks.find(file_.identity().incarnation);
-  if (file_.epoch().empty() || own == marks.end()) {
-    throw Error("node " + file_.identity().node +
-                " has not yet met its colony: run colony recover on a node that has, if its log is gone");
-  }
-  if (own->second.has_left) throw Error("node " + file_.identity().node + " has left its colony");
-}
+      survey_(request.path, request.without, log, board) {}
 
 void Recovery::wait(const std::string& for_what) {
   if (!on_waiting_(for_what)) throw Interrupted();
   std::this_thread::sleep_for(kLook);
-}
-
-RecoveryReport Recovery::self() {
-  const ReadTransaction one_moment(db_);
-  const Identity& self = file_.identity();
-  return {self.node,       self.incarnation, file_.epoch(),        file_.position(), file_.position_hash(),
-          marks_of(file_), file_.home(),     file_.former_epochs()};
-}
-
-std::optional<LogInfo> Recovery::log_now() {
-  try {
-    return log_.info();
-  } catch (const NoSuchLog&) {
-    return std::nullopt;
-  }
-}
-
-std::optional<std::uint64_t> Recovery::hash_at(Sequence position) {
-  const std::optional<Message> entry = log_.read(position);
-  return entry ? std::optional(message_hash(entry->data)) : std::nullopt;
-}
-
-// Its file is at hand: that is enough, unless a sidecar may still write to it.
-RecoveryNode Recovery::this_node(const Beats& beats, const std::string& token) {
-  RecoveryNode node;
-  const std::optional<StatusView> sidecar = Status::of(request_.path);
-  const Beat* const beat = beats.of(file_.identity().node, file_.identity().incarnation);
-  node.is_heard = !sidecar || token.empty() || (beat != nullptr && beat->held_by == token);
-  node.state = to_string(sidecar ? sidecar->state : State::kStopped);
-  if (sidecar && beat != nullptr) node.snapshots = beat->snapshots;
-  node.report = self();
-  return node;
-}
-
-// Without a token, who is live counts as heard.
-RecoveryView Recovery::view(const std::string& token) {
-  RecoveryView view;
-  const Beats beats = read_beats(board_);
-  view.nodes.push_back(this_node(beats, token));
-  const RecoveryReport here = view.nodes.front().report;
-  for (const Beat& beat : beats.beats) {
-    const auto known = here.marks.find(beat.incarnation);
-    if (beat.incarnation == here.incarnation || (known != here.marks.end() && known->second.has_left)) continue;
-    RecoveryNode& node = view.nodes.emplace_back();
-    node.report = report_of(beat);
-    node.state = is_live(beat, beats) ? beat.state : "silent";
-    if (is_live(beat, beats)) node.snapshots = beat.snapshots;
-    node.is_heard = token.empty() ? is_live(beat, beats) : beat.held_by == token;
-  }
-  for (const auto& [incarnation, mark] : here.marks) {
-    const auto same = [&, which = incarnation](const RecoveryNode& node) { return node.report.incarnation == which; };
-    if (mark.has_left || std::any_of(view.nodes.begin(), view.nodes.end(), same)) continue;
-    view.nodes.emplace_back().report = {mark.node, incarnation, "", Sequence(), 0, {}, {}};
-  }
-  judge(view, beats);
-  return view;
-}
-
-void Recovery::judge(RecoveryView& view, const Beats& beats) {
-  view.log = log_now();
-  const RecoveryReport& here = view.nodes.front().report;
-  view.is_needed = !view.log || view.log->hold != LogHold::kFree;
-  std::vector<RecoveryReport> heard;
-  Marks live;
-  for (RecoveryNode& node : view.nodes) {
-    const RecoveryReport& report = node.report;
-    node.is_left_out = request_.without.contains(report.node);
-    node.is_member = here.marks.contains(report.incarnation);
-    const Beat* const beat = beats.of(report.node, report.incarnation);
-    const bool is_seen = beat != nullptr && is_live(*beat, beats);
-    if (is_seen || &node == &view.nodes.front()) live[report.incarnation].node = report.node;
-    if (!node.is_heard) continue;
-    heard.push_back(report);
-    node.trouble = view.log ? trouble_with_log(report, *view.log, hash_at(report.position)) : "is gone";
-  }
-  for (RecoveryNode& node : view.nodes) {
-    const auto leads = [&](const RecoveryNode& other) {
-      return other.is_heard && (other.trouble.empty() || other.is_to_follow) && follows(node.report, other.report);
-    };
-    if (!node.trouble.empty()) node.is_to_follow = std::any_of(view.nodes.begin(), view.nodes.end(), leads);
-    if (!node.is_to_follow) view.is_needed |= !node.trouble.empty() && !node.is_left_out;
-  }
-  const bool is_anew = view.log && view.log->hold == LogHold::kAnew;
-  if (view.nodes.front().is_heard) {
-    view.decision = decide_recovery(heard, live, request_.without, is_anew ? view.log->epoch : "");
-    return;
-  }
-  std::vector<std::string> missing = {here.node};
-  for (const RecoveryNode& node : view.nodes) {
-    if (node.is_member && !node.is_heard && !node.is_left_out && node.report.node != here.node) {
-      missing.push_back(node.report.node);
-    }
-  }
-  view.decision = RecoveryDecision{Kind::kUnheard, std::move(missing), {}, {}};
-}
-
-void Recovery::check_names(const RecoveryView& view) const {
-  for (const std::string& name : request_.without) {
-    if (name == file_.identity().node) throw Error("node " + name + " is the one at hand: it cannot be left out");
-    const auto is_it = [&](const RecoveryNode& node) { return node.report.node == name; };
-    if (std::none_of(view.nodes.begin(), view.nodes.end(), is_it)) {
-      throw Error("colony " + file_.identity().cluster + " has no node " + name);
-    }
-  }
 }
 
 // The log is one that a member has begun with a snapshot, as this command does, and this
@@ -232,17 +111,17 @@ bool Recovery::was_begun_anew(const RecoveryView& view) {
 // What is wrong is looked at twice, and for longer where nodes may be about to follow
 // another run of this command.
 RecoveryView Recovery::settled_view(Lease* lease) {
-  RecoveryView now = view("");
-  check_names(now);
+  RecoveryView now = survey_.of_free_log();
+  survey_.check_names(now);
   if (!is_let_go_of(now)) return now;
   std::this_thread::sleep_for(kLookTwice);
-  now = view("");
+  now = survey_.of_free_log();
   if (!was_begun_anew(now) && (lease == nullptr || !lease->has_waited())) return now;
   const Clock::time_point end = Clock::now() + kFollowWithin;
   while (is_let_go_of(now) && Clock::now() < end) {
     if (lease != nullptr) lease->renew();
     wait("nodes to follow the other colony recover");
-    now = view("");
+    now = survey_.of_free_log();
   }
   return now;
 }
@@ -258,7 +137,7 @@ RecoveryView Recovery::hear(const std::string& token, Lease& lease) {
   for (;;) {
     std::string waiting_for;
     try {
-      RecoveryView now = view(token);
+      RecoveryView now = survey_.of_held_log(token);
       lease.renew();
       if (now.decision->kind != Kind::kUnheard || Clock::now() >= end) return now;
       waiting_for = "node " + joined(now.decision->nodes) + " to halt and to say so";
@@ -273,7 +152,7 @@ RecoveryView Recovery::hear(const std::string& token, Lease& lease) {
 // What was held goes on as it was. A log that was begun anew is nobody's, unless
 // somebody has moved to it, or may have in a run before this one.
 void Recovery::let_go(const RecoveryView* view, bool was_gone, const std::string& token) {
-  const std::optional<LogInfo> info = log_now();
+  const std::optional<LogInfo> info = survey_.log();
   if (!info || info->held_by != token) return;
   if (info->hold == LogHold::kHeld) return log_.release(token);
   if (was_gone) return log_.remove(token);
@@ -342,11 +221,11 @@ void Recovery::go_on_from_here(RecoveryResult& result, const std::string& token,
 
 RecoveryResult Recovery::run() {
   shelf_.list();  // a store that cannot be reached is told before anything is touched
-  RecoveryResult result{view(""), "", {}, "", ""};
-  check_names(result.view);
+  RecoveryResult result{survey_.of_free_log(), "", {}, "", ""};
+  survey_.check_names(result.view);
   if (!result.view.is_needed) return result;
   const std::string token = random_token();
-  Lease lease(*this, file_.identity().node + "-" + token);
+  Lease lease(*this, survey_.identity().node + "-" + token);
   result.view = settled_view(&lease);
   if (!result.view.is_needed) return result;
   check_place(result.view, request_.path, shelf_.url());

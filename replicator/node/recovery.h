@@ -27,8 +27,7 @@
 
 #include "replicator/log/board.h"
 #include "replicator/log/jetstream_log.h"
-#include "replicator/node/beat.h"
-#include "replicator/node/recovery_decision.h"
+#include "replicator/node/recovery_survey.h"
 #include "replicator/snapshot/snapshot_shelf.h"
 
 namespace colony {
@@ -37,25 +36,6 @@ struct RecoveryRequest {
   std::string path;
   std::set<std::string> without;              // names of nodes that need not be heard
   std::chrono::milliseconds timeout{60'000};  // to hear all others
-};
-
-// A member, for people.
-struct RecoveryNode {
-  RecoveryReport report;
-  bool is_heard = false;
-  bool is_left_out = false;
-  bool is_member = false;     // by this node's file
-  std::string state;          // as the board tells; empty if it does not
-  std::string trouble;        // what is wrong with the log for it
-  bool is_to_follow = false;  // it has not yet taken the log, and will by itself
-  std::string snapshots;      // where it looks for them; empty if it is not known
-};
-
-struct RecoveryView {
-  std::optional<LogInfo> log;  // nothing if it is gone
-  std::vector<RecoveryNode> nodes;
-  std::optional<RecoveryDecision> decision;
-  bool is_needed = false;  // otherwise nothing is wrong
 };
 
 struct RecoveryResult {
@@ -85,15 +65,8 @@ class Recovery {
  private:
   class Lease;
 
-  RecoveryReport self();
-  std::optional<LogInfo> log_now();
-  std::optional<std::uint64_t> hash_at(Sequence position);
-  RecoveryView view(const std::string& token);
   RecoveryView settled_view(Lease* lease);
   bool was_begun_anew(const RecoveryView& view);
-  RecoveryNode this_node(const Beats& beats, const std::string& token);
-  void judge(RecoveryView& view, const Beats& beats);
-  void check_names(const RecoveryView& view) const;
   RecoveryView hear(const std::string& token, Lease& lease);
   void let_go(const RecoveryView* view, bool was_gone, const std::string& token);
   Sequence end_of_all(const RecoveryView& view, const LogInfo& info);
@@ -107,8 +80,7 @@ class Recovery {
   Board& board_;
   SnapshotShelf& shelf_;
   OnWaiting on_waiting_;
-  Database db_;
-  NodeFile file_;
+  RecoverySurvey survey_;
 };
 
 }  // namespace colony

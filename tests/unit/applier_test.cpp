@@ -342,16 +342,18 @@ TEST_F(ApplierTest, each_step_absorbs_something_however_short_the_time) {
   EXPECT_EQ(a_.app().rows("t"), b_.app().rows("t"));
 }
 
+// As SQLite's .backup and .restore do.
+void copy(Database& from, Database& to) {
+  sqlite3_backup* const backing = sqlite3_backup_init(to.handle(), "main", from.handle(), "main");
+  ASSERT_NE(backing, nullptr);
+  EXPECT_EQ(sqlite3_backup_step(backing, -1), SQLITE_DONE);
+  sqlite3_backup_finish(backing);
+}
+
 TEST_F(ApplierTest, older_backup_takes_what_it_forgot_from_the_log) {
   a_.app().run("INSERT INTO t VALUES(1, 'one', 0)");
   unit::settle({&a_, &b_});
   Database backup(unit::new_memory_path(), Database::Mode::kReadWrite);
-  const auto copy = [](Database& from, Database& to) {
-    sqlite3_backup* const backing = sqlite3_backup_init(to.handle(), "main", from.handle(), "main");
-    ASSERT_NE(backing, nullptr);
-    EXPECT_EQ(sqlite3_backup_step(backing, -1), SQLITE_DONE);
-    sqlite3_backup_finish(backing);
-  };
   copy(a_.app().db(), backup);
   a_.app().run("INSERT INTO t VALUES(2, 'two', 0)").run("UPDATE t SET a = 'changed' WHERE k = 1");
   unit::settle({&a_, &b_});
@@ -367,6 +369,21 @@ TEST_F(ApplierTest, older_backup_takes_what_it_forgot_from_the_log) {
   unit::settle({&a_, &b_});
   expect_same_rows();
   EXPECT_EQ(a_.file().absorbed(), PieceNumber(4));
+}
+
+TEST_F(ApplierTest, backup_of_the_time_before_the_first_hello_is_put_back_beside_a_running_sidecar) {
+  Database backup(unit::new_memory_path(), Database::Mode::kReadWrite);
+  copy(a_.app().db(), backup);
+  a_.app().run("INSERT INTO t VALUES(1, 'one', 0)");
+  unit::settle({&a_, &b_});
+  b_.app().run("INSERT INTO t VALUES(2, 'two', 0)");
+
+  copy(backup, a_.app().db());
+  unit::settle({&a_, &b_});
+  EXPECT_EQ(a_.app().rows("t"), "1 'one' 0\n2 'two' 0\n");
+  a_.app().run("INSERT INTO t VALUES(3, 'three', 0)");
+  unit::settle({&a_, &b_});
+  expect_same_rows();
 }
 
 TEST_F(ApplierTest, older_backup_that_wrote_before_it_read_the_log_halts) {
