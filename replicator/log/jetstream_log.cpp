@@ -49,6 +49,10 @@ LogInfo JetStreamLog::info() {
   const std::shared_ptr<BrokerConnection> connection = open_connection();
   try {
     LogInfo info = open_log_stream(connection->jetstream(), settings_);
+    // What is on its way from a former log would pass for this one's.
+    if (info.epoch != epoch_ || info.created_ns != created_ns_) consumer_.reset();
+    epoch_ = info.epoch;
+    created_ns_ = info.created_ns;
     info.entry_bytes_max = entry_bytes_max(*connection, info.entry_bytes_max);
     settings_.must_exist = !settings_.read_only;
     last_known_ = info.last.value();

@@ -119,8 +119,10 @@ class JetStreamLog final : public Log {
   std::shared_ptr<BrokerConnection> connection_;
 
   // The applier's thread only. The consumer lives no longer than the connection
-  // that it was made on.
+  // that it was made on, and the log that info() has seen.
   std::vector<std::string> discovered_urls_;
+  std::string epoch_;
+  std::int64_t created_ns_ = 0;
   std::unique_ptr<LogConsumer> consumer_;
 
   std::atomic<std::uint64_t> last_known_{0};

@@ -62,6 +62,27 @@ TEST(JetStreamLog, a_position_beyond_the_end_is_never_answered_with_other_messag
   EXPECT_EQ(log.info().last, Sequence(2));
 }
 
+TEST(JetStreamLog, what_was_on_its_way_from_a_former_log_is_not_of_the_new_one) {
+  NatsProcess broker;
+  JetStreamLog log(settings_for(broker));
+  log.info();
+  for (int i = 1; i <= 4; ++i) log.publish(std::to_string(i));
+  for (int i = 1; i <= 2; ++i) log.fetch(Sequence(i), FetchLimits{.messages = 1}, kLong);
+  // 3 and 4 are here already when the log goes on without them.
+  StreamOperator(broker.url()).delete_stream();
+  JetStreamLog recovery(settings_for(broker, ""));
+  recovery.hold("token");
+  recovery.renew("token", Sequence(3));
+  recovery.release("token");
+  JetStreamLog other(settings_for(broker, "b"));
+  other.info();
+  other.publish("another 3");
+  EXPECT_EQ(contents(fetch_count(other, Sequence(3), 1)), std::vector<std::string>{"3 b another 3"});
+
+  EXPECT_EQ(log.info().last, Sequence(3));
+  EXPECT_EQ(contents(fetch_count(log, Sequence(3), 1)), std::vector<std::string>{"3 b another 3"});
+}
+
 TEST(JetStreamLog, lost_log_is_not_made_anew_by_one_that_has_met_it) {
   NatsProcess broker;
   JetStreamLog log(settings_for(broker));

@@ -51,6 +51,13 @@ class Capture(ColonyTest):
         done = run("nm", "--dynamic", "--defined-only", "--format=just-symbols", EXTENSION)
         self.assertEqual((done.stdout.split(), done.returncode), (["sqlite3_colony_init"], 0), done.stderr)
 
+    def test_extension_stays_loaded_when_the_connection_is_closed(self):
+        """It has a C++ runtime of its own, whose memory would be lost with every connection."""
+        a = self.cluster(SCHEMA, nodes="a").nodes[0]
+        a.connect().close()
+        with open("/proc/self/maps") as maps:
+            self.assertIn("/colony.so", maps.read())
+
     def test_writer_without_the_extension_is_refused(self):
         cluster, a, b = self.two_nodes()
         for sql in ("INSERT INTO items(name) VALUES('x')", "UPDATE items SET n = 1", "DELETE FROM items",
