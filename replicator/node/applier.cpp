@@ -64,6 +64,7 @@ bool Applier::step(std::chrono::milliseconds wait) {
     headway_.set_behind(is_behind());
     absorb();
     headway_.set_behind(is_behind());
+    turns_.set_late(headway_.is_late());
     if (loaded_) answer_question();
     return true;
   } catch (...) {

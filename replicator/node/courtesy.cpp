@@ -22,7 +22,7 @@ bool Courtesy::app_writes(Clock::time_point now) const {
 }
 
 int Courtesy::free_per_held(Clock::time_point now) const {
-  return app_writes(now) ? kFreePerHeldBesideApp : kFreePerHeldQuiet;
+  return app_writes(now) && !late_ ? kFreePerHeldBesideApp : kFreePerHeldQuiet;
 }
 
 Courtesy::Clock::duration Courtesy::owed(Clock::time_point now) const {

@@ -8,6 +8,11 @@
 // eight times in a row less than once in a hundred times. What it does now and
 // then is not delayed: a few milliseconds may be held at once before any rest.
 //
+// A quarter can be too little: the further a file is behind, the more transactions of
+// its own are pending, and each round takes these out and puts them back. A file that a
+// moment's stall had put two seconds behind stayed there for minutes, at a load that it
+// had carried well before. So one that is late has half of the time beside an app, too.
+//
 // Threads: one.
 #pragma once
 
@@ -22,6 +27,9 @@ class Courtesy {
   // The lock was held in [from, until); `others_wrote` since it was held before.
   void held(Clock::time_point from, Clock::time_point until, bool others_wrote);
 
+  // Whether the file has been behind the log for too long.
+  void set_late(bool late) { late_ = late; }
+
   // How long it should be left alone from `now` on; zero: not at all.
   Clock::duration rest(Clock::time_point now) const;
 
@@ -32,6 +40,7 @@ class Courtesy {
   int free_per_held(Clock::time_point now) const;
   Clock::duration owed(Clock::time_point now) const;
 
+  bool late_ = false;
   Clock::duration owed_{};  // held and not yet made up for, at `until_`
   Clock::time_point until_;
   Clock::time_point others_wrote_ = Clock::time_point::min();

@@ -1,14 +1,17 @@
 #include "replicator/node/headway.h"
 
-#include <utility>
-
 namespace colony {
 
 using Clock = std::chrono::steady_clock;
 
 void Headway::set_behind(bool behind) {
-  if (std::exchange(behind_, behind) == behind) return;
-  status_.set_behind(behind ? std::optional(Clock::now()) : std::nullopt);
+  if (behind_since_.has_value() == behind) return;
+  behind_since_ = behind ? std::optional(Clock::now()) : std::nullopt;
+  status_.set_behind(behind_since_);
+}
+
+bool Headway::is_late() const {
+  return behind_since_ && Clock::now() - *behind_since_ >= std::chrono::milliseconds(250);
 }
 
 void Headway::begin_catching_up(Sequence position) {

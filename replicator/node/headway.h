@@ -5,7 +5,9 @@
 // Threads: the applier's.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "replicator/node/pace.h"
 #include "replicator/node/status.h"
@@ -19,6 +21,9 @@ class Headway {
 
   // The log has more than the file, or no longer has.
   void set_behind(bool behind);
+  // Whether that has been so for a quarter of a second: more than a program that commits
+  // much at once, or a busy machine, makes of it now and then.
+  bool is_late() const;
 
   // It turned out, once the log's end was looked up, that there is something to catch up on.
   void begin_catching_up(Sequence position);
@@ -28,7 +33,7 @@ class Headway {
 
  private:
   Status& status_;
-  bool behind_ = false;
+  std::optional<std::chrono::steady_clock::time_point> behind_since_;
   Sequence catching_up_from_;
   Pace pace_, own_pace_;
   std::uint64_t own_absorbed_ = 0;  // since the outbox was last empty

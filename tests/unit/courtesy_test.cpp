@@ -37,6 +37,12 @@ TEST_F(CourtesyTest, lock_is_left_alone_three_times_as_long_beside_an_app_that_w
   EXPECT_EQ(courtesy_.rest(now_), 45ms);
 }
 
+TEST_F(CourtesyTest, file_that_is_late_has_half_of_the_time_beside_an_app_too) {
+  courtesy_.set_late(true);
+  hold(20ms, true);
+  EXPECT_EQ(courtesy_.rest(now_), 15ms);
+}
+
 TEST_F(CourtesyTest, short_rounds_without_a_rest_add_up) {
   for (int i = 0; i < 5; ++i) hold(4ms);
   EXPECT_GT(courtesy_.rest(now_), 10ms);
