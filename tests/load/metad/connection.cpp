@@ -11,6 +11,8 @@ namespace {
 
 namespace asio = boost::asio;
 
+constexpr std::int64_t kFinishSeconds = 3;
+
 std::int64_t now_s() { return monotonic_ns() / 1'000'000'000; }
 
 }  // namespace
@@ -41,19 +43,27 @@ void Worker::forget(Connection& connection) {
   if (connection.place_ == connections_.end()) return;
   connections_.erase(std::exchange(connection.place_, connections_.end()));
   open_.fetch_sub(1, std::memory_order_relaxed);
-  if (finishing_ && connections_.empty()) work_.reset();
+  if (finishing_ && connections_.empty()) end();
+}
+
+// With nothing left to wait for, the loop runs dry.
+void Worker::end() {
+  work_.reset();
+  timer_.cancel();
 }
 
 void Worker::look_after_the_slow() {
   const std::int64_t now = now_s();
+  const bool is_over = finishing_ && now >= finish_by_s_;
   for (auto it = connections_.begin(); it != connections_.end();) {
     Connection& connection = **it++;
     const std::int64_t quiet_s = now - connection.quiet_since_s_;
-    if (quiet_s < settings_.request_s) break;  // those behind it were heard of later
+    if (!is_over && quiet_s < settings_.request_s) break;  // those behind it were heard of later
     const bool is_slow = connection.session_.is_in_request() || !connection.unsent_.empty();
     const bool is_waiting = connection.session_.is_waiting();
-    if (is_slow || (!is_waiting && quiet_s >= settings_.idle_s)) connection.close();
+    if (is_slow || (!is_waiting && (is_over || quiet_s >= settings_.idle_s))) connection.close();
   }
+  if (finishing_ && connections_.empty()) return;
   timer_.expires_after(std::chrono::seconds(1));
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) look_after_the_slow();
@@ -62,12 +72,12 @@ void Worker::look_after_the_slow() {
 
 void Worker::finish() {
   finishing_ = true;
-  timer_.cancel();
+  finish_by_s_ = now_s() + kFinishSeconds;
   for (auto it = connections_.begin(); it != connections_.end();) {
     Connection& connection = **it++;
     if (!connection.session_.is_waiting() && connection.unsent_.empty()) connection.close();
   }
-  if (connections_.empty()) work_.reset();
+  if (connections_.empty()) end();
 }
 
 void Connection::start() {

@@ -45,7 +45,8 @@ class Worker {
   // On the worker's thread.
   void serve(Socket socket);
   void answer(std::vector<WriteQueue::Answer>&& answers);
-  // Closes who idles, and ends when the others have been answered.
+  // Closes who idles, and ends when the others have been answered. Who does not take
+  // its answer within seconds is closed, too.
   void finish();
 
   std::uint64_t requests() const { return service_.handled(); }
@@ -56,6 +57,7 @@ class Worker {
   using Connections = std::list<std::shared_ptr<Connection>>;
 
   void look_after_the_slow();
+  void end();
   void forget(Connection& connection);
 
   Loop loop_{1};
@@ -66,6 +68,7 @@ class Worker {
   WriteQueue* queue_ = nullptr;
   Connections connections_;  // who was quiet for longest comes first
   bool finishing_ = false;
+  std::int64_t finish_by_s_ = 0;
   std::array<char, 64 * 1024> input_;  // whoever reads just now
   std::string output_;                 // whoever is answered just now
   std::atomic<std::uint64_t> open_{0};
