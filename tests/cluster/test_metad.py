@@ -12,7 +12,7 @@ import time
 import unittest
 
 from colony_cluster import ColonyTest
-from processes import BIN, EXTENSION, Child, app, finished, run, until
+from processes import BIN, COLONY, EXTENSION, Child, app, finished, run, until
 
 METAD = str(BIN / "metad")
 COLONY_LOAD = str(BIN / "colony-load")
@@ -203,15 +203,80 @@ class Service(ColonyTest):
             self.assertEqual(service.json("GET", "/healthz"), {"status": "ok"})
         service.stop()
 
+    def test_metad_ends_beside_clients_that_do_not_read(self):
+        service = self.plain("--request-timeout", 1000)
+        service.json("PUT", "/kv/s/k", "v" * 60_000)
+        with socket.create_connection(("127.0.0.1", service.port), timeout=20) as deaf:
+            deaf.sendall(b"GET /kv/s/k HTTP/1.1\r\n\r\n" * 500)
+            until(lambda: service.json("GET", "/stats")["requests"] > 500, "all are answered")
+            service.stop()
+
+    def test_metad_head_and_continue(self):
+        service = self.plain()
+        service.json("PUT", "/kv/s/k", "v")
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)) as client:
+            for _ in range(2):  # a body where none must be would be taken for the next answer
+                client.request("HEAD", "/kv/s/k")
+                answer = client.getresponse()
+                self.assertEqual((answer.status, answer.headers["Content-Length"], answer.read()), (200, "3", b""))
+        with socket.create_connection(("127.0.0.1", service.port), timeout=20) as client:
+            client.sendall(b"PUT /kv/s/k HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+            self.assertEqual(client.recv(65536), b"HTTP/1.1 100 Continue\r\n\r\n")
+            client.sendall(b"abc")
+            self.assertIn(b'{"done":true}', client.recv(65536))
+        service.stop()
+
+    def test_metad_is_not_well_while_writes_fail(self):
+        service = self.plain()
+        path = str(service.log).removesuffix(".metad.log")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("ALTER TABLE placements RENAME TO gone")
+            service.json("PUT", "/placements/a/o", {"url": "u"}, status=503)
+            self.assertIn("placements", service.json("GET", "/healthz", status=503)["error"])
+            db.execute("ALTER TABLE gone RENAME TO placements")
+        service.json("PUT", "/kv/s/k", "v")
+        self.assertEqual(service.json("GET", "/healthz"), {"status": "ok"})
+        # A file that becomes a colony's asks for the extension, which only a restart brings.
+        self.assertEqual(run(COLONY, "init", path, "--cluster", "c", "--node", "a").returncode, 0)
+        for method, target, body in (("PUT", "/kv/s/k", "v"), ("GET", "/healthz", None)):
+            answer = service.json(method, target, body, status=503)
+            self.assertIn("no such module", answer["error"])
+            self.assertIn("--extension colony.so", answer["do"])
+        self.assertEqual(service.end(signal.SIGTERM), 0)
+
     def test_metad_started_wrongly(self):
         directory = self.cluster("", nodes="").directory
-        (directory / "empty.db").touch()
-        for words in ([directory / "absent.db"], [directory / "empty.db"], [directory / "empty.db", "--listen", "x:y"],
-                      [directory / "empty.db", "--extension", "/absent.so"], []):
+        plain, empty, other, text, absent = (directory / f"{name}.db" for name in (
+            "plain", "empty", "other", "text", "absent"))
+        empty.touch()
+        text.write_text("This is no database, and long enough for its header. " * 20)
+        for path, schema in ((plain, SCHEMA), (other, SCHEMA.replace("expires", "until"))):
+            with contextlib.closing(sqlite3.connect(path)) as db:
+                db.executescript("PRAGMA journal_mode = WAL;" + schema)
+        busy = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(busy.close)
+        taken = f"127.0.0.1:{busy.getsockname()[1]}"
+        for words, *said in (
+                ([], "DB"), ([absent], str(absent), "No such file"), ([empty], str(empty), "deploy/demo/schema.sql"),
+                ([other], str(other), "expires", "deploy/demo/schema.sql"), ([text], str(text), "not a database"),
+                ([plain, "--listen", "x:y"], "ADDRESS:PORT"),
+                ([plain, "--listen", "nowhere:80"], "'nowhere'", "IP address"),
+                ([plain, "--listen", taken], taken, "in use", "--listen"),
+                ([plain, "--extension", "/absent.so"], "/absent.so", "No such file", "--extension"),
+                ([plain, "--extension", text], str(text), "--extension"),
+                ([plain, "--extension", EXTENSION], str(plain), "colony init"),
+                ([plain, "--expire-grace", -1], "--expire-grace"), ([plain, "--expire-every", -1], "--expire-every"),
+                ([plain, "--expire-every", 10 ** 12], "--expire-every"),
+                ([plain, "--expire-grace", "x"], "--expire-grace"),
+                ([plain, "--clients", -5], "--clients"), ([plain, "--clients", 0], "--clients")):
             done = run(METAD, *words)
-            self.assertEqual((done.returncode, done.stdout), (2, ""))
-            self.assertGreater(len(done.stderr), 20)
-        self.assertIn("deploy/demo/schema.sql", run(METAD, directory / "empty.db").stderr)
+            self.assertEqual(done.stdout, "")
+            self.refused(done, "metad: ", *said)
+            self.assertNotIn(".so.so", done.stderr)
+        with contextlib.closing(sqlite3.connect(plain, isolation_level=None)) as db:
+            db.execute("DROP INDEX IF EXISTS objects_by_sha256")  # which it makes when it starts
+            db.execute("BEGIN IMMEDIATE")
+            self.refused(run(METAD, plain), str(plain), "lock")
         self.assertIn("--group-ms", run(METAD, "--help").stdout)
 
     def test_colony_load_notices_what_is_not_everywhere(self):

@@ -1,15 +1,38 @@
 #include "tests/load/metad/database.h"
 
+#include <dlfcn.h>
+
+#include <cstring>
 #include <thread>
 
 namespace metad {
+namespace {
+
+// SQLite tells about the last name that it tried, which is PATH with a second ".so". What
+// the loader says to PATH itself is what helps.
+std::string why_not_loaded(const std::string& path, const std::string& sqlite_says) {
+  void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library != nullptr) {
+    ::dlclose(library);
+    return sqlite_says;
+  }
+  const char* const message = ::dlerror();
+  std::string text = message != nullptr ? message : sqlite_says;
+  if (text.rfind(path + ": ", 0) == 0) text.erase(0, path.size() + 2);
+  return text;
+}
+
+}  // namespace
 
 Database::Database(const std::string& path, Mode mode, int lock_wait_ms) {
   const int flags = (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
   sqlite3* raw = nullptr;
   const int rc = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
   handle_.reset(raw);
-  if (rc != SQLITE_OK) throw SqliteError(rc, "cannot open " + path + ": " + sqlite3_errmsg(raw));
+  if (rc != SQLITE_OK) {
+    const int reason = raw != nullptr ? sqlite3_system_errno(raw) : 0;
+    throw SqliteError(rc, "cannot open " + path + ": " + (reason != 0 ? std::strerror(reason) : sqlite3_errstr(rc)));
+  }
   sqlite3_extended_result_codes(raw, 1);
   lock_wait_ = std::make_unique<LockWait>(LockWait{std::chrono::milliseconds(lock_wait_ms), {}});
   sqlite3_busy_handler(raw, wait_for_lock, lock_wait_.get());
@@ -31,7 +54,9 @@ void Database::load_extension(const std::string& path) {
   const std::string text = message != nullptr ? message : "";
   sqlite3_free(message);
   sqlite3_db_config(handle(), SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
-  if (rc != SQLITE_OK) throw SqliteError(rc, "cannot load " + path + ": " + text);
+  if (rc == SQLITE_OK) return;
+  throw std::runtime_error("cannot load the extension " + path + ": " + why_not_loaded(path, text) +
+                           ": give --extension the path of colony.so, with a slash");
 }
 
 void Database::execute(const char* sql) {

@@ -35,7 +35,8 @@ class Database {
   // at a time, far longer than a sidecar holds the lock.) Throws SqliteError.
   Database(const std::string& path, Mode mode, int lock_wait_ms);
 
-  // Loads colony.so, after which this connection's commits are captured.
+  // Loads colony.so, after which this connection's commits are captured. Throws
+  // std::runtime_error: a program that was to write with it must not write without.
   void load_extension(const std::string& path);
   void execute(const char* sql);
 

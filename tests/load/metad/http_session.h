@@ -2,6 +2,10 @@
 // parsed by Boost.Beast, over no socket. A session that waits for its next request
 // keeps a few words only.
 //
+// HEAD is a GET whose answer has no body. Who expects "100-continue" is told to go on
+// as soon as the header has come. A body in any transfer encoding but "chunked" cannot
+// be told from the next request: 501, and the connection ends.
+//
 // Requests of a client are answered one after the other: while one waits for its
 // commit, what came behind it waits too.
 //
@@ -43,7 +47,7 @@ class HttpSession {
 
   void go_on(Service& service, std::string& out);
   void dispatch(Service& service, std::string& out);
-  void refuse(int code, std::string& out);
+  void refuse(const Response& response, std::string& out);
 
   std::unique_ptr<Partial> partial_;
   std::unique_ptr<Write> write_;

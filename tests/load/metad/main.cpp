@@ -9,6 +9,8 @@
 
 namespace {
 
+constexpr int kSecondsMax = 366 * 24 * 3600;
+
 // "127.0.0.1:8080", "[::1]:0", "8080".
 void parse_listen(const std::string& text, metad::ServerSettings& settings) {
   const std::size_t colon = text.rfind(':');
@@ -37,7 +39,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", COLONY_VERSION);
   app.add_option("DB", settings.writer.path, "The file, with the tables of deploy/demo/schema.sql")->required();
   app.add_option("--extension", settings.writer.extension,
-                 "colony.so; without it nothing is captured, and a file of a colony refuses writes");
+                 "The path of colony.so, for the file of a colony; other files have to do without");
   app.add_option("--listen", listen, "ADDRESS:PORT, port 0 for a free one (default 127.0.0.1:0)");
   app.add_option("--threads", settings.threads, "Threads that serve, each with a read connection")
       ->check(CLI::Range(1, 64))
@@ -48,8 +50,11 @@ int main(int argc, char** argv) {
   app.add_flag("--sync-each-commit", settings.writer.sync_each_commit,
                "Answer a write when it is on the disk (default: when it survives the death of this process)");
   app.add_option("--expire-every", settings.queue.expire_every_s,
-                 "Seconds between two rounds of deleting expired values; on one node of a colony (default: never)");
+                 "Seconds between two rounds of deleting expired values; on one node of a colony (default: 0, never)")
+      ->check(CLI::Range(0, kSecondsMax));
+  // Below 0 it would delete what has not expired.
   app.add_option("--expire-grace", settings.queue.expire_grace_s, "Seconds that an expired row is kept")
+      ->check(CLI::Range(0, kSecondsMax))
       ->capture_default_str();
   app.add_option("--request-timeout", settings.request_s, "Seconds that a client has to send a request")
       ->check(CLI::Range(1, 3600))
@@ -58,12 +63,15 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   app.add_option("--clients", clients, "Connections to have room for; fewer if the limit of open files does not allow")
+      ->check(CLI::Range(1, 10'000'000))
       ->capture_default_str();
   try {
     app.parse(argc, argv);
     parse_listen(listen, settings);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fprintf(stderr, "metad: %s; see metad --help\n", error.what());
+    return 2;
   }
   try {
     load::raise_open_files_up_to(clients + 100);
@@ -73,9 +81,7 @@ int main(int argc, char** argv) {
     server.run();
     return 0;
   } catch (const std::exception& error) {
-    const bool lacks_tables = std::string(error.what()).find("no such table") != std::string::npos;
-    std::fprintf(stderr, "metad: %s%s\n", error.what(),
-                 lacks_tables ? ": make the tables with deploy/demo/schema.sql" : "");
+    std::fprintf(stderr, "metad: %s\n", error.what());
     return 2;
   }
 }

@@ -23,6 +23,11 @@ struct Response {
 // {"error":what,"do":what_to_do}. Both are shown to people.
 Response error_response(unsigned status, std::string_view what, std::string_view what_to_do);
 
+// What went wrong, and what to do about it.
+struct Failure {
+  std::string what, what_to_do;
+};
+
 // When a write is to be done at all. Both unset: always.
 struct Condition {
   bool if_absent = false;              // If-None-Match: *

@@ -17,6 +17,15 @@ std::string first_key(const Page& page) {
   return page.after >= page.prefix && !page.after.empty() ? page.after + '\0' : page.prefix;
 }
 
+// The first text behind all keys that the page may have. Without it, a search for rows
+// that pass further conditions goes on to the end of the table.
+std::string end_of_keys(const Page& page) {
+  std::string end = page.prefix;
+  if (end.empty()) return "\xff";  // behind all UTF-8
+  ++end.back();                    // UTF-8 has no byte 0xff
+  return end;
+}
+
 std::string hex_of(std::string_view bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string out;
@@ -95,7 +104,7 @@ Reader::Reader(const std::string& path)
              "SELECT value, expires FROM kv WHERE namespace = ?1 AND key = ?2 "
              "AND (expires IS NULL OR expires > ?3)"),
       values_(db_,
-              "SELECT key, value, expires FROM kv WHERE namespace = ?1 AND key >= ?2 "
+              "SELECT key, value, expires FROM kv WHERE namespace = ?1 AND key >= ?2 AND key < ?4 "
               "AND (expires IS NULL OR expires > ?3) ORDER BY key"),
       object_(db_, "SELECT key, size, sha256, owner, modified FROM objects WHERE key = ?1"),
       objects_(db_, "SELECT key, size, sha256, owner, modified FROM objects WHERE key >= ?1 ORDER BY key"),
@@ -103,6 +112,11 @@ Reader::Reader(const std::string& path)
       node_placements_(db_,
                        "SELECT object, url, state FROM placements WHERE object >= ?1 AND node = ?2 "
                        "ORDER BY object"),
+      // The plus keeps SQLite from sorting all that the node has: with a prefix, a walk over
+      // the keys that begin with it is shorter.
+      node_placements_below_(db_,
+                             "SELECT object, url, state FROM placements WHERE object >= ?1 AND object < ?3 "
+                             "AND +node = ?2 ORDER BY object"),
       object_holders_(db_,
                       "SELECT object, node, url FROM placements WHERE object = ?1 AND state = 'ready' "
                       "ORDER BY node"),
@@ -124,8 +138,8 @@ Response Reader::value(std::string_view space, std::string_view key) {
 }
 
 Response Reader::values(std::string_view space, const Page& page) {
-  const std::string from = first_key(page), now = utc_text();
-  values_.bind(1, space).bind(2, from).bind(3, now);
+  const std::string from = first_key(page), end = end_of_keys(page), now = utc_text();
+  values_.bind(1, space).bind(2, from).bind(3, now).bind(4, end);
   return listed(values_, 0, page, "values", [&] {
     const std::string_view value = values_.text(1);
     json row{{"key", values_.text(0)}};
@@ -173,11 +187,12 @@ Response Reader::objects(const Page& page) {
 }
 
 Response Reader::placements(std::string_view node, const Page& page) {
-  const std::string from = first_key(page);
-  node_placements_.bind(1, from).bind(2, node);
-  return listed(node_placements_, 0, page, "placements", [&] {
-    return json{
-        {"object", node_placements_.text(0)}, {"url", node_placements_.text(1)}, {"state", node_placements_.text(2)}};
+  const std::string from = first_key(page), end = end_of_keys(page);
+  Statement& rows = page.prefix.empty() ? node_placements_ : node_placements_below_;
+  rows.bind(1, from).bind(2, node);
+  if (!page.prefix.empty()) rows.bind(3, end);
+  return listed(rows, 0, page, "placements", [&rows] {
+    return json{{"object", rows.text(0)}, {"url", rows.text(1)}, {"state", rows.text(2)}};
   });
 }
 

@@ -40,8 +40,8 @@ class Reader {
  private:
   Database db_;
   Statement begin_, end_;
-  Statement value_, values_, object_, objects_, object_placements_, node_placements_, object_holders_, blob_holders_,
-      probe_;
+  Statement value_, values_, object_, objects_, object_placements_, node_placements_, node_placements_below_,
+      object_holders_, blob_holders_, probe_;
 };
 
 }  // namespace metad

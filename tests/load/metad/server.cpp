@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -15,16 +16,36 @@ namespace metad {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
+namespace {
+
+tcp::acceptor listening(Loop& loop, const std::string& host, std::uint16_t port) {
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(host, error);
+  if (error) {
+    throw std::runtime_error("cannot listen on '" + host +
+                             "', which is no IP address: use one, such as 127.0.0.1:8080");
+  }
+  try {
+    return {loop, tcp::endpoint(address, port)};
+  } catch (const boost::system::system_error& failed) {
+    throw std::runtime_error("cannot listen on " + host + ":" + std::to_string(port) + ": " + failed.code().message() +
+                             ": give --listen an address of this machine, and a port that is free");
+  }
+}
+
+}  // namespace
+
 class Server::Implementation {
  public:
   explicit Implementation(const ServerSettings& settings)
       : settings_(settings),
         queue_(std::make_unique<Writer>(settings.writer), settings.queue,
                [this](std::vector<WriteQueue::Answer>&& answers) { hand_out(std::move(answers)); }),
-        acceptor_(loop_, tcp::endpoint(asio::ip::make_address(settings.address), settings.port)),
+        acceptor_(listening(loop_, settings.address, settings.port)),
         pause_(loop_),
         signals_(loop_, SIGINT, SIGTERM) {
-    const Shared shared{[this] { return stats(); }, [this] { return queue_.figures().stuck_s; }};
+    const Shared shared{[this] { return stats(); }, [this] { return queue_.figures().stuck_s; },
+                        [this] { return queue_.figures().failure; }};
     for (unsigned number = 0; number < settings.threads; ++number) {
       workers_.push_back(std::make_unique<Worker>(
           WorkerSettings{number, settings.writer.path, shared, settings.idle_s, settings.request_s}));

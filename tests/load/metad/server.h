@@ -30,7 +30,7 @@ struct ServerSettings {
 
 class Server {
  public:
-  // Opens the file and listens. Throws SqliteError, std::system_error.
+  // Opens the file and listens. Throws std::runtime_error with a line for people.
   explicit Server(const ServerSettings& settings);
   ~Server();
   Server(const Server&) = delete;

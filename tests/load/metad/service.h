@@ -1,7 +1,8 @@
 // What metad offers, without sockets and without HTTP's syntax:
 //
 //   GET|PUT|DELETE /kv/SPACE/KEY         a value, any bytes. PUT: ?ttl=SECONDS; If-Match and
-//                                        If-None-Match: * make it a compare-and-set
+//                                        If-None-Match: * make it a compare-and-set. GET:
+//                                        If-None-Match: "ETAG" saves the bytes (304)
 //   GET /kv/SPACE                        values by ?prefix= &after= &limit=
 //   GET|PUT|DELETE /objects/KEY          {"size":1,"sha256":"…","owner":"…","placements":[…]}
 //   GET /objects                         objects with placements, by ?prefix= &after= &limit=
@@ -9,6 +10,8 @@
 //   GET /placements/NODE                 what a node has, by ?prefix= &after= &limit=
 //   GET /holders?object=KEY | ?sha256=X  which nodes hold it, ready
 //   GET /healthz, GET /stats
+//
+// Conditions and parameters that a path does not know are refused, never ignored.
 //
 // On several nodes. A condition is judged by what this node has: compare-and-set is
 // strict among the clients of one node. Two nodes that both change a value at the same
@@ -27,6 +30,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -37,13 +41,17 @@ namespace metad {
 
 // The parts of a request that count; views of what the caller holds.
 struct Request {
-  std::string_view method, target, body, if_match, if_none_match;
+  std::string_view method, target, body;
+  std::optional<std::string_view> if_match, if_none_match;  // as sent
+  bool repeats_a_condition = false;
 };
 
 // What the process as a whole knows.
 struct Shared {
   std::function<std::string()> stats;  // a JSON document
   std::function<double()> stuck_s;     // for how long the writer has waited for a lock
+  // Of the latest commit.
+  std::function<std::optional<Failure>()> failure = [] { return std::optional<Failure>(); };
 };
 
 inline constexpr std::size_t kKeyBytesMax = 512;

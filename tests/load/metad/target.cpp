@@ -34,7 +34,7 @@ bool parse_query(std::string_view text, std::map<std::string, std::string>& quer
     auto name = decoded(pair.substr(0, equals), true);
     auto value = decoded(equals == pair.npos ? std::string_view() : pair.substr(equals + 1), true);
     if (!name || !value) return false;
-    if (!name->empty()) query[std::move(*name)] = std::move(*value);
+    if (!pair.empty() && !query.emplace(std::move(*name), std::move(*value)).second) return false;
     text = end == text.npos ? std::string_view() : text.substr(end + 1);
   }
   return true;

@@ -17,7 +17,8 @@ struct Target {
   std::map<std::string, std::string> query;
 };
 
-// Nothing if an escape is none, or if what comes out is no UTF-8 or has a NUL.
+// Nothing if an escape is none, if what comes out is no UTF-8 or has a NUL, or if a
+// parameter is there twice.
 std::optional<Target> parse_target(std::string_view text);
 
 bool is_utf8(std::string_view text);

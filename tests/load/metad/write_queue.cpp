@@ -13,6 +13,21 @@ std::int64_t monotonic_ns() {
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
+namespace {
+
+constexpr std::int64_t kFailureShownNs = 30'000'000'000;
+
+// The file has become a colony's after this process had opened it: its triggers ask for
+// what the extension brings.
+bool lacks_extension(const std::string& what) { return what.find("no such module: colony") != std::string::npos; }
+
+Failure failure_of(const SqliteError& error) {
+  if (lacks_extension(error.what())) return {error.what(), "restart metad with --extension colony.so"};
+  return {error.what(), "try again in a second"};
+}
+
+}  // namespace
+
 WriteQueue::WriteQueue(std::unique_ptr<Writer> writer, const QueueSettings& settings, Answered answered)
     : writer_(std::move(writer)),
       settings_(settings),
@@ -45,6 +60,9 @@ QueueFigures WriteQueue::figures() const {
   const std::lock_guard lock(mutex_);
   QueueFigures figures = figures_;
   figures.waiting = waiting_.size();
+  if (figures.failure && monotonic_ns() - failed_ns_ > kFailureShownNs && !lacks_extension(figures.failure->what)) {
+    figures.failure.reset();
+  }
   if (open_since_ns_ != 0) figures.stuck_s = static_cast<double>(monotonic_ns() - open_since_ns_) / 1e9;
   return figures;
 }
@@ -88,18 +106,20 @@ void WriteQueue::commit(std::vector<Waiting>& group) {
     for (Answer& answer : answers) answer.response.committed_ns = committed_ns;
   } catch (const SqliteError& error) {
     writer_->rollback();
-    note_failure("commit", error.what());
+    const Failure failure = note_failure("commit", error);
     answers.clear();
     for (const Waiting& one : group) {
-      answers.push_back({one.ticket, error_response(503, std::string("not written: ") + error.what(),
-                                                    "try again in a second; see the log of metad")});
+      answers.push_back({one.ticket, error_response(503, "not written: " + failure.what, failure.what_to_do)});
     }
   }
   const auto took_ns = static_cast<std::uint64_t>(monotonic_ns() - begin_ns);
   {
     const std::lock_guard lock(mutex_);
     (committed ? figures_.commits : figures_.failed_commits) += 1;
-    if (committed) figures_.writes += group.size();
+    if (committed) {
+      figures_.writes += group.size();
+      figures_.failure.reset();
+    }
     figures_.commit_ns += took_ns;
     figures_.commit_ns_max = std::max(figures_.commit_ns_max, took_ns);
   }
@@ -119,15 +139,22 @@ void WriteQueue::expire_when_due() {
     figures_.expired += static_cast<std::uint64_t>(count);
   } catch (const SqliteError& error) {
     writer_->rollback();
-    note_failure("delete expired values", error.what());
+    note_failure("delete expired values", error);
   }
 }
 
-void WriteQueue::note_failure(const char* doing, const std::string& what) {
+Failure WriteQueue::note_failure(const char* doing, const SqliteError& error) {
   const std::int64_t now_ns = monotonic_ns();
-  if (last_failure_ns_ != 0 && now_ns - last_failure_ns_ < 10'000'000'000) return;
-  last_failure_ns_ = now_ns;
-  std::fprintf(stderr, "metad: cannot %s: %s (said at most every 10 s; clients get 503)\n", doing, what.c_str());
+  Failure failure = failure_of(error);
+  if (said_ns_ == 0 || now_ns - said_ns_ >= 10'000'000'000) {
+    said_ns_ = now_ns;
+    std::fprintf(stderr, "metad: cannot %s: %s: %s (said at most every 10 s; clients get 503)\n", doing,
+                 failure.what.c_str(), failure.what_to_do.c_str());
+  }
+  const std::lock_guard lock(mutex_);
+  failed_ns_ = now_ns;
+  figures_.failure = failure;
+  return failure;
 }
 
 }  // namespace metad

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -41,6 +42,10 @@ struct QueueFigures {
   std::uint64_t commit_ns = 0, commit_ns_max = 0;  // BEGIN to COMMIT
   std::size_t waiting = 0;
   double stuck_s = 0;  // for how long the transaction now open has lasted
+  // Of the latest commit. Forgotten after a while in which nobody has written: whoever
+  // stays away as long as it shows could not find out that it is over. What only a
+  // restart mends is not forgotten.
+  std::optional<Failure> failure;
 };
 
 class WriteQueue {
@@ -71,7 +76,8 @@ class WriteQueue {
   void run();
   void commit(std::vector<Waiting>& group);
   void expire_when_due();
-  void note_failure(const char* doing, const std::string& what);
+  // Gives what to tell clients.
+  Failure note_failure(const char* doing, const SqliteError& error);
 
   const std::unique_ptr<Writer> writer_;
   const QueueSettings settings_;
@@ -83,10 +89,11 @@ class WriteQueue {
   bool ending_ = false;
   QueueFigures figures_;
   std::int64_t open_since_ns_ = 0;
+  std::int64_t failed_ns_ = 0;
 
-  std::int64_t last_expiry_ns_ = 0;   // the thread's
-  std::int64_t last_failure_ns_ = 0;  // the thread's
-  std::thread thread_;                // the last: it uses all of the above
+  std::int64_t last_expiry_ns_ = 0;  // the thread's
+  std::int64_t said_ns_ = 0;         // the thread's: when a failure was logged
+  std::thread thread_;               // the last: it uses all of the above
 };
 
 std::int64_t monotonic_ns();

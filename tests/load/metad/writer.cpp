@@ -1,6 +1,7 @@
 #include "tests/load/metad/writer.h"
 
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 namespace metad {
 namespace {
@@ -8,16 +9,41 @@ namespace {
 // The tables are those of deploy/demo; the index that finds blobs is metad's own.
 // DDL is not replicated: each node makes it for itself.
 Database opened(const WriterSettings& settings) {
-  Database db(settings.path, Database::Mode::kReadWrite, settings.lock_wait_ms);
-  if (!settings.extension.empty()) {
-    db.load_extension(settings.extension);
-  } else if (Statement(db, "SELECT 1 FROM sqlite_schema WHERE name = '__colony_meta'").step()) {
-    throw SqliteError(SQLITE_MISUSE, settings.path + " is a colony's: give --extension with the path of colony.so");
+  const std::string& path = settings.path;
+  Database db(path, Database::Mode::kReadWrite, settings.lock_wait_ms);
+  const bool is_colonys = Statement(db, "SELECT 1 FROM sqlite_schema WHERE name = '__colony_meta'").step();
+  if (!settings.extension.empty()) db.load_extension(settings.extension);
+  if (is_colonys && settings.extension.empty()) {
+    throw std::runtime_error(path + " is a colony's: give --extension with the path of colony.so");
+  }
+  // Nothing would be captured, and nobody would notice.
+  if (!is_colonys && !settings.extension.empty()) {
+    throw std::runtime_error(path + " belongs to no colony: run `colony init " + path +
+                             " --cluster NAME --node NAME` first, or leave out --extension");
   }
   db.execute("PRAGMA foreign_keys = ON");
   db.execute(settings.sync_each_commit ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
   db.execute("CREATE INDEX IF NOT EXISTS objects_by_sha256 ON objects(sha256)");
   return db;
+}
+
+std::string start_failure(const std::string& path, const SqliteError& error) {
+  std::string text = error.what();
+  if (text.find(path) == text.npos) text.insert(0, path + ": ");
+  switch (error.code()) {
+    case SQLITE_ERROR:
+      return text + ": it needs the tables of deploy/demo/schema.sql";
+    case SQLITE_NOTADB:
+      return text + ": give metad an SQLite file with the tables of deploy/demo/schema.sql";
+    case SQLITE_CANTOPEN:
+      return text + ": make it with deploy/demo/schema.sql, or give its right path";
+    case SQLITE_BUSY:
+      return text + ": another program has held its lock for seconds; end that one, and start again";
+    case SQLITE_READONLY:
+      return text + ": metad must be allowed to write it";
+    default:
+      return text;
+  }
 }
 
 Response done(unsigned status) { return {status, R"({"done":true})"}; }
@@ -28,7 +54,7 @@ Response not_there(const char* what) {
 
 }  // namespace
 
-Writer::Writer(const WriterSettings& settings)
+Writer::Writer(const WriterSettings& settings) try
     : db_(opened(settings)),
       begin_(db_, "BEGIN IMMEDIATE"),
       commit_(db_, "COMMIT"),
@@ -41,7 +67,9 @@ Writer::Writer(const WriterSettings& settings)
       put_value_(db_,
                  "INSERT INTO kv(namespace, key, value, expires) VALUES(?1, ?2, ?3, ?4) "
                  "ON CONFLICT(namespace, key) DO UPDATE SET value = excluded.value, expires = excluded.expires"),
-      delete_value_(db_, "DELETE FROM kv WHERE namespace = ?1 AND key = ?2"),
+      delete_value_(db_,
+                    "DELETE FROM kv WHERE namespace = ?1 AND key = ?2 "
+                    "AND (expires IS NULL OR expires > ?3)"),
       put_object_(db_,
                   "INSERT INTO objects(key, size, sha256, owner, modified) VALUES(?1, ?2, ?3, ?4, ?5) "
                   "ON CONFLICT(key) DO UPDATE SET size = excluded.size, sha256 = excluded.sha256, "
@@ -53,7 +81,10 @@ Writer::Writer(const WriterSettings& settings)
       delete_placement_(db_, "DELETE FROM placements WHERE object = ?1 AND node = ?2"),
       expire_(db_,
               "DELETE FROM kv WHERE (namespace, key) IN "
-              "(SELECT namespace, key FROM kv WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") {}
+              "(SELECT namespace, key FROM kv WHERE expires <= ?1 ORDER BY expires LIMIT ?2)") {
+} catch (const SqliteError& error) {
+  throw std::runtime_error(start_failure(settings.path, error));
+}
 
 Response Writer::apply(const Write& write) {
   savepoint_.run();
@@ -111,7 +142,9 @@ Response Writer::put(const PutValue& write) {
 
 Response Writer::put(const DeleteValue& write) {
   if (auto refused = objection(write.space, write.key, write.condition)) return std::move(*refused);
-  return delete_value_.bind(1, write.space).bind(2, write.key).run() > 0 ? done(200) : not_there("value");
+  const std::string now = utc_text();
+  delete_value_.bind(1, write.space).bind(2, write.key).bind(3, now);
+  return delete_value_.run() > 0 ? done(200) : not_there("value");
 }
 
 Response Writer::put(const PutObject& write) {

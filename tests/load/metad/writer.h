@@ -5,7 +5,8 @@
 // commit(). A write that is refused (a condition that does not hold, a constraint)
 // leaves the others alone.
 //
-// Threads: one. Throws SqliteError where the whole transaction is lost.
+// Threads: one. Throws SqliteError where the whole transaction is lost; the constructor
+// throws std::runtime_error with a line for people if it cannot write this file.
 #pragma once
 
 #include <string>
@@ -17,7 +18,7 @@ namespace metad {
 
 struct WriterSettings {
   std::string path;
-  std::string extension;  // empty: none, and nothing is captured
+  std::string extension;  // of a colony's file; empty for others: nothing is captured
   bool sync_each_commit = false;
   int lock_wait_ms = 5000;
 };
