@@ -16,12 +16,14 @@ class LedgerTest : public testing::Test {
     return token;
   }
   Verdict judge(std::uint64_t value, bool first_was_gone = false) {
-    const NodeRows rows{{value, 0, 0}, objects_};
+    const NodeRows rows{{{value, kBytes}, kFirst, kFirst}, objects_, {}};
     return ledger_.judge({rows, rows}, {first_was_gone, false}, kOrderNs);
   }
 
-  Ledger ledger_{3, 1000};
-  std::vector<std::uint64_t> objects_;
+  static constexpr std::uint32_t kBytes = 64;
+  static constexpr Content kFirst{0, kBytes};
+  Ledger ledger_{3, kBytes, 1000};
+  std::vector<AddedObject> objects_;
 };
 
 TEST_F(LedgerTest, a_write_that_is_there_is_good) {
@@ -33,7 +35,8 @@ TEST_F(LedgerTest, a_write_that_is_there_is_good) {
 TEST_F(LedgerTest, a_write_of_which_nothing_is_there_is_lost) {
   write(0, 0, 10, 20);
   EXPECT_EQ(judge(0).lost, 1U);
-  EXPECT_EQ(judge(~0ULL).lost, 1U);
+  EXPECT_EQ(judge(kMissing).lost, 1U);
+  EXPECT_EQ(judge(kCorrupt).lost, 1U);
   EXPECT_EQ(judge(999).lost, 1U);  // of a former run
   EXPECT_EQ(judge(1002).lost, 1U);
 }
@@ -80,16 +83,64 @@ TEST_F(LedgerTest, an_added_object_must_be_on_every_node) {
   const std::uint64_t token = ledger_.sent(Operation::kAddObject, 0, 0, 10);
   ledger_.acknowledged(token, 20);
   EXPECT_EQ(judge(0).lost, 1U);
-  objects_ = {token};
+  objects_ = {{token, 0}};
   EXPECT_TRUE(judge(0).is_good());
-  const Verdict verdict = ledger_.judge({{{0, 0, 0}, {token}}, {{0, 0, 0}, {}}}, {false, false}, kOrderNs);
+  const std::vector<Content> values(3, kFirst);
+  const Verdict verdict = ledger_.judge({{values, objects_, {}}, {values, {}, {}}}, {false, false}, kOrderNs);
   EXPECT_EQ(verdict.lost, 1U);
   EXPECT_EQ(verdict.differing, 1U);
 }
 
+TEST_F(LedgerTest, an_added_object_that_is_not_whole_is_lost) {
+  const std::uint64_t token = ledger_.sent(Operation::kAddObject, 0, 0, 10);
+  ledger_.acknowledged(token, 20);
+  const NodeRows rows{std::vector<Content>(3, kFirst), {}, {object_name(token)}};
+  const Verdict verdict = ledger_.judge({rows, rows}, {false, false}, kOrderNs);
+  EXPECT_EQ(verdict.lost, 1U);
+  EXPECT_EQ(verdict.corrupt, 2U);
+  EXPECT_EQ(verdict.differing, 0U);
+  // Whole, but as a user of another node would have added it.
+  objects_ = {{token, 1}};
+  EXPECT_EQ(judge(0).lost, 1U);
+  EXPECT_EQ(judge(0).corrupt, 2U);
+}
+
+TEST_F(LedgerTest, a_value_of_another_size_is_not_what_was_written) {
+  const std::uint64_t token = write(0, 0, 10, 20);
+  const NodeRows rows{{{token, kBytes - 1}, kFirst, kFirst}, {}, {}};
+  const Verdict verdict = ledger_.judge({rows, rows}, {false, false}, kOrderNs);
+  EXPECT_EQ(verdict.lost, 1U);
+  EXPECT_EQ(verdict.corrupt, 2U);
+}
+
+TEST_F(LedgerTest, what_nobody_wrote_is_noticed_where_nothing_is_lost) {
+  const std::uint64_t token = write(1, 0, 10, 20);
+  for (const std::uint64_t there : {token, kCorrupt, token + 1}) {
+    const NodeRows rows{{{there, kBytes}, {token, kBytes}, kFirst}, {}, {}};
+    const Verdict verdict = ledger_.judge({rows, rows}, {false, false}, kOrderNs);
+    EXPECT_EQ(verdict.lost, 0U);
+    EXPECT_EQ(verdict.corrupt, 2U);
+    EXPECT_FALSE(verdict.is_good());
+    ASSERT_FALSE(verdict.examples.empty());
+    EXPECT_NE(verdict.examples[0].find(key_name(0)), std::string::npos);
+  }
+}
+
+TEST_F(LedgerTest, a_read_may_show_a_write_that_has_no_answer_yet_but_none_of_another_key) {
+  const std::uint64_t token = ledger_.sent(Operation::kWrite, 0, 0, 10);
+  EXPECT_TRUE(ledger_.is_given(0, {token, kBytes}));
+  EXPECT_FALSE(ledger_.is_given(1, {token, kBytes}));
+  EXPECT_FALSE(ledger_.is_given(0, {token, kBytes + 1}));
+  EXPECT_FALSE(ledger_.is_given(0, {token + 1, kBytes}));
+  EXPECT_FALSE(ledger_.is_given(0, {kMissing, 0}));
+  EXPECT_TRUE(ledger_.is_given(0, {999, 17}));
+}
+
 TEST_F(LedgerTest, nodes_that_differ_are_named) {
-  const Verdict verdict = ledger_.judge({{{0, 0, 0}, {}}, {{0, ~0ULL, 0}, {}}}, {false, false}, kOrderNs);
+  const Verdict verdict =
+      ledger_.judge({{{kFirst, kFirst, kFirst}, {}, {}}, {{kFirst, {}, kFirst}, {}, {}}}, {false, false}, kOrderNs);
   EXPECT_EQ(verdict.differing, 1U);
+  EXPECT_EQ(verdict.corrupt, 0U);
   ASSERT_EQ(verdict.examples.size(), 1U);
   EXPECT_NE(verdict.examples[0].find(key_name(1)), std::string::npos);
 }

@@ -41,10 +41,10 @@ def verdict_rows(result):
     verdict, proof = result.get("verdict"), result.get("proof")
     rows = []
     if verdict:
-        mark = "good" if verdict["lost"] == 0 and verdict["differing"] == 0 else "bad"
+        mark = "good" if verdict["lost"] == verdict["differing"] == verdict["corrupt"] == 0 else "bad"
         rows.append(("Acknowledged writes", f"<span class={mark}>{verdict['acknowledged']:,}: {verdict['present']:,} on all nodes, "
                      f"{verdict['overwritten']:,} overwritten later, {verdict['lost']:,} lost; {verdict['differing']:,} rows "
-                     f"differ between nodes</span>"))
+                     f"differ between nodes, {verdict['corrupt']:,} are as nobody has written them</span>"))
         rows.append(("Sent and never answered", number(verdict["unknown"])))
         if verdict["examples"]:
             rows.append(("For example", "<br>".join(map(text, verdict["examples"]))))
@@ -93,7 +93,8 @@ def knee_section(result, limit):
                                                   "writes p99": [step["writes"]["p99_ms"] for step in steps],
                                                   "visible p99": [step["visible"]["p99_ms"] for step in steps]},
                  logarithmic=True, x_unit="/s", limit=limit)
-    return (f"<p>The highest rate with a p99 of at most {limit:g} ms: <b>{result['knee_rate']:,.0f} actions a second</b>.</p>"
+    return (f"<p>Answered without errors and with a p99 of at most {limit:g} ms: <b>{result['knee_rate']:,.0f} actions a "
+            f"second</b>. What ended the search: {text(result['knee_end'])}.</p>"
             + table(head, rows) + chart + facts(verdict_rows(result)) + plots(result))
 
 

@@ -156,14 +156,15 @@ def tell(report):
         if result.get("failure"):
             line += f": {result['failure']}"
         elif name == "knee":
-            line += f": {result['knee_rate']:.0f} actions/s"
+            line += f": {result['knee_rate']:.0f} actions/s ({result['knee_end']})"
         elif name == "fairness":
             line += ": " + "; ".join(f"{row['variant']}, {row['mix']}: {row['ratio_to_plain']}" for row in result["rows"][1:])
         else:
             totals, verdict = result["totals"], result["verdict"]
             line += (f": {totals['answers_per_s']:.0f}/s, p99 of reads {totals['reads']['p99_ms']:.1f} ms, of writes "
                      f"{totals['writes']['p99_ms']:.1f} ms, visible {totals['visible']['p99_ms']:.1f} ms; "
-                     f"{totals['error_count']} errors; of {verdict['acknowledged']} acknowledged writes {verdict['lost']} lost")
+                     f"{totals['error_count']} errors; of {verdict['acknowledged']} acknowledged writes {verdict['lost']} lost; "
+                     f"{verdict['corrupt']} rows corrupt")
         for target, found in result.get("targets", {}).items():
             if not found["met"]:
                 line += f"\n          {target}: {found['measured_ms']} ms, MISSED (at most {found['at_most_ms']})"

@@ -175,28 +175,44 @@ void Crowd::act(UserNumber number) {
   target_->send(number, ask);
 }
 
-void Crowd::settle_read(User& user, const Answer& answer) {
-  const bool measured = is_measured(user);
-  if (answer.status != 200)
-    return figures_.error(fmt::format("{} answered {}", name_of(user.operation), answer.status), measured);
-  if (user.operation != Operation::kRead) return;
-  const std::uint64_t token = token_of(answer.body);
-  if (token == ~0ULL) return figures_.error("a value that nobody wrote", measured);
-  user.seen_key = user.key;
-  user.seen_etag = answer.etag;
-  if (!measured) return;
-  ++figures_.totals().value_reads;
-  if (token < user.expected) ++figures_.totals().stale_reads;
+// What was answered is no success; says so in the figures.
+bool Crowd::is_error(const User& user, const Answer& answer) {
+  if (answer.status == 200) return false;
+  figures_.error(fmt::format("{} answered {}", name_of(user.operation), answer.status), is_measured(user));
+  return true;
 }
 
-void Crowd::settle_write(User& user, const Answer& answer) {
-  if (answer.status == 200) return ledger_.acknowledged(user.token, monotonic_ns());
+bool Crowd::settle_read(User& user, const Answer& answer) {
+  const bool measured = is_measured(user);
+  if (is_error(user, answer)) return false;
+  if (user.operation == Operation::kList) {
+    if (!answer.is_expected) figures_.wrong_answer("a list that is not of the set's objects", measured);
+    return answer.is_expected;
+  }
+  if (!ledger_.is_given(user.key, answer.content)) {
+    figures_.wrong_answer("a value that nobody wrote", measured);
+    return false;
+  }
+  user.seen_key = user.key;
+  user.seen_etag = answer.etag;
+  if (measured) {
+    ++figures_.totals().value_reads;
+    if (answer.content.token < user.expected) ++figures_.totals().stale_reads;
+  }
+  return true;
+}
+
+bool Crowd::settle_write(User& user, const Answer& answer) {
+  if (answer.status == 200) {
+    ledger_.acknowledged(user.token, monotonic_ns());
+    return true;
+  }
   ledger_.refused(user.token);
   if (answer.status == 412 && user.operation == Operation::kCompareAndSet) {
     if (is_measured(user)) ++figures_.totals().conditions_refused;
-    return;
+    return true;
   }
-  figures_.error(fmt::format("{} answered {}", name_of(user.operation), answer.status), is_measured(user));
+  return !is_error(user, answer);
 }
 
 void Crowd::answered(UserNumber number, const Answer& answer) {
@@ -206,8 +222,8 @@ void Crowd::answered(UserNumber number, const Answer& answer) {
   user.state = State::kIdle;
   --asking_;
   const std::int64_t now_ns = monotonic_ns();
-  figures_.answered(user.operation, now_ns - user.intended_ns, is_measured(user));
-  is_write(user.operation) ? settle_write(user, answer) : settle_read(user, answer);
+  const bool was_answered = is_write(user.operation) ? settle_write(user, answer) : settle_read(user, answer);
+  if (was_answered) figures_.answered(user.operation, now_ns - user.intended_ns, is_measured(user));
   if (stopped_) return;
   if (settings_.session_actions > 0 && std::uniform_real_distribution<>(0, settings_.session_actions)(random_) < 1) {
     target_->close(number);
@@ -238,7 +254,7 @@ void Crowd::lost(UserNumber number, Loss loss) {
   if (stopped_) return;
   const bool measured = was_asking ? is_measured(user) : measure_from_ns_ <= monotonic_ns();
   if (loss == Loss::kProtocol) {
-    figures_.error("no HTTP answer", measured);
+    figures_.wrong_answer("no HTTP answer", measured);
   } else if (!settings_.may_lose_node) {
     figures_.error(loss == Loss::kConnect ? "cannot connect" : "connection lost", measured);
   }
@@ -265,7 +281,6 @@ void Crowd::look_after_the_slow() {
     if (user.state != State::kAsking || user.sent_ns > before_ns) continue;
     figures_.error(fmt::format("{} not answered in {} s", name_of(user.operation), settings_.timeout_s),
                    is_measured(user));
-    figures_.answered(user.operation, monotonic_ns() - user.intended_ns, is_measured(user));
     if (is_write(user.operation)) ++figures_.totals().unknown_writes;
     --asking_;
     --connected_;

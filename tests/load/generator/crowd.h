@@ -85,8 +85,10 @@ class Crowd : public Listener {
   void connect_waiting();
   void act(UserNumber number);
   Ask decide(User& user);
-  void settle_read(User& user, const Answer& answer);
-  void settle_write(User& user, const Answer& answer);
+  // Whether it was answered; else it was an error.
+  bool settle_read(User& user, const Answer& answer);
+  bool settle_write(User& user, const Answer& answer);
+  bool is_error(const User& user, const Answer& answer);
   bool is_measured(const User& user) const {
     return user.intended_ns >= measure_from_ns_ && user.intended_ns < measure_until_ns_;
   }

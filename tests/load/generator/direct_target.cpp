@@ -67,8 +67,9 @@ void DirectTarget::take(Node& node) {
     DirectAnswer direct;
     std::memcpy(&direct, node.received.data() + at, sizeof direct);
     if (!users_[direct.user].is_connected) continue;
-    const std::string body = std::to_string(direct.token) + " ";
-    listener_.answered(direct.user, {direct.status, body, direct.etag, direct.committed_ns});
+    listener_.answered(
+        direct.user,
+        {direct.status, direct.etag, direct.committed_ns, {direct.token, direct.value_bytes}, direct.is_expected != 0});
   }
   node.received.erase(0, at);
 }

@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/load/generator/content.h"
 #include "tests/load/generator/workload.h"
 #include "tests/load/metad/reader.h"
 #include "tests/load/metad/write_queue.h"
@@ -79,15 +80,8 @@ class Worker {
     switch (static_cast<Operation>(ask.operation)) {
       case Operation::kProbe:
         return metad::PutValue{kProbeSpace, fmt::format("n{}", ask.key), fmt::format("{} ", ask.token), {}, {}};
-      case Operation::kAddObject: {
-        const std::string name = object_name(ask.token);
-        const std::string url = fmt::format("https://n{}.example.org/{}", node_, name);
-        return metad::PutObject{name,
-                                fmt::format("{:064x}", ask.token),
-                                "load",
-                                static_cast<std::int64_t>(ask.token),
-                                {{fmt::format("n{}", node_), url, "ready"}}};
-      }
+      case Operation::kAddObject:
+        return added_object(ask.token, node_);
       case Operation::kCompareAndSet:
         return metad::PutValue{kSpace, key_name(ask.key), value, {}, {false, fmt::format("{:016x}", ask.etag)}};
       default:
@@ -116,7 +110,11 @@ class Worker {
     answer.user = ask.user;
     answer.status = response.status;
     answer.committed_ns = response.committed_ns;
-    if (static_cast<Operation>(ask.operation) == Operation::kRead) answer.token = token_of(response.body);
+    const auto operation = static_cast<Operation>(ask.operation);
+    const Content content = operation == Operation::kRead ? content_of(response.body) : Content();
+    answer.token = content.token;
+    answer.value_bytes = content.bytes;
+    answer.is_expected = operation != Operation::kList || is_list_of(response.body, ask.key) ? 1 : 0;
     if (!response.etag.empty()) answer.etag = std::stoull(response.etag, nullptr, 16);
     output_.append(reinterpret_cast<const char*>(&answer), sizeof answer);
   }

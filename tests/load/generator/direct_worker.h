@@ -20,6 +20,7 @@ struct DirectAnswer {
   std::uint64_t token, etag;
   std::int64_t committed_ns;
   std::uint32_t user, status;
+  std::uint32_t value_bytes, is_expected;
 };
 
 // Forks: call it before there are threads. The worker ends when its socket does; if

@@ -2,11 +2,18 @@
 
 namespace load {
 
-std::uint64_t Totals::error_count() const {
+namespace {
+
+std::uint64_t sum_of(const std::map<std::string, std::uint64_t>& times_by_kind) {
   std::uint64_t count = 0;
-  for (const auto& [kind, times] : errors) count += times;
+  for (const auto& [kind, times] : times_by_kind) count += times;
   return count;
 }
+
+}  // namespace
+
+std::uint64_t Totals::error_count() const { return sum_of(errors); }
+std::uint64_t Figures::other_error_count() const { return sum_of(other_errors_); }
 
 void Figures::answered(Operation operation, std::int64_t latency_ns, bool measured) {
   (is_write(operation) ? second_writes_ : second_reads_).record(latency_ns);
@@ -18,6 +25,11 @@ void Figures::answered(Operation operation, std::int64_t latency_ns, bool measur
 void Figures::error(const std::string& kind, bool measured) {
   ++second_errors_;
   ++(measured ? totals_.errors : other_errors_)[kind];
+}
+
+void Figures::wrong_answer(const std::string& kind, bool measured) {
+  error(kind, measured);
+  ++wrong_answers_;
 }
 
 void Figures::visible(const Histogram& found, bool measured) {

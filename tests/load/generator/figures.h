@@ -3,7 +3,8 @@
 //
 // A latency runs from when the user meant to act to when the answer was there: if the
 // service (or this program) makes a user wait, the waiting counts (no coordinated
-// omission).
+// omission). An error is none, and counts as an error only: quick refusals make a
+// service no faster.
 #pragma once
 
 #include <array>
@@ -48,6 +49,8 @@ class Figures {
  public:
   void answered(Operation operation, std::int64_t latency_ns, bool measured);
   void error(const std::string& kind, bool measured);
+  // An error that no load excuses: what was said is not true.
+  void wrong_answer(const std::string& kind, bool measured);
   void visible(const Histogram& found, bool measured);
 
   // Ends a second of the series.
@@ -58,12 +61,14 @@ class Figures {
   Totals& totals() { return totals_; }
   // Before and after what is measured.
   const std::map<std::string, std::uint64_t>& other_errors() const { return other_errors_; }
+  std::uint64_t other_error_count() const;
+  std::uint64_t wrong_answers() const { return wrong_answers_; }
   const std::vector<Second>& series() const { return series_; }
 
  private:
   Totals totals_;
   Histogram second_reads_, second_writes_, second_visible_;
-  std::uint64_t second_errors_ = 0;
+  std::uint64_t second_errors_ = 0, wrong_answers_ = 0;
   std::map<std::string, std::uint64_t> other_errors_;
   std::vector<Second> series_;
 };

@@ -148,11 +148,12 @@ std::string_view HttpTarget::render(const Ask& ask, const Channel& channel) {
       put(value_of(ask.token, value_bytes_));
       break;
     case Operation::kAddObject: {
-      const std::string name = object_name(ask.token);
-      fmt::format_to(out, "PUT /objects/{} HTTP/1.1\r\nHost: {}\r\n", name, host);
-      put(fmt::format(R"({{"size":{0},"sha256":"{0:064x}","owner":"load",)"
-                      R"("placements":[{{"node":"n{1}","url":"https://n{1}.example.org/{2}","state":"ready"}}]}})",
-                      ask.token, channel.node, name));
+      const metad::PutObject object = added_object(ask.token, channel.node);
+      const metad::Placement& placement = object.placements.front();
+      fmt::format_to(out, "PUT /objects/{} HTTP/1.1\r\nHost: {}\r\n", object.key, host);
+      put(fmt::format(R"({{"size":{},"sha256":"{}","owner":"{}",)"
+                      R"("placements":[{{"node":"{}","url":"{}","state":"{}"}}]}})",
+                      object.size, object.sha256, object.owner, placement.node, placement.url, placement.state));
       break;
     }
     case Operation::kProbe:
@@ -165,6 +166,8 @@ std::string_view HttpTarget::render(const Ask& ask, const Channel& channel) {
 
 void HttpTarget::send(UserNumber user, const Ask& ask) {
   Channel& channel = channels_[user];
+  channel.operation = ask.operation;
+  channel.key = ask.key;
   const std::string_view bytes = render(ask, channel);
   const ssize_t count = ::send(channel.socket.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   // A request is far smaller than what a socket takes: the connection is broken.
@@ -205,7 +208,9 @@ void HttpTarget::receive(UserNumber user) {
   }
   // More than was asked for is no answer to anything.
   if (length != bytes.size()) return lose(user, Loss::kProtocol);
-  const std::string kept = std::move(channel.partial);
+  if (channel.operation == Operation::kRead) answer.content = content_of(answer.body);
+  if (channel.operation == Operation::kList) answer.is_expected = is_list_of(answer.body, channel.key);
+  const std::string kept = std::move(channel.partial);  // the body may lie in it
   channel.partial = std::string();
   await(user);
   listener_.answered(user, answer);

@@ -42,6 +42,8 @@ class HttpTarget : public Target {
     Socket socket;
     std::string partial;     // of an answer that came in pieces
     std::uint32_t life = 0;  // of a socket: handlers of a former one are late
+    std::uint32_t key = 0;   // what it has asked for last
+    Operation operation = Operation::kRead;
     std::uint8_t node = 0;
   };
 
@@ -61,8 +63,8 @@ class HttpTarget : public Target {
   std::string output_;
 };
 
-// An answer at the beginning of `bytes`: how long it is, or 0 while it is not whole.
-// Throws std::runtime_error if it is none.
+// An answer at the beginning of `bytes`, but for what its body tells: how long it is, or
+// 0 while it is not whole. Throws std::runtime_error if it is none.
 std::size_t parse_answer(std::string_view bytes, Answer& answer);
 
 }  // namespace load

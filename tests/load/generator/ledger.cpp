@@ -32,26 +32,68 @@ bool Ledger::must_be_before(const Record& earlier, const Record& later, const st
   return !was_gone[earlier.node] && later.sent_ns - earlier.answered_ns > order_ns;
 }
 
-Verdict Ledger::judge(const std::vector<NodeRows>& nodes, const std::vector<bool>& was_gone,
-                      std::int64_t order_ns) const {
+bool Ledger::is_given(std::uint32_t key, const Content& content) const {
+  if (content.token <= before_first_) return true;
+  const Record* const record = record_of(content.token);
+  return record != nullptr && record->operation != Operation::kAddObject && record->key == key &&
+         record->state != State::kRefused && content.bytes == value_bytes_;
+}
+
+bool Ledger::is_given(const AddedObject& object) const {
+  if (object.token <= before_first_) return true;
+  const Record* const record = record_of(object.token);
+  return record != nullptr && record->operation == Operation::kAddObject && record->node == object.node &&
+         record->state != State::kRefused;
+}
+
+struct Ledger::Judgement {
   Verdict verdict;
-  const auto example = [&](const std::string& text) {
+  void example(const std::string& text) {
     if (verdict.examples.size() < 20) verdict.examples.push_back(text);
+  }
+};
+
+void Ledger::compare(const std::vector<NodeRows>& nodes, Judgement& judgement) const {
+  const NodeRows& first = nodes[0];
+  const auto of = [](std::uint64_t token) {
+    return token == kMissing ? "missing" : token == kCorrupt ? "corrupt" : fmt::format("of write {}", token);
   };
   for (std::size_t n = 1; n < nodes.size(); ++n) {
-    for (std::size_t key = 0; key < nodes[0].values.size(); ++key) {
-      if (nodes[n].values[key] == nodes[0].values[key]) continue;
-      ++verdict.differing;
-      example(fmt::format("{} is of write {} on the first node and of {} on node {}",
-                          key_name(static_cast<std::uint32_t>(key)), nodes[0].values[key], nodes[n].values[key],
-                          n + 1));
+    for (std::size_t key = 0; key < first.values.size(); ++key) {
+      if (nodes[n].values[key] == first.values[key]) continue;
+      ++judgement.verdict.differing;
+      judgement.example(fmt::format("{} is {} on the first node and {} on node {}",
+                                    key_name(static_cast<std::uint32_t>(key)), of(first.values[key].token),
+                                    of(nodes[n].values[key].token), n + 1));
     }
-    if (nodes[n].objects == nodes[0].objects) continue;
-    ++verdict.differing;
-    example(fmt::format("the first node has {} new objects and node {} has {}", nodes[0].objects.size(), n + 1,
-                        nodes[n].objects.size()));
+    if (nodes[n].objects == first.objects && nodes[n].corrupt == first.corrupt) continue;
+    ++judgement.verdict.differing;
+    judgement.example(fmt::format("the first node has {} new objects and node {} has {}, or not the same",
+                                  first.objects.size(), n + 1, nodes[n].objects.size()));
   }
+}
 
+void Ledger::find_corrupt(const NodeRows& rows, std::size_t node, Judgement& judgement) const {
+  const auto note = [&](const std::string& name) {
+    ++judgement.verdict.corrupt;
+    judgement.example(fmt::format("{} on node {} is as nobody has written it", name, node + 1));
+  };
+  for (std::uint32_t key = 0; key < rows.values.size(); ++key) {
+    const Content& there = rows.values[key];
+    if (there.token != kMissing && !is_given(key, there)) note(key_name(key));
+  }
+  for (const AddedObject& object : rows.objects) {
+    if (!is_given(object)) note(object_name(object.token));
+  }
+  for (const std::string& name : rows.corrupt) note(name);
+}
+
+Verdict Ledger::judge(const std::vector<NodeRows>& nodes, const std::vector<bool>& was_gone,
+                      std::int64_t order_ns) const {
+  Judgement judgement;
+  compare(nodes, judgement);
+  for (std::size_t n = 0; n < nodes.size(); ++n) find_corrupt(nodes[n], n, judgement);
+  Verdict& verdict = judgement.verdict;
   for (std::uint64_t number = 1; number <= records_.size(); ++number) {
     const std::uint64_t token = before_first_ + number;
     const Record& record = records_[number - 1];
@@ -61,22 +103,23 @@ Verdict Ledger::judge(const std::vector<NodeRows>& nodes, const std::vector<bool
     bool is_present = true, is_lost = false;
     for (const NodeRows& node : nodes) {
       if (record.operation == Operation::kAddObject) {
-        is_lost = is_lost || !std::binary_search(node.objects.begin(), node.objects.end(), token);
+        is_lost =
+            is_lost || !std::binary_search(node.objects.begin(), node.objects.end(), AddedObject{token, record.node});
         continue;
       }
-      const std::uint64_t there = node.values[record.key];
-      if (there == token) continue;
-      is_present = false;
-      // Of the time before, of nobody, refused, of another key, or of one before it.
-      const Record* const other = record_of(there);
-      is_lost = is_lost || other == nullptr || other->state == State::kRefused || other->key != record.key ||
-                other->operation == Operation::kAddObject || must_be_before(*other, record, was_gone, order_ns);
+      const Content& there = node.values[record.key];
+      const bool is_other = there.token != token;
+      if (is_other) is_present = false;
+      // Not whole, of nobody, refused, of another key, of the time before, or of one before it.
+      const Record* const other = record_of(there.token);
+      is_lost = is_lost || !is_given(record.key, there) || other == nullptr ||
+                (is_other && must_be_before(*other, record, was_gone, order_ns));
     }
     if (is_lost) {
       ++verdict.lost;
-      example(fmt::format("{} {} on node {} ({}) was acknowledged and is lost", name_of(record.operation), token,
-                          record.node + 1,
-                          record.operation == Operation::kAddObject ? object_name(token) : key_name(record.key)));
+      judgement.example(fmt::format(
+          "{} {} on node {} ({}) was acknowledged and is lost", name_of(record.operation), token, record.node + 1,
+          record.operation == Operation::kAddObject ? object_name(token) : key_name(record.key)));
     } else {
       ++(is_present ? verdict.present : verdict.overwritten);
     }

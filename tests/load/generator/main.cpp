@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "tests/load/generator/relay.h"
@@ -13,6 +14,22 @@
 #include "tests/load/open_files.h"
 
 namespace {
+
+// Like CLI::Range, which lets pass what is no number (nan).
+CLI::Validator number_from(double least, double most) {
+  const auto check = [least, most](const std::string& text) -> std::string {
+    double value = std::numeric_limits<double>::quiet_NaN();
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool is_number = error == std::errc() && end == text.data() + text.size();
+    if (is_number && value >= least && value <= most) return {};
+    std::ostringstream complaint;
+    complaint << "must be from " << least << " to " << most << ", not " << text;
+    return complaint.str();
+  };
+  std::ostringstream range;
+  range << least << " to " << most;
+  return {[check](std::string& text) { return check(text); }, range.str()};
+}
 
 std::uint16_t port_of(const std::string& text) {
   if (text.empty() || text.size() > 5 || text.find_first_not_of("0123456789") != text.npos || std::stoi(text) > 65535) {
@@ -49,7 +66,7 @@ void parse_mix(const std::string& text, load::Mix& mix) {
       if (equals == part.npos || part.substr(0, equals) != name) continue;
       const char* const end = part.data() + part.size();
       const auto [rest, error] = std::from_chars(part.data() + equals + 1, end, *share);
-      known = error == std::errc() && rest == end && *share >= 0;
+      known = error == std::errc() && rest == end && *share >= 0 && *share <= 1e9;
     }
     if (!known)
       throw CLI::ValidationError("--mix", "'" + part + "' is none of read=, list=, write=, cas= with a share");
@@ -65,6 +82,8 @@ struct Arguments {
   double rate = 0;
   bool closed = false;
 };
+
+constexpr double kLongest = 1e6;  // of times, and far from what overflows
 
 void describe(CLI::App& app, Arguments& arguments) {
   load::Settings& settings = arguments.settings;
@@ -83,25 +102,31 @@ void describe(CLI::App& app, Arguments& arguments) {
       ->check(CLI::Range(1, 4'000'000))
       ->capture_default_str();
   app.add_option("--think", settings.think_s, "Seconds between two actions of a user, on average")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(number_from(0, kLongest))
       ->capture_default_str();
-  app.add_option("--rate", arguments.rate, "Instead of --think: actions a second of all users together");
+  app.add_option("--rate", arguments.rate, "Instead of --think: actions a second of all users together")
+      ->check(number_from(0.001, 1e7));
   app.add_flag("--closed", arguments.closed,
                "Think after an answer (closed loop); else act at times that do not wait for answers");
-  app.add_option("--ramp", settings.ramp_s, "Seconds within which the users come")->capture_default_str();
-  app.add_option("--warm-up", settings.warm_up_s, "Seconds after that which do not count")->capture_default_str();
-  app.add_option("--seconds", settings.seconds, "Seconds that count")->capture_default_str();
-  app.add_option("--session", settings.session_actions, "Actions in a user's session, on average; 0: it never ends");
+  app.add_option("--ramp", settings.ramp_s, "Seconds within which the users come")
+      ->check(number_from(0, kLongest))
+      ->capture_default_str();
+  app.add_option("--warm-up", settings.warm_up_s, "Seconds after that which do not count")
+      ->check(number_from(0, kLongest))
+      ->capture_default_str();
+  app.add_option("--seconds", settings.seconds, "Seconds that count")
+      ->check(number_from(0.1, kLongest))
+      ->capture_default_str();
+  app.add_option("--session", settings.session_actions, "Actions in a user's session, on average; 0: it never ends")
+      ->check(number_from(0, 1e9));
   app.add_option("--mix", arguments.mix, "Shares of the actions (default read=80,list=10,write=8,cas=2)");
   app.add_option("--new-objects", settings.mix.new_objects, "Share of the writes that add an object of their own")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_from(0, 1))
       ->capture_default_str();
   app.add_option("--keys", arguments.keys, "zipf or uniform")
       ->check(CLI::IsMember({"zipf", "uniform"}))
       ->capture_default_str();
-  app.add_option("--skew", settings.skew, "Exponent of Zipf's law")
-      ->check(CLI::Range(0.01, 5.0))
-      ->capture_default_str();
+  app.add_option("--skew", settings.skew, "Exponent of Zipf's law")->check(number_from(0.01, 5))->capture_default_str();
   app.add_option("--values", settings.dataset.keys, "Shared values that there are")
       ->check(CLI::Range(1, 9'999'999))
       ->capture_default_str();
@@ -111,20 +136,29 @@ void describe(CLI::App& app, Arguments& arguments) {
   app.add_option("--value-bytes", settings.dataset.value_bytes, "Size of a value")
       ->check(CLI::Range(24, 60'000))
       ->capture_default_str();
-  app.add_option("--probes", settings.probes_per_s, "Commits a second on each node whose way is timed")
+  app.add_option("--probes", settings.probes_per_s, "Commits a second on each node whose way is timed; 0: none")
+      ->check(number_from(0, 1000))
       ->capture_default_str();
-  app.add_option("--timeout", settings.timeout_s, "Seconds after which an answer is given up")->capture_default_str();
+  app.add_option("--timeout", settings.timeout_s, "Seconds after which an answer is given up")
+      ->check(number_from(0.001, kLongest))
+      ->capture_default_str();
   app.add_option("--settle", settings.settle_s, "Seconds that the nodes have, at the end, to become equal")
+      ->check(number_from(0, kLongest))
       ->capture_default_str();
   app.add_flag("--may-lose-node", settings.may_lose_node,
                "A connection that breaks is no error: its user goes elsewhere");
-  app.add_flag("--knee", settings.find_knee, "Raise the rate step by step until the p99 of a step is over the limit");
+  app.add_flag("--knee", settings.find_knee,
+               "Raise the rate step by step until the p99 of a step is over the limit, or it has errors");
   app.add_option("--knee-factor", settings.knee.factor, "What a step multiplies the rate by")
-      ->check(CLI::Range(1.01, 10.0))
+      ->check(number_from(1.01, 10))
       ->capture_default_str();
-  app.add_option("--knee-seconds", settings.knee.step_s, "Seconds of a step")->capture_default_str();
-  app.add_option("--knee-limit", settings.knee.limit_ms, "Milliseconds of the limit")->capture_default_str();
-  app.add_option("--seed", settings.seed, "Of what is drawn")->capture_default_str();
+  app.add_option("--knee-seconds", settings.knee.step_s, "Seconds of a step")
+      ->check(number_from(0.1, kLongest))
+      ->capture_default_str();
+  app.add_option("--knee-limit", settings.knee.limit_ms, "Milliseconds of the limit")
+      ->check(number_from(0.001, kLongest))
+      ->capture_default_str();
+  app.add_option("--seed", settings.seed, "Of what is drawn")->check(number_from(0, 9e18))->capture_default_str();
   app.add_option("--report", settings.report, "Where to write the figures, as JSON (default: stdout)");
   app.add_option("--measuring-file", settings.measuring_file, "A file to make when the part that counts begins");
 }
@@ -143,6 +177,7 @@ void complete(Arguments& arguments) {
   }
   if (settings.nodes.size() + settings.direct.size() > 64) throw CLI::ValidationError("--node", "64 nodes at most");
   const bool needs_think = settings.open_loop || settings.find_knee;
+  if (settings.think_s > kLongest) throw CLI::ValidationError("--rate", "too low for so many users");
   if (needs_think && settings.think_s <= 0) throw CLI::ValidationError("--think", "only with --closed it can be 0");
   if (!settings.files.empty() && settings.files.size() != settings.nodes.size()) {
     throw CLI::ValidationError("--files", "one for each --node, or none");
@@ -153,12 +188,16 @@ void complete(Arguments& arguments) {
 void summarize(const nlohmann::json& report) {
   const auto& totals = report["totals"];
   if (report.contains("knee_rate")) {
-    std::fprintf(stderr, "knee: %.0f actions/s\n", report["knee_rate"].get<double>());
+    std::fprintf(stderr, "knee: %.0f actions/s (%s)\n", report["knee_rate"].get<double>(),
+                 report["knee_end"].get<std::string>().c_str());
   } else {
     std::fprintf(stderr, "%.0f/s; p99 of reads %.1f ms, of writes %.1f ms, visible %.0f ms; %llu errors\n",
                  totals["answers_per_s"].get<double>(), totals["reads"]["p99_ms"].get<double>(),
                  totals["writes"]["p99_ms"].get<double>(), totals["visible"]["p99_ms"].get<double>(),
                  static_cast<unsigned long long>(totals["error_count"].get<std::uint64_t>()));
+  }
+  if (!report.contains("knee_rate") && totals["answers"] == 0) {
+    std::fputs("colony-load: nothing was answered while it was measured: measure for longer, or faster\n", stderr);
   }
   for (const auto* const errors : {&totals["errors"], &report["other_errors"]}) {
     for (const auto& [kind, times] : errors->items()) {
@@ -171,25 +210,35 @@ void summarize(const nlohmann::json& report) {
     return;
   }
   const auto& verdict = report["verdict"];
-  std::fprintf(stderr,
-               "%llu acknowledged writes: %llu everywhere, %llu overwritten later, %llu lost; %llu rows differ\n",
-               static_cast<unsigned long long>(verdict["acknowledged"].get<std::uint64_t>()),
-               static_cast<unsigned long long>(verdict["present"].get<std::uint64_t>()),
-               static_cast<unsigned long long>(verdict["overwritten"].get<std::uint64_t>()),
-               static_cast<unsigned long long>(verdict["lost"].get<std::uint64_t>()),
-               static_cast<unsigned long long>(verdict["differing"].get<std::uint64_t>()));
+  std::fprintf(
+      stderr,
+      "%llu acknowledged writes: %llu everywhere, %llu overwritten later, %llu lost; %llu rows differ, %llu are "
+      "corrupt\n",
+      static_cast<unsigned long long>(verdict["acknowledged"].get<std::uint64_t>()),
+      static_cast<unsigned long long>(verdict["present"].get<std::uint64_t>()),
+      static_cast<unsigned long long>(verdict["overwritten"].get<std::uint64_t>()),
+      static_cast<unsigned long long>(verdict["lost"].get<std::uint64_t>()),
+      static_cast<unsigned long long>(verdict["differing"].get<std::uint64_t>()),
+      static_cast<unsigned long long>(verdict["corrupt"].get<std::uint64_t>()));
   for (const auto& example : verdict["examples"]) std::fprintf(stderr, "  %s\n", example.get<std::string>().c_str());
 }
+
+// Open files that are no user's connection: the nodes' files, of which there are at most
+// 64, those for processes that hold connections, and what every process has.
+constexpr std::uint64_t kOwnFiles = 300;
+constexpr std::uint64_t kFilesLeast = 512;  // that a process may open; below, it is refused
 
 // Processes that hold the connections, if this one may not open so many files.
 std::vector<load::WorkerProcess> relays_for(const load::Settings& settings) {
   std::vector<load::WorkerProcess> relays;
   if (!settings.direct.empty()) return relays;
   const std::size_t users = settings.users + settings.nodes.size();
-  const std::uint64_t limit = load::raise_open_files_up_to(users + 200);
-  if (limit >= users + 200) return relays;
-  if (limit < 1000) load::raise_open_files(users + 200);  // says why, and what to do
-  const std::size_t count = (users + limit - 501) / (limit - 500);
+  const std::uint64_t limit = load::raise_open_files_up_to(users + kOwnFiles);
+  if (limit >= users + kOwnFiles) return relays;
+  const std::size_t most = limit < kFilesLeast ? 1 : limit - kOwnFiles;  // users of one of them
+  const std::size_t count = (users + most - 1) / most;
+  // Says why, and what to do.
+  if (limit < kFilesLeast || count > kOwnFiles / 2) load::raise_open_files(users + kOwnFiles);
   for (unsigned number = 0; number < count; ++number) {
     relays.push_back(load::start_relay_worker(settings.nodes, number, users / count + 1, settings.dataset.value_bytes));
   }
@@ -205,6 +254,9 @@ int main(int argc, char** argv) {
       "Exit code: 0; 1 if there were errors or something was lost; 2 if it could not be done.",
       "colony-load");
   describe(app, arguments);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return "colony-load: " + std::string(error.what()) + " (--help tells more)\n";
+  });
   try {
     app.parse(argc, argv);
     complete(arguments);

@@ -27,19 +27,20 @@ struct News {
   std::uint64_t token, etag;
   std::int64_t committed_ns;
   std::uint32_t user, life, kind, status;
+  std::uint32_t value_bytes, is_expected;
 };
 
 class Worker : public Listener {
  public:
   Worker(int socket, const std::vector<HttpNode>& nodes, unsigned number, std::size_t users, std::uint32_t value_bytes)
-      : stream_(loop_, socket), target_(loop_, *this, nodes, users, value_bytes, number), lives_(users), asks_(users) {
+      : stream_(loop_, socket), target_(loop_, *this, nodes, users, value_bytes, number), lives_(users) {
     stream_.receive([this](std::string_view bytes) { return take(bytes); }, [this] { loop_.stop(); });
   }
 
   void run() { loop_.run(); }
 
   void connected(UserNumber user) override { tell(user, kConnected, {}); }
-  void lost(UserNumber user, Loss loss) override { tell(user, kLost, {static_cast<unsigned>(loss), {}, 0, 0}); }
+  void lost(UserNumber user, Loss loss) override { tell(user, kLost, {static_cast<unsigned>(loss)}); }
   void answered(UserNumber user, const Answer& answer) override { tell(user, kAnswered, answer); }
 
  private:
@@ -60,7 +61,6 @@ class Worker : public Listener {
       target_.connect(order.user, static_cast<std::uint8_t>(order.node));
     } else if (lives_[order.user].is_open && lives_[order.user].number == order.life) {
       if (order.kind == kAsk) {
-        asks_[order.user] = order.ask.operation;
         target_.send(order.user, order.ask);
       } else {
         lives_[order.user].is_open = false;
@@ -71,14 +71,9 @@ class Worker : public Listener {
 
   void tell(UserNumber user, Kind kind, const Answer& answer) {
     if (kind == kLost) lives_[user].is_open = false;
-    const bool is_value = kind == kAnswered && asks_[user] == Operation::kRead;
-    const News news{is_value ? token_of(answer.body) : 0,
-                    answer.etag,
-                    answer.committed_ns,
-                    user,
-                    lives_[user].number,
-                    kind,
-                    answer.status};
+    const News news{answer.content.token,        answer.etag, answer.committed_ns, user,
+                    lives_[user].number,         kind,        answer.status,       answer.content.bytes,
+                    answer.is_expected ? 1U : 0U};
     stream_.send(&news, sizeof news);
   }
 
@@ -91,7 +86,6 @@ class Worker : public Listener {
   RecordStream stream_;
   HttpTarget target_;
   std::vector<Life> lives_;
-  std::vector<Operation> asks_;
 };
 
 }  // namespace
@@ -175,8 +169,8 @@ void RelayTarget::take(std::size_t worker, std::string_view record) {
     ++lives_[user];
     return listener_.lost(user, static_cast<Loss>(news.status));
   }
-  const std::string body = news.token == ~0ULL ? std::string() : std::to_string(news.token) + " ";
-  listener_.answered(user, {news.status, body, news.etag, news.committed_ns});
+  listener_.answered(
+      user, {news.status, news.etag, news.committed_ns, {news.token, news.value_bytes}, news.is_expected != 0});
 }
 
 }  // namespace load

@@ -48,9 +48,9 @@ json json_of(const Totals& totals) {
 }
 
 json json_of(const Verdict& verdict) {
-  return {{"acknowledged", verdict.acknowledged}, {"unknown", verdict.unknown}, {"present", verdict.present},
-          {"overwritten", verdict.overwritten},   {"lost", verdict.lost},       {"differing", verdict.differing},
-          {"examples", verdict.examples}};
+  return {{"acknowledged", verdict.acknowledged}, {"unknown", verdict.unknown},  {"present", verdict.present},
+          {"overwritten", verdict.overwritten},   {"lost", verdict.lost},        {"differing", verdict.differing},
+          {"corrupt", verdict.corrupt},           {"examples", verdict.examples}};
 }
 
 json json_of(const Settings& settings) {

@@ -16,23 +16,39 @@ namespace {
 
 namespace asio = boost::asio;
 
-// A number behind a prefix; ~0 if it is none.
-std::uint64_t number_behind(std::string_view text, std::string_view prefix) {
-  std::uint64_t number = ~0ULL;
-  if (text.substr(0, prefix.size()) != prefix) return number;
-  text.remove_prefix(prefix.size());
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? number : ~0ULL;
-}
-
+// Of a key that users share; others are somebody else's.
 void note_value(NodeRows& rows, std::string_view key, std::string_view value) {
-  const std::uint64_t number = number_behind(key, "k");
-  if (number < rows.values.size()) rows.values[number] = token_of(value);
+  std::uint32_t number = 0;
+  if (key.empty() || key.front() != 'k') return;
+  const auto [end, error] = std::from_chars(key.data() + 1, key.data() + key.size(), number);
+  if (error == std::errc() && end == key.data() + key.size() && number < rows.values.size() &&
+      key == key_name(number)) {
+    rows.values[number] = content_of(value);
+  }
 }
 
-void note_object(NodeRows& rows, std::string_view key) {
-  const std::uint64_t token = number_behind(key, "new/");
-  if (token != ~0ULL) rows.objects.push_back(token);
+void note_object(NodeRows& rows, const metad::PutObject& found) {
+  const AddedObject object = added_object_of(found);
+  if (object.token == kCorrupt) {
+    rows.corrupt.push_back(found.key);
+  } else {
+    rows.objects.push_back(object);
+  }
+}
+
+metad::PutObject object_in(const nlohmann::json& row) {
+  const auto text = [](const nlohmann::json& of, const char* name) { return of.at(name).get<std::string>(); };
+  metad::PutObject object{
+      text(row, "key"), text(row, "sha256"), text(row, "owner"), row.at("size").get<std::int64_t>(), {}};
+  for (const nlohmann::json& placement : row.at("placements")) {
+    object.placements.push_back({text(placement, "node"), text(placement, "url"), text(placement, "state")});
+  }
+  return object;
+}
+
+void sort(NodeRows& rows) {
+  std::sort(rows.objects.begin(), rows.objects.end());
+  std::sort(rows.corrupt.begin(), rows.corrupt.end());
 }
 
 // One request after the other over one connection.
@@ -66,7 +82,7 @@ class Client {
 
 NodeRows rows_by_http(const HttpNode& node, std::uint32_t keys) try {
   NodeRows rows;
-  rows.values.assign(keys, ~0ULL);
+  rows.values.resize(keys);
   Client client(node);
   for (const bool objects : {false, true}) {
     const std::string list = objects ? "/objects?prefix=new/&limit=1000" : fmt::format("/kv/{}?limit=1000", kSpace);
@@ -74,17 +90,17 @@ NodeRows rows_by_http(const HttpNode& node, std::uint32_t keys) try {
     do {
       const nlohmann::json page = client.get(next.empty() ? list : list + "&after=" + next);
       for (const nlohmann::json& row : page.at(objects ? "objects" : "values")) {
-        const auto& key = row.at("key").get_ref<const std::string&>();
         if (objects) {
-          note_object(rows, key);
+          note_object(rows, object_in(row));
         } else {
-          note_value(rows, key, row.value("value", ""));
+          // Bytes that are no text have another name, and nobody writes such.
+          note_value(rows, row.at("key").get_ref<const std::string&>(), row.value("value", ""));
         }
       }
       next = page.value("next", "");
     } while (!next.empty());
   }
-  std::sort(rows.objects.begin(), rows.objects.end());
+  sort(rows);
   return rows;
 } catch (const std::exception& error) {
   throw std::runtime_error(
@@ -93,14 +109,25 @@ NodeRows rows_by_http(const HttpNode& node, std::uint32_t keys) try {
 
 NodeRows rows_of_file(const std::string& file, std::uint32_t keys) {
   NodeRows rows;
-  rows.values.assign(keys, ~0ULL);
+  rows.values.resize(keys);
   metad::Database db(file, metad::Database::Mode::kReadOnly, 5000);
   metad::Statement value(db, "SELECT key, value FROM kv WHERE namespace = ?1");
   value.bind(1, std::string_view(kSpace));
   while (value.step()) note_value(rows, value.text(0), value.text(1));
-  metad::Statement object(db, "SELECT key FROM objects WHERE key >= 'new/' AND key < 'new0' ORDER BY key");
-  while (object.step()) note_object(rows, object.text(0));
-  std::sort(rows.objects.begin(), rows.objects.end());
+  metad::Statement object(db, "SELECT key, sha256, owner, size FROM objects WHERE key >= 'new/' AND key < 'new0'");
+  metad::Statement placement(db, "SELECT node, url, state FROM placements WHERE object = ?1 ORDER BY node");
+  while (object.step()) {
+    metad::PutObject found{
+        std::string(object.text(0)), std::string(object.text(1)), std::string(object.text(2)), object.integer(3), {}};
+    const metad::ResetAtEnd at_end(placement);
+    placement.bind(1, found.key);
+    while (placement.step()) {
+      found.placements.push_back(
+          {std::string(placement.text(0)), std::string(placement.text(1)), std::string(placement.text(2))});
+    }
+    note_object(rows, found);
+  }
+  sort(rows);
   return rows;
 }
 

@@ -10,10 +10,12 @@
 #include <fstream>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "tests/load/generator/crowd.h"
 #include "tests/load/generator/direct_target.h"
 #include "tests/load/generator/http_target.h"
+#include "tests/load/generator/knee.h"
 #include "tests/load/generator/report.h"
 #include "tests/load/generator/rows.h"
 #include "tests/load/metad/write_queue.h"
@@ -39,7 +41,8 @@ class Run {
       : settings_(settings),
         nodes_(settings.direct.empty() ? settings.nodes.size() : settings.direct.size()),
         files_(settings.direct.empty() ? settings.files : settings.direct),
-        ledger_(settings.dataset.keys, number_of_now()),
+        ledger_(settings.dataset.keys, settings.dataset.value_bytes, number_of_now()),
+        knee_(settings.knee.limit_ms),
         tick_(loop_),
         signals_(loop_, SIGINT, SIGTERM) {
     if (nodes_ > 1 && files_.size() == nodes_ && settings.probes_per_s > 0) {
@@ -96,11 +99,13 @@ class Run {
     pass(settings_.warm_up_s);
   }
 
-  void begin_measuring() {
-    figures_.end_part(0);  // what happened before does not count
+  // Gives the errors of what happened before, which otherwise does not count.
+  std::uint64_t begin_measuring() {
+    const std::uint64_t errors = figures_.end_part(0).error_count();
     crowd_->begin_measuring();
     measured_ = true;
     if (!settings_.measuring_file.empty()) std::ofstream(settings_.measuring_file) << monotonic_ns() << '\n';
+    return errors;
   }
 
   void measure() {
@@ -113,27 +118,20 @@ class Run {
   }
 
   void find_knee() {
-    steps_ = json::array();
     double rate = settings_.users / settings_.think_s;
+    std::uint64_t others = 0;
     for (unsigned step = 0; step < settings_.knee.steps_max && !interrupted_; ++step, rate *= settings_.knee.factor) {
       doing_ = fmt::format("{:.0f}/s", rate);
       crowd_->set_think(settings_.users / rate);
       pass(1);  // what comes from the rate before
-      begin_measuring();
+      std::uint64_t late_errors = begin_measuring();
       const std::int64_t from_ns = monotonic_ns();
       pass(settings_.knee.step_s);
       const Totals totals = figures_.end_part(static_cast<double>(monotonic_ns() - from_ns) / 1e9);
       if (interrupted_) break;
-      const double p99_ms = std::max(totals.reads.at_ms(0.99), totals.writes.at_ms(0.99));
-      const bool is_over = p99_ms > settings_.knee.limit_ms || totals.answers() == 0;
-      json row = json_of(totals);
-      row["rate"] = rate;
-      row["p99_ms"] = p99_ms;
-      row["over"] = is_over;
-      steps_.push_back(row);
-      step_errors_ += totals.error_count();
-      if (is_over) break;
-      knee_rate_ = rate;
+      const std::uint64_t before = std::exchange(others, figures_.other_error_count());
+      late_errors += others - before;
+      if (knee_.note(rate, totals, late_errors)) break;
     }
     crowd_->end_measuring();
   }
@@ -190,19 +188,21 @@ class Run {
                 {"other_errors", figures_.other_errors()},
                 {"arrived", arrived_},
                 {"interrupted", interrupted_}};
-    const std::uint64_t errors = totals.error_count() + step_errors_;
+    // At its knee a service may refuse; it may not lose anything, nor say what is not so.
+    bool is_clean = figures_.wrong_answers() == 0 && !interrupted_ && arrived_ == settings_.users;
     if (settings_.find_knee) {
-      report["steps"] = steps_;
-      report["knee_rate"] = knee_rate_;
+      report["steps"] = knee_.steps();
+      report["knee_rate"] = knee_.rate();
+      report["knee_end"] = knee_.end();
+      is_clean = is_clean && knee_.rate() > 0;
+    } else {
+      is_clean = is_clean && totals.answers() > 0 && totals.error_count() == 0 && figures_.other_errors().empty();
     }
     try {
       const Verdict found = settle();
       report["verdict"] = json_of(found);
       report["settled_s"] = settled_s_;
-      // At its knee a service may refuse; it may not lose anything.
-      report["ok"] = found.is_good() && !interrupted_ &&
-                     (settings_.find_knee || (errors == 0 && figures_.other_errors().empty())) &&
-                     arrived_ == settings_.users;
+      report["ok"] = is_clean && found.is_good();
     } catch (const std::exception& error) {
       report["verdict"] = nullptr;
       report["failure"] = error.what();
@@ -255,6 +255,7 @@ class Run {
   Loop loop_{1};
   Ledger ledger_;
   Figures figures_;
+  KneeSearch knee_;
   ProcessUsage usage_;
   std::unique_ptr<Visibility> visibility_;
   std::unique_ptr<Prober> prober_;
@@ -264,9 +265,7 @@ class Run {
   boost::asio::signal_set signals_;
   std::int64_t begin_ns_ = 0, ticks_ = 0;
   std::string doing_;
-  json steps_;
-  double measured_s_ = 0, settled_s_ = 0, knee_rate_ = 0;
-  std::uint64_t step_errors_ = 0;
+  double measured_s_ = 0, settled_s_ = 0;
   std::size_t arrived_ = 0;
   bool measured_ = false, interrupted_ = false, has_line_ = false;
 };

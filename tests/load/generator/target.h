@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "tests/load/generator/content.h"
 #include "tests/load/generator/workload.h"
 
 namespace load {
@@ -23,10 +24,12 @@ struct Ask {
 };
 
 struct Answer {
-  unsigned status = 0;    // HTTP's
-  std::string_view body;  // of a value
+  unsigned status = 0;  // HTTP's
   std::uint64_t etag = 0;
   std::int64_t committed_ns = 0;  // CLOCK_MONOTONIC right after the commit
+  Content content = {};           // of a value
+  bool is_expected = true;        // of a list: see is_list_of()
+  std::string_view body = {};     // as it came by HTTP, until the listener returns
 };
 
 enum class Loss { kConnect, kConnection, kProtocol };
