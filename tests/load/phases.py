@@ -162,6 +162,7 @@ def direct(stage, options):
 
 # ---------------------------------------------------------------- fairness
 
+PLAIN = "plain SQLite"  # what the others are held against
 MIXES = {"the same mix": None, "writes only": "write=100"}
 
 
@@ -176,7 +177,7 @@ def fairness(options):
                 results[name][mix].append(variant(options, shares))
     rows, ok = [], True
     for mix in MIXES:
-        plain = [one["totals"]["answers_per_s"] for one in results["plain SQLite"][mix]]
+        plain = [one["totals"]["answers_per_s"] for one in results[PLAIN][mix]]
         for name in VARIANTS:
             runs = results[name][mix]
             ok = ok and all(one["ok"] for one in runs)
@@ -246,7 +247,7 @@ def with_colony(nodes):
 
 
 VARIANTS = {
-    "plain SQLite": plain_file,
+    PLAIN: plain_file,
     "row-copy triggers, nothing shipped": with_triggers,
     "Colony, one node with its sidecar": with_colony(1),
     "Colony, four nodes, all with users": with_colony(4),

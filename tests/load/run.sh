@@ -12,23 +12,28 @@
 #
 # Environment: BUILD, a directory whose bin/ has what is to be loaded (default:
 # build/release, which is then brought up to date); NATS_SERVER, the nats-server to use
-# (default: the one in PATH); TMPDIR, where the databases stand.
+# (default: the one in PATH); TMPDIR, where the databases stand. A relative BUILD is one of
+# the repository; --out is relative to where you are.
 # Exit code: 0; 1 if there were errors or something was lost; 2 if it could not be done.
 # An interrupted run ends with 128 and the number of the signal, and its report says so.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+top=$(cd "$(dirname "$0")/../.." && pwd)
 
 for argument in "$@"; do
   if [[ $argument == --help || $argument == -h ]]; then
-    exec "${PYTHON:-/usr/bin/python3}" tests/load/run_load.py --help
+    exec "${PYTHON:-/usr/bin/python3}" "$top/tests/load/run_load.py" --help
   fi
 done
+if [[ -n ${TMPDIR:-} && ! (-d $TMPDIR && -w $TMPDIR) ]]; then
+  echo "run.sh: TMPDIR is $TMPDIR, which is no directory to write to: make it, or unset TMPDIR" >&2
+  exit 2
+fi
 if [[ -z ${BUILD:-} ]]; then
   BUILD=build/release
-  deploy/install.sh
+  "$top/deploy/install.sh"
   log=$(mktemp)
-  if ! { cmake --preset release && cmake --build --preset release --target colony colony_ext metad colony-load; } \
-    >"$log" 2>&1; then
+  if ! (cd "$top" && cmake --preset release &&
+    cmake --build --preset release --target colony colony_ext metad colony-load) >"$log" 2>&1; then
     tail -n 40 "$log" >&2
     rm -f "$log"
     echo 'run.sh: the build failed (its last words are above)' >&2
@@ -36,6 +41,7 @@ if [[ -z ${BUILD:-} ]]; then
   fi
   rm -f "$log"
 fi
+[[ $BUILD == /* ]] || BUILD=$top/$BUILD
 export BUILD
 export NATS_SERVER=${NATS_SERVER:-$(PATH=$PATH:/usr/sbin:/sbin command -v nats-server || true)}
 for program in "$BUILD/bin/colony" "$BUILD/bin/metad" "$BUILD/bin/colony-load" "${NATS_SERVER:-nats-server}"; do
@@ -44,4 +50,4 @@ for program in "$BUILD/bin/colony" "$BUILD/bin/metad" "$BUILD/bin/colony-load" "
     exit 2
   }
 done
-exec "${PYTHON:-/usr/bin/python3}" tests/load/run_load.py "$@"
+exec "${PYTHON:-/usr/bin/python3}" "$top/tests/load/run_load.py" "$@"

@@ -15,7 +15,7 @@ import traceback
 import phases
 from phases import say
 from report_page import page
-from stage import Stage, machine
+from stage import TOP, Stage, machine
 
 PHASES = {"headline": phases.headline, "knee": phases.knee, "kill": phases.kill, "direct": phases.direct}
 
@@ -35,7 +35,7 @@ def parse():
     add("--mix", default="", help="shares, such as read=80,list=10,write=8,cas=2")
     add("--keys", choices=("zipf", "uniform"), default="zipf")
     add("--phases", default="headline,knee,kill,direct,fairness")
-    add("--out", default="build/load", help="directory for report.html and report.json")
+    add("--out", default=str(TOP / "build/load"), help="directory for report.html and report.json")
     add("--ramp", type=float, default=0, help="seconds within which users come; 0: 4,000 a second")
     add("--brokers", type=int, choices=(1, 3), default=1)
     add("--threads", type=int, default=2, help="of each service")
@@ -82,24 +82,30 @@ def check_ranges(parser, options):
         parser.error(f"--mix {options.mix}: shares of read, list, write and cas, not below 0 and not all 0")
 
 
+# Open files that are no user's connection, of colony-load and of a service at most; and
+# what a process must be able to open where the connections have to be shared out.
+OWN_FILES, FILES_LEAST = 300, 512
+
+
 def make_room(options):
     """Each connection is an open file, here and in a service, and processes inherit the limit.
     Where that is low, several processes share a node's users."""
     most_per_node = options.users if options.nodes == 1 else -(-options.users // max(options.nodes - 1, 1))
-    wanted = options.users + 2000
+    fairness_users = options.fairness_users if "fairness" in options.phases else 0
+    wanted = max(options.users + options.nodes, fairness_users) + OWN_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
         except (ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            if hard < 2000:
+            if hard < min(FILES_LEAST, wanted):
                 raise OSError(f"a process may open {hard} files, and {wanted} are wanted: run it as root, or first "
                               f"`ulimit -n {wanted}` (if that is refused, raise nofile in /etc/security/limits.conf)")
-    room = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500
+    room = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - OWN_FILES
     options.processes = options.processes or -(-most_per_node // room)
     if options.users > room:
-        say(f"run.sh: a process may open {room + 500} files: {options.processes} services a node, and "
+        say(f"run.sh: a process may open {room + OWN_FILES} files: {options.processes} services a node, and "
             f"{-(-options.users // room)} processes for the users' connections")
 
 
@@ -150,6 +156,12 @@ def attempt(report, name, work, stage=None):
     report.add(name, result)
 
 
+def ratios(rows):
+    """Of everything to plain SQLite; that of plain SQLite to itself says nothing."""
+    return "; ".join(f"{row['variant']}, {row['mix']}: {row['ratio_to_plain']}"
+                     for row in rows if row["variant"] != phases.PLAIN)
+
+
 def tell(report):
     for name, result in report.document["phases"].items():
         line = f"{name:<9} {'ok' if result['ok'] else 'FAILED'}"
@@ -158,7 +170,7 @@ def tell(report):
         elif name == "knee":
             line += f": {result['knee_rate']:.0f} actions/s ({result['knee_end']})"
         elif name == "fairness":
-            line += ": " + "; ".join(f"{row['variant']}, {row['mix']}: {row['ratio_to_plain']}" for row in result["rows"][1:])
+            line += ": " + ratios(result["rows"])
         else:
             totals, verdict = result["totals"], result["verdict"]
             line += (f": {totals['answers_per_s']:.0f}/s, p99 of reads {totals['reads']['p99_ms']:.1f} ms, of writes "
