@@ -56,7 +56,7 @@ void Database::load_extension(const std::string& path) {
   sqlite3_db_config(handle(), SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);
   if (rc == SQLITE_OK) return;
   throw std::runtime_error("cannot load the extension " + path + ": " + why_not_loaded(path, text) +
-                           ": give --extension the path of colony.so, with a slash");
+                           ": give --extension its path, such as ./colony.so");
 }
 
 void Database::execute(const char* sql) {
