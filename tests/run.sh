@@ -3,7 +3,7 @@
 # builds, checks the format, and runs the unit tests, the simulator, the tests
 # against a real broker and the cluster tests, most of them under the sanitizers too. The last line is `N passed, N failed`.
 #
-#   tests/run.sh           all of it (under 30 minutes on two cores)
+#   tests/run.sh           all of it (35 to 40 minutes on two cores without a compiler cache)
 #   tests/run.sh --quick   the release build's unit tests and a short simulation
 #
 # Environment: NATS_SERVER, the nats-server to test with (default: the one in
