@@ -64,7 +64,8 @@ bool Applier::step(std::chrono::milliseconds wait) {
     headway_.set_behind(is_behind());
     absorb();
     headway_.set_behind(is_behind());
-    turns_.set_late(headway_.is_late());
+    // After an absence there is no hurry: programs come first then.
+    turns_.set_late(headway_.is_late() && status_.view().state == State::kRunning);
     if (loaded_) answer_question();
     return true;
   } catch (...) {

@@ -11,7 +11,8 @@
 // A quarter can be too little: the further a file is behind, the more transactions of
 // its own are pending, and each round takes these out and puts them back. A file that a
 // moment's stall had put two seconds behind stayed there for minutes, at a load that it
-// had carried well before. So one that is late has half of the time beside an app, too.
+// had carried well before. So one that is late has half of the time beside an app, too;
+// after an absence the quarter must do, since it then takes long whatever it has.
 //
 // Threads: one.
 #pragma once
@@ -27,7 +28,7 @@ class Courtesy {
   // The lock was held in [from, until); `others_wrote` since it was held before.
   void held(Clock::time_point from, Clock::time_point until, bool others_wrote);
 
-  // Whether the file has been behind the log for too long.
+  // Whether the file, which was in step, has been behind the log for too long.
   void set_late(bool late) { late_ = late; }
 
   // How long it should be left alone from `now` on; zero: not at all.

@@ -44,7 +44,7 @@ class WriteTurns {
   // The lock was taken, or is no longer asked for: people need not hear of a wait.
   void end_wait();
 
-  // Whether the file has been behind the log for too long.
+  // Whether the file, which was in step, has been behind the log for too long.
   void set_late(bool late) { courtesy_.set_late(late); }
 
   // How long the lock should be left alone, for the app's sake.
