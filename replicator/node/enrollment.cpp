@@ -125,6 +125,7 @@ void replace_tables(Database& db, const std::vector<std::string>& tables) {
   Statement insert(db, "INSERT INTO __colony_tables(name) VALUES(?1)");
   for (const std::string& table : tables) {
     insert.bind(1, table).run();
+    agree_on_definition(db, table);
     if (!has_guards(db, table)) create_guards(db, table);
   }
 }

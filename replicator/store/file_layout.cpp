@@ -2,13 +2,15 @@
 
 #include "sqlite_ext/capture.h"
 #include "sqlite_ext/captured_table.h"
+#include "sqlite_ext/table_definition.h"
 
 namespace colony {
 namespace {
 
 constexpr const char* kTables = R"sql(
 CREATE TABLE IF NOT EXISTS __colony_meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS __colony_tables(name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_tables(name TEXT PRIMARY KEY, definition TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_left_out(name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS __colony_outbox(
   piece INTEGER PRIMARY KEY,
   last INTEGER NOT NULL,
@@ -105,6 +107,10 @@ void upgrade_layout(Database& db) {
   if (db.query_integer(format) >= kFileFormat) return;  // who opens a newer one refuses it
   WriteTransaction transaction(db);
   db.execute(kTables);
+  if (db.query_integer("SELECT count(*) FROM pragma_table_info('__colony_tables') WHERE name = 'definition'") == 0) {
+    db.execute("ALTER TABLE __colony_tables ADD COLUMN definition TEXT NOT NULL DEFAULT ''");
+    for (const std::string& table : replicated_tables(db)) agree_on_definition(db, table);
+  }
   db.execute("UPDATE __colony_meta SET value = " + std::to_string(kFileFormat) + " WHERE key = 'format'");
   transaction.commit();
 }
@@ -152,6 +158,19 @@ bool has_guards(Database& db, const std::string& table) {
   }
   count.bind(4, table);
   return count.step() && count.integer(0) == 3;
+}
+
+void agree_on_definition(Database& db, const std::string& table) {
+  const std::optional<std::string> definition = read_table_definition(db.handle(), "main", table);
+  Statement update(db, "UPDATE __colony_tables SET definition = ?2 WHERE name = ?1");
+  update.bind(1, table).bind(2, definition.value_or("")).run();
+}
+
+std::map<std::string, std::string> agreed_definitions(Database& db) {
+  std::map<std::string, std::string> definitions;
+  Statement select(db, "SELECT name, definition FROM __colony_tables");
+  while (select.step()) definitions.emplace(select.text(0), select.text(1));
+  return definitions;
 }
 
 std::vector<std::string> replicated_tables(Database& db) {

@@ -2,14 +2,16 @@
 // replicated ones. docs/formats.md says what each column means.
 #pragma once
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "replicator/store/sqlite.h"
 
 namespace colony {
 
-inline constexpr int kFileFormat = 3;
+inline constexpr int kFileFormat = 4;
 inline constexpr const char* kOwnPrefix = "__colony_";
 
 bool is_own_name(std::string_view name);
@@ -38,5 +40,12 @@ void drop_guards(Database& db, const std::string& table);
 bool has_guards(Database& db, const std::string& table);
 
 std::vector<std::string> replicated_tables(Database& db);
+
+// Keeps the definition that a replicated table has now (table_definition.h) as the one
+// that the colony's nodes agree on.
+void agree_on_definition(Database& db, const std::string& table);
+
+// By table; empty where a file of an older format did not know.
+std::map<std::string, std::string> agreed_definitions(Database& db);
 
 }  // namespace colony

@@ -30,7 +30,7 @@ class RowReplacementTest : public testing::Test {
     Database file = open_for_fold(path);
     install_capture(file.handle(), linked_host());
     create_layout(file);
-    file.execute("INSERT INTO __colony_tables VALUES('t'), ('w')");
+    file.execute("INSERT INTO __colony_tables(name) VALUES('t'), ('w')");
   }
 
   void begin(const std::string& here, const std::string& there) {

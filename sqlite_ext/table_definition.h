@@ -1,0 +1,45 @@
+// What of a table's schema decides how a log is folded into its rows, as a text that
+// can be kept and compared: columns in their order with type, NOT NULL, default and place
+// in the key, the kind of table, and what must be unique.
+//
+// A colony agrees on one definition for each replicated table: `colony init` keeps it in
+// __colony_tables. Who meets another one later, in a commit or in the file, asks
+// judge_definition() whether all nodes would still come to the same rows.
+//
+// The text is one item a line, each beginning with `table`, `column` or `unique`; see
+// docs/formats.md. Threads: those of the connection. Errors: RecordError.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "sqlite_ext/sqlite_host.h"
+
+namespace colony {
+
+// The definition of `schema`.`name` as SQLite has it now, whatever else the open
+// transaction has changed; nothing if there is no such ordinary table.
+std::optional<std::string> read_table_definition(sqlite3* db, const std::string& schema, const std::string& name);
+
+enum class DefinitionChange {
+  kNone,
+  // Columns were added at the end whose default is a constant: rows of a node that does not
+  // have them yet get it, the same everywhere.
+  kExtended,
+  // All else: nodes that have it and nodes that do not would come to differ.
+  kOther,
+};
+
+struct DefinitionVerdict {
+  DefinitionChange change = DefinitionChange::kNone;
+  // What has changed, of the first thing that did: "column city is gone". Empty if nothing has.
+  std::string what;
+};
+
+DefinitionVerdict judge_definition(const std::string& agreed, const std::string& now);
+
+// Whether a column's default, as PRAGMA table_xinfo shows it, is a literal: anything else
+// could be another value on each node and at each time.
+bool is_constant_default(const std::string& default_sql);
+
+}  // namespace colony
