@@ -25,10 +25,14 @@ jobs=${JOBS:-2}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/colony-tests.XXXXXX")
 child=
+declare -A building=() # the process that builds a preset meanwhile
 finish() {
   trap - EXIT INT TERM HUP
   # `timeout` leads a process group of its own and hands the signal on to it.
-  [[ -z $child ]] || { kill "$child" && wait "$child"; } 2>/dev/null || true
+  local process
+  for process in $child "${building[@]}"; do
+    { kill "$process" && wait "$process"; } 2>/dev/null || true
+  done
   rm -rf "$work"
 }
 trap finish EXIT
@@ -105,16 +109,27 @@ suite() {
   report "$name" "$start" "$ok" "$bad" "$log.failed"
 }
 
-# build PRESET TARGET...: not a test, but a failure when it fails.
-build() {
-  local preset=$1 log="$work/build.log" start=$SECONDS
-  shift
-  if run_for 600 "$log" cmake --preset "$preset" -DCOLONY_WERROR="${COLONY_WERROR:-OFF}" &&
-    run_for 1200 "$log" cmake --build --preset "$preset" --parallel "$jobs" --target "$@"; then
+# begin_build PRESET JOBS TARGET...: builds while tests run, most of which wait for
+# processes; what is nice to them takes the time that they leave.
+begin_build() {
+  local preset=$1 jobs=$2
+  shift 2
+  timeout --kill-after=15 2400 nice -n 19 bash -c '
+    cmake --preset "$1" -DCOLONY_WERROR="$2" && cmake --build --preset "$1" --parallel "$3" --target "${@:4}"' \
+    build "$preset" "${COLONY_WERROR:-OFF}" "$jobs" "$@" </dev/null >"$work/build-$preset.log" 2>&1 &
+  building[$preset]=$!
+}
+
+# end_build PRESET: not a test, but a failure when it fails.
+end_build() {
+  local preset=$1 start=$SECONDS code=0
+  { wait "${building[$preset]}" || code=$?; } 2>/dev/null
+  unset "building[$preset]"
+  if ((code == 0)); then
     built[$preset]=1
     printf '%-28s done (%d s)\n' "build $preset" $((SECONDS - start))
   else
-    report "build $preset" "$start" 0 1 "$log"
+    report "build $preset" "$start" 0 1 "$work/build-$preset.log"
   fi
 }
 
@@ -138,12 +153,15 @@ check_format() {
 deploy/install.sh --test
 check_format
 
-build release all
+begin_build release "$jobs" all
+end_build release
 when_built release gtest 'unit tests' 300 build/release/bin/unit_tests
 when_built release gtest 'simulator tests' 300 build/release/bin/sim_tests
 if [[ $quick ]]; then
   when_built release check 'simulation, 200 seeds' 300 build/release/bin/sim --seeds 200
 else
+  begin_build asan $(((jobs + 1) / 2)) unit_tests sim sim_tests cluster_tests load_tests colony colony_ext fuzzers
+  begin_build tsan $(((jobs + 1) / 2)) unit_tests cluster_tests colony colony_ext
   when_built release check 'simulation, 1000 seeds' 600 build/release/bin/sim --seeds 1000
   when_built release gtest 'load generator and service' 120 build/release/bin/load_tests
   BUILD=build/release when_built release suite 'cluster' 900 tests/cluster/run.sh --jobs 3
@@ -153,7 +171,7 @@ else
   BUILD=build/release when_built release check 'load, a node killed' 150 tests/load/run.sh --users 200 --nodes 2 \
     --think 0.5 --seconds 10 --phases headline,kill --values 2000 --objects 400 --out "$work/load"
 
-  build asan unit_tests sim sim_tests cluster_tests load_tests colony colony_ext fuzzers
+  end_build asan
   when_built asan gtest 'unit tests, asan' 400 build/asan/bin/unit_tests
   when_built asan gtest 'simulator tests, asan' 400 build/asan/bin/sim_tests
   when_built asan check 'simulation, asan, 100 seeds' 400 build/asan/bin/sim --seeds 100
@@ -166,7 +184,7 @@ else
   # randomisation; a container may not let it be turned off, nor need it.
   fixed=()
   if setarch -R true 2>/dev/null; then fixed=(setarch -R); fi
-  build tsan unit_tests cluster_tests colony colony_ext
+  end_build tsan
   when_built tsan gtest 'unit tests, tsan' 400 "${fixed[@]}" build/tsan/bin/unit_tests
   when_built tsan gtest 'broker tests, tsan' 400 "${fixed[@]}" build/tsan/bin/cluster_tests
   BUILD=build/tsan when_built tsan suite 'chaos, tsan' 300 "${fixed[@]}" tests/cluster/run.sh chaos
