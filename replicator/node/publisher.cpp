@@ -9,6 +9,7 @@ namespace colony {
 Publisher::Publisher(const std::string& path, Log& log, Progress& progress, Options options)
     : db_(path, Database::Mode::kReadWrite),
       file_(db_),
+      flush_(db_),
       log_(log),
       progress_(progress),
       options_(std::move(options)),
@@ -24,6 +25,20 @@ void Publisher::enqueue(EntryBody body) {
   progress_.work();
 }
 
+void Publisher::flush() {
+  if (!options_.flushes) return;
+  if (in_flight_.empty() && !hello_sent_) pulse_.begin(kFlushStep);
+  flush_.run();
+}
+
+// With it, all that the outbox has now.
+void Publisher::flush_up_to(PieceNumber piece) {
+  if (piece <= flushed_) return;
+  const PieceNumber end = file_.outbox_end();
+  flush();
+  flushed_ = end;
+}
+
 std::string Publisher::encoded(const EntryBody& body) { return encode_signed(file_, options_.key.get(), body); }
 
 // After a new grant nothing is in flight, as far as anybody knows.
@@ -33,6 +48,7 @@ bool Publisher::begin_grant(const Progress::View& view) {
     grant_ = view.grants;
     failures_ = log_.publish_failures();
     sent_ = view.accepted;
+    flushed_ = PieceNumber();  // an earlier state of the file may have been written into it
     in_flight_.clear();
     in_flight_bytes_ = 0;
     hello_sent_.reset();
@@ -63,6 +79,7 @@ bool Publisher::send(const Progress::View& view) {
       check_unanswered(*hello_sent_);
       return false;
     }
+    flush();
     log_.publish(encoded(options_.hello));
     COLONY_STEP("publisher.hello_sent");
     hello_sent_ = options_.now();
@@ -79,6 +96,7 @@ bool Publisher::send_control() {
     if (control_.empty()) return false;
     body = control_.front();
   }
+  flush();
   log_.publish(encoded(body));
   COLONY_STEP("publisher.control_sent");
   const std::lock_guard lock(mutex_);
@@ -110,6 +128,7 @@ bool Publisher::send_transactions(const Progress::View& view) {
   for (const OutboxPiece& piece : pieces) entry.pieces.push_back({piece.last, piece.shape, piece.changeset});
   const std::string bytes = encoded(entry);
   COLONY_STEP("publisher.encoded");
+  flush_up_to(pieces.back().piece);
   log_.publish(bytes);
   COLONY_STEP("publisher.sent");
   sent_ = pieces.back().piece;

@@ -6,6 +6,9 @@
 // them again (go-back-N). Nothing is noted in the file: after a crash the log
 // tells what it has.
 //
+// What others are told of must not be taken back: before something is sent, all that was
+// committed is flushed to disk (file_flush.h), once for everything that waits then.
+//
 // Threads: one, of its own; enqueue() by any. It only reads the file. Errors of
 // step(): LogUnavailable, SqliteError, Interrupted; the next step() is good again.
 #pragma once
@@ -21,6 +24,7 @@
 #include "replicator/log/log.h"
 #include "replicator/node/progress.h"
 #include "replicator/node/pulse.h"
+#include "replicator/store/file_flush.h"
 #include "replicator/store/node_file.h"
 
 namespace colony {
@@ -38,7 +42,8 @@ class Publisher {
     std::size_t entry_bytes_max = 96u << 10;  // of an entry: applied in one go, while an app may wait
     std::size_t in_flight_bytes_max = 8u << 20;
     std::chrono::milliseconds unanswered_max{10'000};  // after that, ask the log what it has
-    Pulse* pulse = nullptr;                            // told what it does; must outlive it
+    bool flushes = true;     // before it sends what a power cut could still take back
+    Pulse* pulse = nullptr;  // told what it does; must outlive it
     std::function<Clock::time_point()> now = [] { return Clock::now(); };
   };
 
@@ -62,11 +67,14 @@ class Publisher {
   bool begin_grant(const Progress::View& view);
   bool send_control();
   bool send_transactions(const Progress::View& view);
+  void flush();
+  void flush_up_to(PieceNumber piece);
   std::string encoded(const EntryBody& body);
   void check_unanswered(Clock::time_point sent);
 
   Database db_;
   NodeFile file_;
+  FileFlush flush_;
   Log& log_;
   Progress& progress_;
   Options options_;
@@ -76,6 +84,7 @@ class Publisher {
   std::uint64_t grant_ = 0;  // the one that what follows belongs to
   std::uint64_t failures_ = 0;
   PieceNumber sent_;
+  PieceNumber flushed_;  // in this grant
   std::deque<InFlight> in_flight_;
   std::size_t in_flight_bytes_ = 0;
   std::optional<Clock::time_point> hello_sent_;

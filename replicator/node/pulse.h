@@ -10,6 +10,9 @@
 
 namespace colony {
 
+// A step whose trouble is the disk's.
+inline constexpr const char* kFlushStep = "flushing the write-ahead log to disk";
+
 class Pulse {
  public:
   using Clock = std::chrono::steady_clock;

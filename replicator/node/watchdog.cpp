@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <string_view>
 #include <utility>
 
 namespace colony {
@@ -28,9 +29,11 @@ struct Loop {
 StatusView::Stall find_stall(const PulseViews& loops, const StatusView& status, Pulse::Clock::time_point now) {
   const bool away = status.state == State::kWaitingForBroker || status.state == State::kHalted;
   const bool locked_out = status.lock_wait.has_value();
+  const bool flushes = std::string_view(loops.publisher.step) == kFlushStep;
   const Loop all[] = {
       {"applier", loops.applier, away || locked_out, kRestart},
-      {"publisher", loops.publisher, away || locked_out || !loops.applier.resting, kLookAtBroker},
+      {"publisher", loops.publisher, away || locked_out || !loops.applier.resting,
+       flushes ? kRestart : kLookAtBroker},
       {"housekeeper", loops.housekeeper, false, kLookAtStore},
       {"heartbeat", loops.heartbeat, away, kLookAtBroker},
       {"proof worker", loops.proofs, false, kRestart},

@@ -49,15 +49,25 @@ SqlResult run_sql(sqlite3* db, const std::string& sql) {
 
 Node::Node(NodeSettings settings, MemoryLog& log, Wire& wire)
     : settings_(std::move(settings)), link_(log, wire, settings_.name) {
+  if (!settings_.synchronous.empty()) {
+    disk_ = std::make_unique<PowerDisk>();
+    settings_.path = disk_->path(settings_.name + ".db");
+  }
+  make_database();
+  if (!settings_.base.empty()) join();
+  if (disk_) observer_->execute("PRAGMA journal_mode = WAL");
+  open_app();
+  if (settings_.base.empty()) found();
+  if (disk_) disk_->flush_all();
+}
+
+void Node::make_database() {
   sqlite3* keeper = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI;
   const int rc = sqlite3_open_v2(settings_.path.c_str(), &keeper, flags, nullptr);
   if (rc != SQLITE_OK) throw SqliteError(rc, "cannot create " + settings_.path);
   observer_ = open(settings_.path);
   sqlite3_close(keeper);
-  if (!settings_.base.empty()) join();
-  open_app();
-  if (settings_.base.empty()) found();
 }
 
 Node::~Node() = default;
@@ -73,6 +83,7 @@ void Node::open_app() {
     throw Error("the capture cannot be installed");
   if (settings_.foreign_keys) app_->execute("PRAGMA foreign_keys = ON");
   if (settings_.recursive_triggers) app_->execute("PRAGMA recursive_triggers = ON");
+  if (disk_) app_->execute("PRAGMA synchronous = " + settings_.synchronous);
 }
 
 // Makes the database a node's, as `colony init` does with a file.
@@ -160,6 +171,21 @@ void Node::start(Applier::Options applier, Publisher::Options publisher) {
   applier_ = std::make_unique<Applier>(settings_.path, link_, *progress_, *status_, std::move(applier));
   publisher.hello = hello();
   publisher_ = std::make_unique<Publisher>(settings_.path, link_, *progress_, std::move(publisher));
+}
+
+void Node::lose_power(Random* random) {
+  if (random != nullptr) {
+    disk_->cut_off(*random);
+  } else {
+    disk_->cut_off();
+  }
+  crash();
+  reader_.reset();
+  app_.reset();
+  observer_.reset();
+  disk_->switch_on();
+  observer_ = open(settings_.path);
+  open_app();
 }
 
 void Node::crash() {

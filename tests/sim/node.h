@@ -4,7 +4,8 @@
 //
 // memdb knows no WAL: where a writer and a reader would pass each other there, one
 // of them meets SQLITE_BUSY here. That is harsher than what Colony asks for, and
-// so exercises what happens when a commit fails.
+// so exercises what happens when a commit fails. A node may stand on a PowerDisk
+// instead: there it is in WAL mode, and can lose power.
 #pragma once
 
 #include <map>
@@ -17,6 +18,7 @@
 #include "replicator/node/publisher.h"
 #include "replicator/store/sqlite.h"
 #include "tests/sim/memory_log.h"
+#include "tests/sim/power_disk.h"
 #include "tests/sim/schema.h"
 
 namespace colony::sim {
@@ -33,6 +35,9 @@ struct NodeSettings {
   std::size_t heap_bytes_max = 200;
   // A snapshot's database, from which the node joins; founded anew without.
   std::string base = {};
+  // The app's `PRAGMA synchronous`, on a disk of its own that can lose power; `path` is
+  // then the disk's to say. Empty: no such disk.
+  std::string synchronous = {};
 };
 
 // What a statement of the app came to.
@@ -82,6 +87,11 @@ class Node {
   // The loops.
   void start(Applier::Options applier, Publisher::Options publisher);
   void crash();
+  // The machine's power is cut, and comes back: app and loops are gone, and of what was
+  // not flushed, as `random` says, some or (null) everything. The loops stay away.
+  void lose_power(Random* random);
+  bool has_power_disk() const { return disk_ != nullptr; }
+  PowerDisk& disk() { return *disk_; }
   bool running() const { return applier_ != nullptr; }
   Applier& applier() { return *applier_; }
   Publisher& publisher() { return *publisher_; }
@@ -98,11 +108,13 @@ class Node {
  private:
   void open_app();
   SpillSettings spill() const;
+  void make_database();
   void found();
   void join();
 
   NodeSettings settings_;
   LogLink link_;
+  std::unique_ptr<PowerDisk> disk_;
   std::unique_ptr<Database> observer_, app_, reader_;
   std::unique_ptr<Status> status_;
   std::unique_ptr<Progress> progress_;

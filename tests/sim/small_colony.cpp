@@ -26,19 +26,39 @@ std::vector<std::string> query(Database& db, const std::string& sql) {
 SmallColony::SmallColony(const std::string& schema_sql, const std::vector<std::string>& names,
                          const std::string& folder)
     : wire_(log_) {
+  std::vector<NodeSettings> nodes;
   for (const std::string& name : names) {
-    NodeSettings settings;
+    NodeSettings& settings = nodes.emplace_back();
     settings.name = name;
     settings.path = folder.empty() ? fresh_path(name) : folder + "/" + name + ".db";
     settings.schema_sql = (folder.empty() ? "" : "PRAGMA journal_mode = WAL;") + schema_sql;
+  }
+  found(std::move(nodes));
+}
+
+SmallColony::SmallColony(const std::string& schema_sql, const std::vector<std::string>& names, const PowerDisks& disks)
+    : wire_(log_), flushes_(disks.flushes) {
+  std::vector<NodeSettings> nodes;
+  for (const std::string& name : names) {
+    NodeSettings& settings = nodes.emplace_back();
+    settings.name = name;
+    settings.schema_sql = schema_sql;
+    settings.synchronous = disks.synchronous;
+  }
+  found(std::move(nodes));
+}
+
+void SmallColony::found(std::vector<NodeSettings> nodes) {
+  for (NodeSettings& settings : nodes) {
     settings.incarnation = 100 + nodes_.size();
     settings.foreign_keys = true;
+    const std::string name = settings.name;
     nodes_[name] = std::make_unique<Node>(std::move(settings), log_, wire_);
   }
   schema_ = read_schema(nodes_.begin()->second->observer().handle());
   reference_.emplace(schema_);
   judge_.emplace(schema_, *reference_, log_);
-  for (const std::string& name : names) start(name);
+  for (const auto& [name, node] : nodes_) start(name);
   if (const std::string problem = settle(); !problem.empty()) throw std::runtime_error(problem);
 }
 
@@ -59,6 +79,7 @@ void SmallColony::start(const std::string& name) {
   applier.transaction_ms = applier.transaction_beside_app_ms = std::chrono::hours(1);
   Publisher::Options publisher;
   publisher.now = [this] { return now_; };
+  publisher.flushes = flushes_;
   if (keys_[name] != '\0') publisher.key = key_of(keys_[name]);
   node(name).start(std::move(applier), std::move(publisher));
 }
@@ -79,6 +100,11 @@ void SmallColony::trust(const std::string& by, const TrustEntry& entry) {
 }
 
 void SmallColony::crash(const std::string& name) { node(name).crash(); }
+
+void SmallColony::lose_power(const std::string& name, Random* random) {
+  node(name).lose_power(random);
+  start(name);
+}
 
 void SmallColony::rename(const std::string& name, const std::string& new_name) {
   node(name).rename(new_name, 1000 + ++lives_);

@@ -18,12 +18,20 @@
 
 namespace colony::sim {
 
+// Disks that can lose power (power_disk.h).
+struct PowerDisks {
+  std::string synchronous;  // of the apps
+  bool flushes = true;      // publishers do, before they send
+};
+
 class SmallColony {
  public:
   // The nodes know each other when it is made. Databases are in memory, or in
   // `folder`, in WAL mode.
   explicit SmallColony(const std::string& schema_sql, const std::vector<std::string>& names = {"a", "b"},
                        const std::string& folder = "");
+  // The same, on such disks.
+  SmallColony(const std::string& schema_sql, const std::vector<std::string>& names, const PowerDisks& disks);
   ~SmallColony();
 
   // The app of a node; throws if the statement fails.
@@ -38,6 +46,9 @@ class SmallColony {
 
   // The replicator of a node dies, or lives again.
   void crash(const std::string& node);
+  // The power of its machine is cut and comes back, and the replicator is started. What
+  // was not flushed is lost; some of it, if there is a `random`.
+  void lose_power(const std::string& node, Random* random = nullptr);
   void start(const std::string& node);
   // The file of `node`, which goes on being called so here, gets another life.
   void rename(const std::string& node, const std::string& name);
@@ -91,6 +102,7 @@ class SmallColony {
   void do_not_judge_rows() { judges_rows_ = false; }
 
  private:
+  void found(std::vector<NodeSettings> nodes);
   std::string rest();
   bool turn(const std::string& name, std::string& stopped);
   RecoveryReport report(const std::string& name);
@@ -102,6 +114,7 @@ class SmallColony {
   std::chrono::steady_clock::time_point now_{};
   Random random_{1};
   bool judges_rows_ = true;
+  bool flushes_ = true;
   std::uint64_t lives_ = 0;
   std::map<std::string, char> keys_;
   Schema schema_;

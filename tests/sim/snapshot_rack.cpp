@@ -5,8 +5,15 @@
 
 namespace colony::sim {
 
+std::string SnapshotRack::place_for(const std::string& path) {
+  if (path.find("vfs=memdb") != std::string::npos) return fresh_path("snapshot");
+  const std::string file = "snapshot-" + std::to_string(++made_);
+  disk_.create(file);
+  return disk_.path(file);
+}
+
 Database& SnapshotRack::make(const std::string& path) {
-  auto made = std::make_unique<Database>(fresh_path("snapshot"), Database::Mode::kReadWrite);
+  auto made = std::make_unique<Database>(place_for(path), Database::Mode::kReadWrite);
   newest_ = make_base(path, made->path(), [](std::uint64_t, std::uint64_t) { return true; }).position;
   auto& place = snapshots_[newest_];
   place = std::move(made);

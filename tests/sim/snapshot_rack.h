@@ -9,6 +9,7 @@
 
 #include "replicator/log/log.h"
 #include "replicator/store/sqlite.h"
+#include "tests/sim/power_disk.h"
 
 namespace colony::sim {
 
@@ -25,6 +26,10 @@ class SnapshotRack {
   const std::string& path(Sequence position) const { return snapshots_.at(position)->path(); }
 
  private:
+  std::string place_for(const std::string& path);
+
+  PowerDisk disk_;  // for those of files in WAL mode, which memdb does not know
+  std::uint64_t made_ = 0;
   std::map<Sequence, std::unique_ptr<Database>> snapshots_;  // each keeps itself alive
   Sequence newest_;                                          // that was made
 };
