@@ -187,6 +187,7 @@ EnrollReport enroll(const EnrollRequest& request) {
   Database db = open_for_fold(request.path);
   sqlite3_busy_timeout(db.handle(), kLockWaitMs);
   install_capture(db.handle(), linked_host());
+  db.execute("PRAGMA synchronous = FULL");  // who is told that it is done can rely on it
   EnrollReport report;
 
   // What would be refused is refused before the file is put into WAL mode.
