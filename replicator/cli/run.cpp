@@ -26,6 +26,7 @@ constexpr const char* kSnapshotGroup = "Snapshots and how much of the log is kep
 struct Arguments {
   SidecarSettings sidecar;
   std::string cluster, node, config;
+  std::string flush = "before-send";
 };
 
 // Gives the flags that neither the command line nor the environment has given
@@ -219,6 +220,15 @@ void add_run(CLI::App& app, int& exit_code) {
       ->default_val(1)
       ->check(CLI::Range(1, 5));
   command
+      ->add_option("--flush", arguments->flush,
+                   "before-send: what programs have committed is brought to disk before it is sent, so that a power "
+                   "cut takes back nothing that other nodes have; it reaches them later by as long as the disk takes. "
+                   "never: programs alone decide, by PRAGMA synchronous; with less than FULL a node that lost power "
+                   "may have to be given a new name [before-send]")
+      ->envname("COLONY_FLUSH")
+      ->check(CLI::IsMember({"before-send", "never"}))
+      ->type_name("WHEN");
+  command
       ->add_option("--config", arguments->config,
                    "Read flags from this TOML file; flags and COLONY_... variables beat it")
       ->type_name("FILE");
@@ -247,6 +257,7 @@ void add_run(CLI::App& app, int& exit_code) {
       require_secret_file(sidecar.key_file);
     }
     warn_of_shared_secrets(sidecar);
+    sidecar.flushes_before_send = arguments->flush == "before-send";
     run(*arguments);
     exit_code = kDone;
   });

@@ -42,8 +42,8 @@ class Publisher {
     std::size_t entry_bytes_max = 96u << 10;  // of an entry: applied in one go, while an app may wait
     std::size_t in_flight_bytes_max = 8u << 20;
     std::chrono::milliseconds unanswered_max{10'000};  // after that, ask the log what it has
-    bool flushes = true;     // before it sends what a power cut could still take back
-    Pulse* pulse = nullptr;  // told what it does; must outlive it
+    bool flushes = true;                               // before it sends what a power cut could still take back
+    Pulse* pulse = nullptr;                            // told what it does; must outlive it
     std::function<Clock::time_point()> now = [] { return Clock::now(); };
   };
 

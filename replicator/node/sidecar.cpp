@@ -74,7 +74,10 @@ class Sidecar::Implementation {
               .must_exist = has_met_log(settings_.database),
               .client_name = "colony " + identity_.node}),
         publisher_(settings_.database, log_, progress_,
-                   {.hello = {home_.host, home_.path, COLONY_VERSION}, .key = key_, .pulse = &pulses_.publisher}),
+                   {.hello = {home_.host, home_.path, COLONY_VERSION},
+                    .key = key_,
+                    .flushes = settings_.flushes_before_send,
+                    .pulse = &pulses_.publisher}),
         proofs_(
             settings_.database, [this](ProofEntry proof) { publisher_.enqueue(std::move(proof)); }, pulses_.proofs),
         heartbeat_(settings_.database, about_me(), *status_, witness_, pulses_.heartbeat, board(),

@@ -20,8 +20,9 @@ namespace colony {
 struct SidecarSettings {
   std::string database;
   BrokerSettings broker;
-  std::string key_file;  // what it signs with; empty: nothing is signed
-  int replicas = 1;      // of the stream and the board, if this node creates them
+  std::string key_file;             // what it signs with; empty: nothing is signed
+  int replicas = 1;                 // of the stream and the board, if this node creates them
+  bool flushes_before_send = true;  // what programs have committed (publisher.h)
   // Where the colony keeps its snapshots (snapshot_store.h); empty: nowhere, and
   // then the log is never cut.
   std::string snapshot_url = "nats:";

@@ -32,8 +32,7 @@ StatusView::Stall find_stall(const PulseViews& loops, const StatusView& status, 
   const bool flushes = std::string_view(loops.publisher.step) == kFlushStep;
   const Loop all[] = {
       {"applier", loops.applier, away || locked_out, kRestart},
-      {"publisher", loops.publisher, away || locked_out || !loops.applier.resting,
-       flushes ? kRestart : kLookAtBroker},
+      {"publisher", loops.publisher, away || locked_out || !loops.applier.resting, flushes ? kRestart : kLookAtBroker},
       {"housekeeper", loops.housekeeper, false, kLookAtStore},
       {"heartbeat", loops.heartbeat, away, kLookAtBroker},
       {"proof worker", loops.proofs, false, kRestart},

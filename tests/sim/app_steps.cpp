@@ -60,10 +60,28 @@ void AppSteps::execute(std::size_t at, const std::string& sql) {
 void AppSteps::finish_transaction(std::size_t at) {
   Node& node = world_.node(at);
   if (!world_.schema_sql.audited.empty()) {
-    apps_[at].audited[node.name()] = static_cast<std::size_t>(
-        node.observer().query_integer("SELECT count(*) FROM audit WHERE node = '" + node.name() + "'"));
+    apps_[at].audited[node.name()] = audited(at);
   }
   if (node.running()) world_.judge_node(at, world_.random.percent(10));
+}
+
+std::size_t AppSteps::audited(std::size_t at) {
+  Node& node = world_.node(at);
+  return static_cast<std::size_t>(
+      node.observer().query_integer("SELECT count(*) FROM audit WHERE node = '" + node.name() + "'"));
+}
+
+void AppSteps::lost_power(std::size_t at) {
+  forget(at);
+  Node& node = world_.node(at);
+  if (world_.schema_sql.audited.empty() || !apps_[at].audited.contains(node.name())) return;
+  std::size_t& told = apps_[at].audited[node.name()];
+  const std::size_t found = audited(at);
+  if (found > told || (found < told && node.flushes_commits())) {
+    throw Violation("node " + node.name() + " committed " + std::to_string(told) + " audit rows, and has " +
+                    std::to_string(found) + " after a power cut");
+  }
+  told = found;
 }
 
 void AppSteps::check_audits() {

@@ -22,6 +22,10 @@ class AppSteps {
   // It will not: it has died, or its connection is another one.
   void forget(std::size_t at) { apps_[at].statements.clear(); }
 
+  // Its machine has lost power. Throws Violation if anything is missing that it had
+  // committed with synchronous=FULL; what is missing otherwise it does not expect again.
+  void lost_power(std::size_t at);
+
   // At rest: the audit rows that apps were told are committed are there, each once.
   // Throws Violation.
   void check_audits();
@@ -34,6 +38,7 @@ class AppSteps {
 
   void execute(std::size_t at, const std::string& sql);
   void finish_transaction(std::size_t at);
+  std::size_t audited(std::size_t at);
 
   World& world_;
   std::map<std::size_t, App> apps_;  // by their nodes

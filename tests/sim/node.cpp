@@ -135,7 +135,6 @@ void Node::end_reading() { reader_.reset(); }
 
 void Node::rename(const std::string& name, std::uint64_t incarnation) {
   crash();
-  if (disk_) observer_->execute("PRAGMA synchronous = NORMAL");  // it may be taken back
   WriteTransaction transaction(*observer_);
   rename_node(*observer_, name, true);
   // The real one is random, and a seed must always lead to the same.

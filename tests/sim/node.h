@@ -90,7 +90,7 @@ class Node {
   // The machine's power is cut, and comes back: app and loops are gone, and of what was
   // not flushed, as `random` says, some or (null) everything. The loops stay away.
   void lose_power(Random* random);
-  bool has_power_disk() const { return disk_ != nullptr; }
+  bool flushes_commits() const { return settings_.synchronous == "FULL"; }
   PowerDisk& disk() { return *disk_; }
   bool running() const { return applier_ != nullptr; }
   Applier& applier() { return *applier_; }

@@ -70,6 +70,7 @@ TEST(Hazard, power_cut_takes_back_no_identity_that_the_log_has) {
   colony.leave("a", "b");
   EXPECT_EQ(colony.apply("a"), "");
   EXPECT_NE(colony.apply("b"), "");
+  colony.node("b").observer().execute("PRAGMA synchronous = NORMAL");
   colony.rename("b", "c");
   EXPECT_EQ(colony.apply("b"), "");
   EXPECT_EQ(colony.publish("b"), "");

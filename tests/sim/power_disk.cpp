@@ -113,7 +113,8 @@ int read_file(sqlite3_file* file, void* into, int count, sqlite3_int64 at) {
 }
 
 int write_file(sqlite3_file* file, const void* from, int count, sqlite3_int64 at) {
-  handle_of(file).file->add({static_cast<std::size_t>(at), {static_cast<const char*>(from), std::size_t(count)}, false});
+  handle_of(file).file->add(
+      {static_cast<std::size_t>(at), {static_cast<const char*>(from), std::size_t(count)}, false});
   return SQLITE_OK;
 }
 
@@ -207,25 +208,10 @@ int unmap_index(sqlite3_file* file, int) {
   return SQLITE_OK;
 }
 
-const sqlite3_io_methods kFileMethods = {2,
-                                         close_file,
-                                         read_file,
-                                         write_file,
-                                         truncate_file,
-                                         flush_file,
-                                         size_of_file,
-                                         lock_file,
-                                         unlock_file,
-                                         check_reserved,
-                                         control_file,
-                                         sector_size,
-                                         characteristics,
-                                         map_index,
-                                         lock_index,
-                                         index_barrier,
-                                         unmap_index,
-                                         nullptr,
-                                         nullptr};
+const sqlite3_io_methods kFileMethods = {
+    2,          close_file,    read_file,      write_file,   truncate_file, flush_file,      size_of_file,
+    lock_file,  unlock_file,   check_reserved, control_file, sector_size,   characteristics, map_index,
+    lock_index, index_barrier, unmap_index,    nullptr,      nullptr};
 
 }  // namespace
 

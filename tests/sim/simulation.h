@@ -34,6 +34,7 @@ class Simulation {
   void deliver();
   void ask_for_barrier(std::size_t at, std::size_t number);
   void kill_app(std::size_t at);
+  void cut_power(std::size_t at);
   void toggle_offline(std::size_t at);
   void toggle_reader(std::size_t at);
   void append_garbage();

@@ -16,6 +16,7 @@ World::World(const Plan& plan_of_it, Transcript& transcript_of_it)
   workload = {plan.odd_values, !schema_sql.utf16, plan.large_transactions};
   if (random.percent(40)) log.set_entry_bytes_max(kEntryBytesMin + random.below(3000));
   has_keys = Random(plan.seed, "signed").percent(50);
+  has_power_disks = plan.faults && Random(plan.seed, "power").percent(25);
   found_nodes();
   set_faults();
 }
@@ -45,6 +46,7 @@ void World::add_node(NodeSettings settings) {
   const std::size_t i = nodes.size();
   settings.name = std::string(1, letter_of(i));
   settings.path = fresh_path(settings.name);
+  if (has_power_disks) settings.synchronous = Random(plan.seed, "synchronous", i).pick<const char*>({"NORMAL", "FULL"});
   settings.incarnation = 100 + i;
   settings.foreign_keys = foreign_keys;
   settings.recursive_triggers = recursive_triggers;

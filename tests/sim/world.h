@@ -58,8 +58,9 @@ struct World {
   bool foreign_keys = false;
   bool recursive_triggers = false;
   std::int64_t conflicts_max = 0;
-  bool has_keys = false;  // the nodes sign, and come to trust each other by their keys
-  bool resting = false;   // everybody is well, and has its key
+  bool has_power_disks = false;  // machines can lose power
+  bool has_keys = false;         // the nodes sign, and come to trust each other by their keys
+  bool resting = false;          // everybody is well, and has its key
   Faults faults;
 
   MemoryLog log;
