@@ -27,7 +27,7 @@ void Simulation::step(std::size_t number) {
   const std::size_t at = world_.random.below(world_.nodes.size());
   world_.node(at).link().set_faults(world_.faults, &world_.random);
   if (world_.has_keys && world_.random.percent(6)) return trust_.step(at);
-  if (world_.has_power_disks && world_.random.percent(4)) return cut_power(at);
+  if (world_.has_power_disks && world_.random.percent(8)) return cut_power(at);
   const std::size_t kind = world_.random.below(100);
   if (kind < 40) {
     apps_.step(at);
@@ -96,7 +96,7 @@ void Simulation::kill_app(std::size_t at) {
 void Simulation::cut_power(std::size_t at) {
   Node& node = world_.node(at);
   world_.say(at, "the power is cut");
-  node.lose_power(world_.random.percent(80) ? &world_.random : nullptr);
+  node.lose_power(world_.random.percent(50) ? &world_.random : nullptr);
   apps_.lost_power(at);
   world_.judge_node(at, true);
   if (world_.random.percent(70)) loops_.start(at);
