@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <set>
 
 namespace colony {
 namespace {
@@ -154,6 +155,8 @@ Value take_value(std::string_view& rest) {
 
 void ChangesetReader::read_table() {
   Bytes bytes{rest_};
+  table_begin_ = changeset_.bytes.size() - rest_.size();
+  bytes.take(1);
   const std::uint64_t columns = bytes.varint();
   if (columns == 0 || columns > kColumnsMax)
     throw ChangesetError("changeset has a table with an impossible number of columns");
@@ -176,10 +179,7 @@ void ChangesetReader::read_record(std::vector<Value>& values) {
 bool ChangesetReader::next(Change& change) {
   if (changeset_.spill != nullptr) changeset_.spill->passed(changeset_.bytes.size() - rest_.size());
   Bytes bytes{rest_};
-  while (!rest_.empty() && rest_.front() == kTableMark) {
-    bytes.take(1);
-    read_table();
-  }
+  while (!rest_.empty() && rest_.front() == kTableMark) read_table();
   if (rest_.empty()) return false;
   if (tables_begun_ == 0) throw ChangesetError("changeset does not begin with a table");
   change.op = static_cast<Operation>(bytes.byte());
@@ -237,14 +237,29 @@ void ChangesetWriter::add_encoded(Operation op, std::string_view values) {
   out_.append(values);
 }
 
-Spill invert(ChangesetView changeset, const SpillSettings& spill) {
-  Spill out(spill);
-  Spill sections[] = {Spill(spill), Spill(spill), Spill(spill)};  // of the table being read
-  auto& [deletes, updates, inserts] = sections;
+namespace {
+
+// Where each table's section begins, with its header.
+struct Sections {
+  std::vector<std::size_t> begins;
+  std::set<std::string> names;
+  bool repeated = false;  // a table has more than one
+
+  void add(const std::string& name, std::size_t begin) {
+    begins.push_back(begin);
+    repeated |= !names.insert(name).second;
+  }
+};
+
+// Appends the inverse, section by section in their order. `seen`, if given, is told of
+// each, and ends it when a table comes a second time.
+void append_inverse(ChangesetView changeset, const SpillSettings& spill, Spill& out, Sections* seen) {
+  Spill parts[] = {Spill(spill), Spill(spill), Spill(spill)};  // of the table being read
+  auto& [deletes, updates, inserts] = parts;
   const auto flush = [&] {
-    for (Spill& section : sections) {
-      out.append(section);
-      section.clear();
+    for (Spill& part : parts) {
+      out.append(part);
+      part.clear();
     }
   };
   ChangesetReader reader(changeset);
@@ -253,6 +268,8 @@ Spill invert(ChangesetView changeset, const SpillSettings& spill) {
   while (reader.next(change)) {
     if (tables != reader.tables_begun()) {
       tables = reader.tables_begun();
+      if (seen != nullptr) seen->add(reader.table().name, reader.table_begin());
+      if (seen != nullptr && seen->repeated) return;
       flush();
       ChangesetWriter(out.tail()).begin_table(reader.table());
     }
@@ -271,6 +288,35 @@ Spill invert(ChangesetView changeset, const SpillSettings& spill) {
     }
   }
   flush();
+}
+
+Sections sections_of(ChangesetView changeset) {
+  Sections sections;
+  ChangesetReader reader(changeset);
+  Change change;
+  std::size_t tables = 0;
+  while (reader.next(change)) {
+    if (tables == reader.tables_begun()) continue;
+    tables = reader.tables_begun();
+    sections.add(reader.table().name, reader.table_begin());
+  }
+  return sections;
+}
+
+}  // namespace
+
+Spill invert(ChangesetView changeset, const SpillSettings& spill) {
+  Spill out(spill);
+  Sections seen;
+  append_inverse(changeset, spill, out, &seen);
+  if (!seen.repeated) return out;
+  out.clear();
+  const std::vector<std::size_t> begins = sections_of(changeset).begins;
+  std::size_t end = changeset.bytes.size();
+  for (auto begin = begins.rbegin(); begin != begins.rend(); ++begin) {
+    append_inverse(changeset.bytes.substr(*begin, end - *begin), spill, out, nullptr);
+    end = *begin;
+  }
   return out;
 }
 

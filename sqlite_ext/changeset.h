@@ -5,7 +5,10 @@
 //
 // What Colony adds are two promises about the changesets that it writes: a row
 // (a key) occurs at most once, as its net change; and within a table all DELETEs
-// come first, then the UPDATEs, then the INSERTs.
+// come first, then the UPDATEs, then the INSERTs. Both hold for a section, which is what
+// follows one header: earlier versions wrote several sections of one table, with fewer
+// and with more columns, where a transaction altered the table between its changes. They
+// follow one another as in that transaction.
 //
 // Threads: none of these objects is shared. Ownership: values are views into
 // the bytes that they were read from. Errors: ChangesetError.
@@ -96,6 +99,8 @@ class ChangesetReader {
 
   // Counts the tables begun so far: changes when table() does.
   std::size_t tables_begun() const { return tables_begun_; }
+  // Where the header of table() stands in the bytes.
+  std::size_t table_begin() const { return table_begin_; }
 
  private:
   void read_table();
@@ -105,6 +110,7 @@ class ChangesetReader {
   std::string_view rest_;
   ChangesetTable table_;
   std::size_t tables_begun_ = 0;
+  std::size_t table_begin_ = 0;
 };
 
 // Appends to a string. begin_table() comes before the changes of that table.
@@ -128,7 +134,9 @@ void append_value(std::string& out, const Value& value);
 Value take_value(std::string_view& bytes);
 
 // The changeset that undoes `changeset`: the same order of tables, and within
-// each DELETEs, UPDATEs, INSERTs.
+// each DELETEs, UPDATEs, INSERTs. Where a table has several sections (it was altered
+// between changes of one transaction), what came last is undone first: then the
+// sections are in the opposite order.
 Spill invert(ChangesetView changeset, const SpillSettings& spill);
 
 }  // namespace colony

@@ -27,9 +27,7 @@ void Absorption::apply(Clock::duration time_max) {
     try {
       apply(planned);
     } catch (const SchemaMismatch& mismatch) {
-      throw StoppedAt{absorbed_.messages, which + " " + mismatch.what() +
-                                              ": make the same schema change here that was made there, run colony init "
-                                              "again, and this node goes on by itself"};
+      throw StoppedAt{absorbed_.messages, which + " " + mismatch.what() + ": " + mismatch.advice()};
     } catch (const ChangesetError& error) {
       throw StoppedAt{absorbed_.messages, which + " cannot be applied: " + error.what() + kNobodyCan};
     } catch (const SqliteError& error) {

@@ -34,9 +34,7 @@ void Adoption::run() {
   try {
     replace_base();
   } catch (const SchemaMismatch& mismatch) {
-    throw Halt(std::string("the snapshot ") + mismatch.what() +
-               ": make the same schema change here that was made there, run colony init again, and this node goes on "
-               "by itself");
+    throw Halt(std::string("the snapshot ") + mismatch.what() + ": " + mismatch.advice());
   }
 }
 
@@ -58,6 +56,7 @@ void Adoption::check_heir() {
 }
 
 void Adoption::replace_base() {
+  file_.fold.check_derived();
   RowReplacement replacement(file_.db, file_.schema, base_db_);
   replacement.compare([this] {
     if (!go_on_()) throw Interrupted();

@@ -35,12 +35,16 @@ void Rebase::undo(std::set<PieceNumber> transactions) {
     if (!undoing) undoing = changeset_of(*it);
     undoing = invert(*undoing, file_.spill());
     Conflicts conflicts(file_.spill());
-    fold_.apply(*undoing, conflicts);
+    try {
+      fold_.apply(*undoing, conflicts);
+    } catch (const SchemaMismatch& mismatch) {
+      throw Halt(std::string("a pending transaction ") + mismatch.what() + ": " + mismatch.advice());
+    }
     if (!conflicts.empty()) {
       throw Halt(
           "rows of table " + conflicts.front().table + " (" + conflicts.front().key +
-          ") were changed behind Colony's back, so that a pending transaction cannot be rebased: compare with the "
-          "other nodes, and rebuild this file from one of them");
+          ") were changed behind Colony's back, so that a pending transaction cannot be rebased: colony repair DB "
+          "shows what differs, and puts the rows back");
     }
     journal_.forget_pending(file_.identity().node, *it);
     COLONY_STEP("rebase.one_undone");

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
-#include "replicator/store/derived_triggers.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/json.h"
 
@@ -54,6 +54,13 @@ std::vector<Value> unknown_values(const Change& change, const std::vector<Value>
   }
   return any ? lost : std::vector<Value>();
 }
+
+// Beyond this many tables, times the widths in which they came, one begins anew.
+constexpr std::size_t kTablesAtHandMax = 10'000;
+
+constexpr const char* kWithoutTheApp =
+    "change or drop that, so that SQLite alone can do it (an index can also be fed by the app), and this node goes on "
+    "by itself";
 
 }  // namespace
 
@@ -111,6 +118,7 @@ Fold::Fold(Database& db, const ReplicatedSchema& schema)
     : db_(db),
       schema_(schema),
       recorder_(db.handle(), "main", linked_host(), db.spill()),
+      cache_(db),
       savepoint_(db, "SAVEPOINT fold"),
       rollback_to_(db, "ROLLBACK TO fold"),
       release_(db, "RELEASE fold") {
@@ -129,11 +137,19 @@ void Fold::schema_changed() {
   }
   recorder_.clear();
   recorder_.set_tables(names);
-  install_derived_triggers(db_, names);
+  derived_ = install_derived_triggers(db_, names);
+}
+
+void Fold::check_derived() const {
+  for (const auto& [table, derived] : derived_) {
+    if (derived.trouble.empty()) continue;
+    throw SchemaMismatch("has rows of table " + table + ", whose " + derived.trouble, kWithoutTheApp);
+  }
 }
 
 TableStatements& Fold::statements_for(const ChangesetTable& table) {
   auto& statements = statements_[{table.name, table.columns()}];
+  at_work_on_ = statements ? &statements->table() : nullptr;
   if (!statements) {
     const ReplicatedTable* const definition = schema_.find(table.name);
     if (definition == nullptr && is_never_replicated(table.name)) {
@@ -146,10 +162,17 @@ TableStatements& Fold::statements_for(const ChangesetTable& table) {
       throw SchemaMismatch("changes table " + table.name + " with " + std::to_string(table.columns()) +
                            " columns, and here it has " + std::to_string(definition->columns.size()));
     }
-    statements = std::make_unique<TableStatements>(db_, *definition, table.columns());
+    at_work_on_ = definition;
+    if (const auto derived = derived_.find(table.name); derived != derived_.end() && !derived->second.trouble.empty()) {
+      throw SchemaMismatch("changes table " + table.name + ", whose " + derived->second.trouble, kWithoutTheApp);
+    }
+    statements = std::make_unique<TableStatements>(cache_, *definition, table.columns());
   }
   // Each changeset says what the key is, and not all need say the same.
-  if (!std::equal(table.key.begin(), table.key.end(), statements->table().key.begin())) {
+  const std::vector<std::uint8_t>& key = statements->table().key;
+  const auto after = key.begin() + static_cast<std::ptrdiff_t>(table.columns());
+  if (!std::equal(table.key.begin(), table.key.end(), key.begin()) ||
+      std::any_of(after, key.end(), [](auto place) { return place != 0; })) {
     throw SchemaMismatch("changes table " + table.name + ", which has another primary key here");
   }
   return *statements;
@@ -164,6 +187,20 @@ bool Fold::can_collide(ChangesetView changeset) {
 }
 
 void Fold::apply(ChangesetView changeset, Conflicts& conflicts, std::optional<std::uint64_t> shape) {
+  // Other nodes decide how many widths of how many tables are spoken of.
+  if (statements_.size() > kTablesAtHandMax) statements_.clear();
+  at_work_on_ = nullptr;
+  try {
+    apply_unexplained(changeset, conflicts);
+  } catch (const SqliteError& error) {
+    explain(error);
+  }
+  if (shape && *shape != shape_) {
+    throw SchemaMismatch("changes a table whose columns have other names, or another order, here");
+  }
+}
+
+void Fold::apply_unexplained(ChangesetView changeset, Conflicts& conflicts) {
   const Conflicts::Mark conflicts_before = conflicts.mark();
   const std::size_t mark = recorder_.mark();
   const bool keeps_a_way_back = can_collide(changeset);
@@ -176,9 +213,26 @@ void Fold::apply(ChangesetView changeset, Conflicts& conflicts, std::optional<st
     apply_as_set(changeset, conflicts);
   }
   if (keeps_a_way_back) release_.run();
-  if (shape && *shape != shape_) {
-    throw SchemaMismatch("changes a table whose columns have other names, or another order, here");
+}
+
+// What of it is the schema's, or an index's that triggers feed, is told as that.
+void Fold::explain(const SqliteError& error) {
+  if (at_work_on_ == nullptr) throw error;
+  const std::string& table = at_work_on_->name;
+  if (error.code() == SQLITE_ERROR) {
+    const std::string known = what_only_the_app_has(error.what());
+    if (!known.empty()) throw SchemaMismatch("changes table " + table + ", which " + known, kWithoutTheApp);
   }
+  const auto derived = derived_.find(table);
+  if (error.extended_code() != SQLITE_CORRUPT_VTAB || derived == derived_.end()) throw error;
+  std::string names, advice;
+  for (const std::string& fed : derived->second.fed) {
+    names += (names.empty() ? "" : " or ") + fed;
+    advice += (advice.empty() ? "" : ", ") + how_to_rebuild(db_, fed);
+  }
+  throw SchemaMismatch("changes table " + table + ", and the index of the virtual table " + names +
+                           ", which its triggers feed, does not match its rows (the file itself is sound)",
+                       advice + ", and this node goes on by itself");
 }
 
 Spill Fold::apply_recorded(ChangesetView changeset, Conflicts& conflicts) {
@@ -228,7 +282,19 @@ bool Fold::apply_insert(TableStatements& table, const Change& change, Conflicts&
   if (table.insert(change.after) == SQLITE_DONE) return true;
   if (!table.select(change.after, row_, row_storage_)) return false;
   conflicts.add(conflict_of(ConflictKind::kInsertExists, table.table(), row_, row_));
+  if (derived_.contains(table.table().name)) return replace_whole(table, change);
   return table.update(change.after, change.after) == SQLITE_DONE;
+}
+
+// An INSERT over a row, as its DELETE and an INSERT: an app that never updates rows has no
+// trigger that would make its index follow an UPDATE.
+bool Fold::replace_whole(TableStatements& table, const Change& change) {
+  const ReplicatedTable& definition = table.table();
+  TableStatements& whole = statements_for({definition.name, definition.key});
+  whole.select(change.after, row_, row_storage_);
+  std::copy(change.after.begin(), change.after.end(), row_.begin());
+  whole.erase(change.after);
+  return whole.insert(row_) == SQLITE_DONE;
 }
 
 bool Fold::apply_update(TableStatements& table, const Change& change, Conflicts& conflicts) {
@@ -283,43 +349,56 @@ void Fold::take_out(TableStatements& table, bool exists, Spill& images) {
   if (exists) table.erase(row_);
 }
 
+// Sections of one table follow one another: each of them is a set.
 void Fold::apply_as_set(ChangesetView changeset, Conflicts& conflicts) {
   const Recording recording(*this);
   Spill images(db_.spill());
+  std::set<const ReplicatedTable*> taken_out;
+  TableStatements* table = nullptr;
   ChangesetReader reader(changeset);
   std::size_t tables = 0;
   shape_ = 0;
   while (reader.next(change_)) {
-    TableStatements& table = statements_for(reader.table());
     if (tables != reader.tables_begun()) {
       tables = reader.tables_begun();
-      shape_ = combine_shapes(shape_, table.shape());
+      table = &statements_for(reader.table());
+      shape_ = combine_shapes(shape_, table->shape());
+      if (!taken_out.insert(&table->table()).second) {
+        put_images(images, conflicts);
+        taken_out = {&table->table()};
+      }
     }
     const bool exists =
-        table.select(change_.op == Operation::kInsert ? change_.after : change_.before, row_, row_storage_);
+        table->select(change_.op == Operation::kInsert ? change_.after : change_.before, row_, row_storage_);
     if (change_.op == Operation::kDelete) {
-      apply_delete(table, change_, conflicts);
+      apply_delete(*table, change_, conflicts);
       continue;
     }
     if (change_.op == Operation::kInsert) {
-      if (exists) conflicts.add(conflict_of(ConflictKind::kInsertExists, table.table(), row_, row_));
+      if (exists) conflicts.add(conflict_of(ConflictKind::kInsertExists, table->table(), row_, row_));
     } else if (!exists) {
-      conflicts.add(conflict_of(ConflictKind::kUpdateMissing, table.table(), change_.before, change_.after));
+      conflicts.add(conflict_of(ConflictKind::kUpdateMissing, table->table(), change_.before, change_.after));
       continue;
     } else if (const std::vector<Value> lost = unknown_values(change_, row_); !lost.empty()) {
-      conflicts.add(conflict_of(ConflictKind::kUpdateDiffers, table.table(), row_, lost));
+      conflicts.add(conflict_of(ConflictKind::kUpdateDiffers, table->table(), row_, lost));
     }
-    take_out(table, exists, images);
+    take_out(*table, exists, images);
   }
+  put_images(images, conflicts);
+}
+
+void Fold::put_images(Spill& images, Conflicts& conflicts) {
   std::vector<Value> row;
   for (std::string_view rest = images.view(); !rest.empty(); images.passed(images.size() - rest.size())) {
     TableStatements* table = nullptr;
     std::memcpy(&table, rest.data(), sizeof table);
     rest.remove_prefix(sizeof table);
+    at_work_on_ = &table->table();
     row.resize(table->columns());
     for (Value& value : row) value = take_value(rest);
     put(*table, row, conflicts);
   }
+  images.clear();
 }
 
 // Inserts a row whose key is free, and deletes what is in its way.

@@ -18,8 +18,9 @@
 // What the caller owes it: one write transaction around the call, and a
 // connection made by open_for_fold(), which fires no triggers and enforces no
 // foreign keys. Throws SchemaMismatch if the file's tables are not those that the
-// changeset was made of, ChangesetError for bytes that are no changeset, and
-// SqliteError or SpillError for the rest; the caller then rolls back.
+// changeset was made of, or cannot be changed without the app, or feed a virtual table
+// that is damaged; ChangesetError for bytes that are no changeset; SqliteError or
+// SpillError for the rest. The caller then rolls back.
 #pragma once
 
 #include <exception>
@@ -32,18 +33,12 @@
 #include <vector>
 
 #include "replicator/store/conflict.h"
+#include "replicator/store/derived_triggers.h"
 #include "replicator/store/replicated_schema.h"
 #include "replicator/store/table_statements.h"
 #include "sqlite_ext/recorder.h"
 
 namespace colony {
-
-// The file lacks a table or a column of the transaction, or has other ones under
-// these names.
-class SchemaMismatch : public Error {
- public:
-  using Error::Error;
-};
 
 // A connection for the fold and nothing else.
 Database open_for_fold(const std::string& path, const std::optional<SpillSettings>& spill = std::nullopt);
@@ -55,6 +50,13 @@ class Fold {
 
   // To be called when `schema` was loaded anew.
   void schema_changed();
+
+  // Throws SchemaMismatch if there is a table whose rows cannot be changed without the app:
+  // for who changes them by other ways than apply().
+  void check_derived() const;
+
+  // How many prepared statements it keeps, and the memory that they take.
+  const StatementCache& kept_statements() const { return cache_; }
 
   // Called with the key of each row that is displaced, before anything else is
   // decided: the applier asks whether a pending transaction knows that row.
@@ -71,6 +73,8 @@ class Fold {
  private:
   class Recording;
 
+  void apply_unexplained(ChangesetView changeset, Conflicts& conflicts);
+  [[noreturn]] void explain(const SqliteError& error);
   TableStatements& statements_for(const ChangesetTable& table);
   bool apply_one_by_one(ChangesetView changeset, Conflicts& conflicts);
   bool apply_change(TableStatements& table, const Change& change, Conflicts& conflicts);
@@ -79,6 +83,8 @@ class Fold {
   void apply_delete(TableStatements& table, const Change& change, Conflicts& conflicts);
   void take_out(TableStatements& table, bool exists, Spill& images);
   void apply_as_set(ChangesetView changeset, Conflicts& conflicts);
+  bool replace_whole(TableStatements& table, const Change& change);
+  void put_images(Spill& images, Conflicts& conflicts);
   void put(TableStatements& table, const std::vector<Value>& row, Conflicts& conflicts);
   bool can_collide(ChangesetView changeset);
 
@@ -89,9 +95,12 @@ class Fold {
   std::exception_ptr recording_failed_;
   bool any_unique_ = false;
   OnDisplaced on_displaced_;
+  std::map<std::string, DerivedTables> derived_;  // by the table whose triggers feed them
+  StatementCache cache_;
   std::map<std::pair<std::string, std::size_t>, std::unique_ptr<TableStatements>> statements_;
   Statement savepoint_, rollback_to_, release_;
-  std::uint64_t shape_ = 0;  // combined, of the tables of the changeset at hand
+  const ReplicatedTable* at_work_on_ = nullptr;  // the table that is being changed
+  std::uint64_t shape_ = 0;                      // combined, of the tables of the changeset at hand
   Change change_;
   std::vector<Value> row_;  // the row that a change met
   std::string row_storage_;

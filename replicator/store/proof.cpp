@@ -55,7 +55,8 @@ TableSum sum_of(Database& db, const ReplicatedTable& table) {
 std::string encoded_default(Database& db, const ReplicatedTable& table, std::size_t column) {
   Statement info(db, "SELECT type, dflt_value FROM pragma_table_info(?1) WHERE name = ?2");
   info.bind(1, table.name).bind(2, table.columns[column]);
-  if (!info.step() || info.is_null(1)) return encoded({Value::null()});
+  const bool is_constant = table.without_value[column] == WithoutValue::kDefault;
+  if (!is_constant || !info.step() || info.is_null(1)) return encoded({Value::null()});
   const std::string type(info.text(0)), value(info.text(1));
   for (const std::string& definition : {value, "(" + value + ")"}) {
     try {
@@ -75,8 +76,11 @@ std::string encoded_default(Database& db, const ReplicatedTable& table, std::siz
 // while it is small, and a temporary file of SQLite's beyond that.
 class Unpending {
  public:
-  Unpending(Database& db, const ReplicatedTable& table)
-      : db_(db), statements_(db, table, table.columns.size()), table_(table), scratch_("", Database::Mode::kReadWrite) {
+  Unpending(StatementCache& cache, const ReplicatedTable& table)
+      : db_(cache.db()),
+        statements_(cache, table, table.columns.size()),
+        table_(table),
+        scratch_("", Database::Mode::kReadWrite) {
     scratch_.execute("PRAGMA journal_mode = OFF; CREATE TABLE without(id INTEGER PRIMARY KEY, row); BEGIN");
     get_ = Statement(scratch_, "SELECT row FROM without WHERE id = ?1");
     set_ = Statement(scratch_, "INSERT OR REPLACE INTO without(id, row) VALUES(?1, ?2)");
@@ -167,6 +171,7 @@ ProofEntry ProofSnapshot::compute(const std::function<void()>& on_progress) {
   ReplicatedSchema schema;
   schema.load(db_);
 
+  StatementCache cache(db_);
   std::map<std::string, Unpending> unpending;
   const auto take_back = [&](Spill effect) {
     Spill undo = invert(effect, db_.spill());
@@ -176,7 +181,7 @@ ProofEntry ProofSnapshot::compute(const std::function<void()>& on_progress) {
     while (reader.next(change)) {
       const ReplicatedTable* const table = schema.find(reader.table().name);
       if (table == nullptr) continue;
-      unpending.try_emplace(table->name, db_, *table).first->second.take_back(change);
+      unpending.try_emplace(table->name, cache, *table).first->second.take_back(change);
     }
   };
   const std::vector<std::pair<PieceNumber, PieceNumber>> transactions = file.pending_pieces();

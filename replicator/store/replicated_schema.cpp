@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/captured_table.h"
+#include "sqlite_ext/table_definition.h"
 
 namespace colony {
 namespace {
@@ -38,6 +40,12 @@ UniqueIndex read_index(Database& db, const ReplicatedTable& table, const std::st
   return index;
 }
 
+WithoutValue without_value(bool not_null, const std::optional<std::string>& default_sql) {
+  if (default_sql && is_constant_default(*default_sql)) return WithoutValue::kDefault;
+  if (not_null) return WithoutValue::kRefused;
+  return default_sql ? WithoutValue::kNull : WithoutValue::kDefault;
+}
+
 }  // namespace
 
 const char* collation_name(Collation collation) {
@@ -56,11 +64,13 @@ std::uint64_t ReplicatedTable::shape(std::size_t count) const { return table_sha
 ReplicatedTable read_table(Database& db, const std::string& name) {
   ReplicatedTable table;
   table.name = name;
-  Statement columns(db, "SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid");
+  Statement columns(db, "SELECT name, pk, \"notnull\", dflt_value FROM pragma_table_info(?1) ORDER BY cid");
   columns.bind(1, name);
   while (columns.step()) {
     table.columns.emplace_back(columns.text(0));
     table.key.push_back(static_cast<std::uint8_t>(columns.integer(1)));
+    table.without_value.push_back(without_value(
+        columns.integer(2) != 0, columns.is_null(3) ? std::nullopt : std::optional(std::string(columns.text(3)))));
   }
   if (table.columns.empty()) throw SqliteError(SQLITE_ERROR, "no such table: " + name);
   table.key_collations.assign(table.columns.size(), Collation::kBinary);
@@ -86,6 +96,11 @@ void ReplicatedSchema::load(Database& db) {
     Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
     exists.bind(1, name);
     if (exists.step()) tables_.emplace(name, read_table(db, name));
+  }
+  Statement resolving(db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%conflict%'");
+  while (resolving.step()) {
+    const auto table = tables_.find(std::string(resolving.text(0)));
+    if (table != tables_.end()) table->second.resolves_conflicts = true;
   }
   version_ = db.query_integer("PRAGMA schema_version");
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "replicator/store/sqlite.h"
@@ -22,16 +23,41 @@ struct UniqueIndex {
   bool opaque = false;
 };
 
+// What a column of a new row gets that was written without it, by a node that does not have
+// the column: the same on every node.
+enum class WithoutValue : std::uint8_t {
+  kDefault,  // a constant
+  kNull,     // instead of a default that each node would compute for itself
+  kRefused,  // NOT NULL, and no constant default
+};
+
 struct ReplicatedTable {
   std::string name;
-  std::vector<std::string> columns;       // generated ones left out, as in changesets
-  std::vector<std::uint8_t> key;          // per column: 0, or its place in the primary key from 1
-  std::vector<Collation> key_collations;  // per column; of use where key is not 0
-  bool rowid_key = false;                 // an INTEGER PRIMARY KEY
-  std::vector<UniqueIndex> unique;        // besides the primary key
+  std::vector<std::string> columns;         // generated ones left out, as in changesets
+  std::vector<std::uint8_t> key;            // per column: 0, or its place in the primary key from 1
+  std::vector<Collation> key_collations;    // per column; of use where key is not 0
+  std::vector<WithoutValue> without_value;  // per column
+  bool rowid_key = false;                   // an INTEGER PRIMARY KEY
+  bool resolves_conflicts = false;          // its definition may have an ON CONFLICT clause
+  std::vector<UniqueIndex> unique;          // besides the primary key
 
   // The shape that entries carry for the first `count` columns.
   std::uint64_t shape(std::size_t count) const;
+};
+
+// Rows are of another schema than this file's, or cannot be put into it.
+class SchemaMismatch : public Error {
+ public:
+  explicit SchemaMismatch(const std::string& what,
+                          std::string advice =
+                              "make the same schema change here that was made there, run colony init "
+                              "again, and this node goes on by itself")
+      : Error(what), advice_(std::move(advice)) {}
+  // What to do about it.
+  const std::string& advice() const { return advice_; }
+
+ private:
+  std::string advice_;
 };
 
 class ReplicatedSchema {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "replicator/store/fold.h"
 #include "sqlite_ext/captured_table.h"
 
 namespace colony {
@@ -36,10 +35,11 @@ void check_same(const ReplicatedTable* mine, const ReplicatedTable& theirs) {
 }  // namespace
 
 struct RowReplacement::Table {
-  Table(Database& db, const ReplicatedTable& mine_table, Database& other, const ReplicatedTable& theirs_table)
+  Table(StatementCache& mine_cache, const ReplicatedTable& mine_table, StatementCache& their_cache,
+        const ReplicatedTable& theirs_table)
       : definition(theirs_table),
-        mine(db, mine_table, theirs_table.columns.size()),
-        theirs(other, theirs_table, theirs_table.columns.size()),
+        mine(mine_cache, mine_table, theirs_table.columns.size()),
+        theirs(their_cache, theirs_table, theirs_table.columns.size()),
         key(theirs_table.columns.size()),
         row(theirs_table.columns.size()) {}
 
@@ -59,12 +59,13 @@ struct RowReplacement::Table {
   std::string my_storage, their_storage;
 };
 
-RowReplacement::RowReplacement(Database& db, const ReplicatedSchema& schema, Database& other) : db_(db), other_(other) {
+RowReplacement::RowReplacement(Database& db, const ReplicatedSchema& schema, Database& other)
+    : db_(db), other_(other), mine_(db), theirs_(other) {
   other_schema_.load(other_);
   for (const auto& [name, theirs] : other_schema_.tables()) {
     const ReplicatedTable* const mine = schema.find(name);
     check_same(mine, theirs);
-    tables_.emplace(name, std::make_unique<Table>(db_, *mine, other_, theirs));
+    tables_.emplace(name, std::make_unique<Table>(mine_, *mine, theirs_, theirs));
   }
 }
 

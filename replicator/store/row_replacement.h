@@ -48,6 +48,7 @@ class RowReplacement {
 
   Database& db_;
   Database& other_;
+  StatementCache mine_, theirs_;  // of the two
   ReplicatedSchema other_schema_;
   std::map<std::string, std::unique_ptr<Table>> tables_;
 };

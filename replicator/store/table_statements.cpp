@@ -1,5 +1,7 @@
 #include "replicator/store/table_statements.h"
 
+#include <algorithm>
+
 #include "sqlite_ext/captured_table.h"
 
 namespace colony {
@@ -13,8 +15,12 @@ std::string parameter(int index) { return "?" + std::to_string(index); }
 
 }  // namespace
 
-TableStatements::TableStatements(Database& db, const ReplicatedTable& table, std::size_t columns)
-    : db_(db), table_(table), columns_(columns), shape_(table.shape(columns)) {}
+TableStatements::TableStatements(StatementCache& cache, const ReplicatedTable& table, std::size_t columns)
+    : cache_(cache), table_(table), columns_(columns), shape_(table.shape(columns)) {
+  for (std::size_t i = columns; i < table.columns.size() && indispensable_.empty(); ++i) {
+    if (table.without_value[i] == WithoutValue::kRefused) indispensable_ = table.columns[i];
+  }
+}
 
 std::string TableStatements::key_condition(int first) const {
   std::string sql;
@@ -41,33 +47,49 @@ int TableStatements::execute(Statement& statement) {
   return rc;
 }
 
-int TableStatements::insert(const std::vector<Value>& row) {
-  if (!insert_) {
-    std::string names, values;
-    for (std::size_t i = 0; i < columns_; ++i) {
-      names += (i ? "," : "") + quoted(table_.columns[i]);
-      values += (i ? "," : "") + parameter(static_cast<int>(i + 1));
-    }
-    const std::string tail = " INTO main." + quoted(table_.name) + "(" + names + ") VALUES(" + values + ")";
-    // OR ABORT: no ON CONFLICT clause of the schema decides.
-    insert_ = Statement(db_, "INSERT OR ABORT" + tail);
-    insert_or_replace_ = Statement(db_, "INSERT OR REPLACE" + tail);
+std::string TableStatements::insert_sql(const char* verb) const {
+  std::string names, values;
+  for (std::size_t i = 0; i < columns_; ++i) {
+    names += (i ? "," : "") + quoted(table_.columns[i]);
+    values += (i ? "," : "") + parameter(static_cast<int>(i + 1));
   }
-  for (std::size_t i = 0; i < columns_; ++i) insert_.bind(static_cast<int>(i + 1), row[i]);
-  return execute(insert_);
+  for (std::size_t i = columns_; i < table_.columns.size(); ++i) {
+    if (table_.without_value[i] != WithoutValue::kNull) continue;
+    names += "," + quoted(table_.columns[i]);
+    values += ",NULL";
+  }
+  return verb + (" INTO main." + quoted(table_.name)) + "(" + names + ") VALUES(" + values + ")";
+}
+
+// A row that is there already will do, and the caller hears of it.
+bool TableStatements::cannot_lack_columns(const std::vector<Value>& row) {
+  if (indispensable_.empty()) return false;
+  std::vector<Value> present;
+  std::string storage;
+  if (select(row, present, storage)) return true;
+  throw SchemaMismatch("has a row of table " + table_.name + " without column " + indispensable_ +
+                       ", which is NOT NULL here and has no constant default");
+}
+
+int TableStatements::put_in(Statement& statement, const std::vector<Value>& row) {
+  for (std::size_t i = 0; i < columns_; ++i) statement.bind(static_cast<int>(i + 1), row[i]);
+  return execute(statement);
+}
+
+int TableStatements::insert(const std::vector<Value>& row) {
+  if (cannot_lack_columns(row)) return SQLITE_CONSTRAINT_PRIMARYKEY;
+  // OR ABORT where an ON CONFLICT clause of the schema would decide else. Not everywhere,
+  // as it would also decide for what triggers insert.
+  return put_in(
+      cache_.use(insert_, [&] { return insert_sql(table_.resolves_conflicts ? "INSERT OR ABORT" : "INSERT"); }), row);
 }
 
 int TableStatements::insert_or_replace(const std::vector<Value>& row) {
-  COLONY_ASSERT(insert_or_replace_);  // insert() is always tried first
-  for (std::size_t i = 0; i < columns_; ++i) insert_or_replace_.bind(static_cast<int>(i + 1), row[i]);
-  return execute(insert_or_replace_);
+  cannot_lack_columns(row);
+  return put_in(cache_.use(insert_or_replace_, [&] { return insert_sql("INSERT OR REPLACE"); }), row);
 }
 
-Statement& TableStatements::update_statement(Verb verb, const std::vector<Value>& values) {
-  std::string shape(1, static_cast<char>(verb));
-  for (std::size_t i = 0; i < columns_; ++i) shape += values[i].defined() ? '1' : '0';
-  Statement& statement = updates_[shape];
-  if (statement) return statement;
+std::string TableStatements::update_sql(Verb verb, const std::vector<Value>& values) const {
   std::string assignments, comparisons;
   int index = 1;
   for (std::size_t i = 0; i < columns_; ++i) {
@@ -82,9 +104,23 @@ Statement& TableStatements::update_statement(Verb verb, const std::vector<Value>
       }
     }
   }
-  statement = Statement(db_, "UPDATE OR ABORT main." + quoted(table_.name) + " SET " + assignments + " WHERE " +
-                                 key_condition(index) + comparisons);
-  return statement;
+  return (table_.resolves_conflicts ? "UPDATE OR ABORT main." : "UPDATE main.") + quoted(table_.name) + " SET " +
+         assignments + " WHERE " + key_condition(index) + comparisons;
+}
+
+Statement& TableStatements::update_statement(Verb verb, const std::vector<Value>& values) {
+  wanted_shape_.assign(1, static_cast<char>(verb));
+  for (std::size_t i = 0; i < columns_; ++i) wanted_shape_ += values[i].defined() ? '1' : '0';
+  auto update = std::find_if(updates_.begin(), updates_.end(),
+                             [this](const Update& known) { return known.shape == wanted_shape_; });
+  if (update == updates_.end()) {
+    if (updates_.size() == kUpdatesMax) updates_.pop_back();
+    update = updates_.emplace(updates_.begin());
+    update->shape = wanted_shape_;
+  } else if (update != updates_.begin()) {
+    updates_.splice(updates_.begin(), updates_, update);
+  }
+  return cache_.use(update->place, [&] { return update_sql(verb, values); });
 }
 
 int TableStatements::update_exact(const Change& change, bool& matched) {
@@ -104,7 +140,7 @@ int TableStatements::update_exact(const Change& change, bool& matched) {
   }
   bind_key(statement, index, change.before);
   const int rc = execute(statement);
-  matched = rc == SQLITE_DONE && sqlite3_changes(db_.handle()) == 1;
+  matched = rc == SQLITE_DONE && sqlite3_changes(cache_.db().handle()) == 1;
   return rc;
 }
 
@@ -118,55 +154,57 @@ int TableStatements::update(const std::vector<Value>& key, const std::vector<Val
   return execute(statement);
 }
 
+std::string TableStatements::delete_exact_sql() const {
+  std::string comparisons;
+  int index = 1;
+  for (std::size_t i = 0; i < columns_; ++i) {
+    if (table_.key[i] != 0) continue;
+    comparisons += " AND " + quoted(table_.columns[i]) + " COLLATE BINARY IS " + parameter(index++);
+  }
+  return "DELETE FROM main." + quoted(table_.name) + " WHERE " + key_condition(index) + comparisons;
+}
+
 int TableStatements::delete_exact(const Change& change, bool& matched) {
   if (columns_ > kComparedColumnsMax) {
     matched = false;
     return SQLITE_DONE;
   }
-  if (!delete_exact_) {
-    std::string comparisons;
-    int index = 1;
-    for (std::size_t i = 0; i < columns_; ++i) {
-      if (table_.key[i] != 0) continue;
-      comparisons += " AND " + quoted(table_.columns[i]) + " COLLATE BINARY IS " + parameter(index++);
-    }
-    delete_exact_ =
-        Statement(db_, "DELETE FROM main." + quoted(table_.name) + " WHERE " + key_condition(index) + comparisons);
-  }
+  Statement& statement = cache_.use(delete_exact_, [this] { return delete_exact_sql(); });
   int index = 1;
   for (std::size_t i = 0; i < columns_; ++i) {
-    if (table_.key[i] == 0) delete_exact_.bind(index++, change.before[i]);
+    if (table_.key[i] == 0) statement.bind(index++, change.before[i]);
   }
-  bind_key(delete_exact_, index, change.before);
-  const int rc = execute(delete_exact_);
-  matched = rc == SQLITE_DONE && sqlite3_changes(db_.handle()) == 1;
+  bind_key(statement, index, change.before);
+  const int rc = execute(statement);
+  matched = rc == SQLITE_DONE && sqlite3_changes(cache_.db().handle()) == 1;
   return rc;
 }
 
 int TableStatements::erase(const std::vector<Value>& key) {
-  if (!erase_) {
-    erase_ = Statement(db_, "DELETE FROM main." + quoted(table_.name) + " WHERE " + key_condition(1));
-  }
-  bind_key(erase_, 1, key);
-  return execute(erase_);
+  Statement& statement =
+      cache_.use(erase_, [this] { return "DELETE FROM main." + quoted(table_.name) + " WHERE " + key_condition(1); });
+  bind_key(statement, 1, key);
+  return execute(statement);
+}
+
+std::string TableStatements::select_sql() const {
+  std::string names;
+  for (std::size_t i = 0; i < columns_; ++i) names += (i ? "," : "") + quoted(table_.columns[i]);
+  return "SELECT " + names + " FROM main." + quoted(table_.name) + " WHERE " + key_condition(1);
 }
 
 bool TableStatements::select(const std::vector<Value>& key, std::vector<Value>& row, std::string& storage) {
-  if (!select_) {
-    std::string names;
-    for (std::size_t i = 0; i < columns_; ++i) names += (i ? "," : "") + quoted(table_.columns[i]);
-    select_ = Statement(db_, "SELECT " + names + " FROM main." + quoted(table_.name) + " WHERE " + key_condition(1));
-  }
-  bind_key(select_, 1, key);
-  const bool found = select_.step();
+  Statement& statement = cache_.use(select_, [this] { return select_sql(); });
+  bind_key(statement, 1, key);
+  const bool found = statement.step();
   if (found) {
     storage.clear();
-    for (std::size_t i = 0; i < columns_; ++i) append_value(storage, select_.value(static_cast<int>(i)));
+    for (std::size_t i = 0; i < columns_; ++i) append_value(storage, statement.value(static_cast<int>(i)));
     row.resize(columns_);
     std::string_view rest = storage;
     for (Value& value : row) value = take_value(rest);
   }
-  select_.reset();
+  statement.reset();
   return found;
 }
 

@@ -124,6 +124,16 @@ TEST(Changeset, invert_swaps_and_reorders_deletes_before_inserts) {
   EXPECT_EQ(unit::inverted(unit::inverted(changes)), changes);
 }
 
+// A row written, the table altered and the row written again, as the sections of one transaction.
+TEST(Changeset, invert_takes_a_tables_last_section_first) {
+  const Value one = Value::of_integer(1), null = Value::null();
+  const std::string changes =
+      of_table({"t", {1, 0}}, {inserted({one, Value::of_text("a")})}) + of_table({"u", {1}}, {inserted({one})}) +
+      of_table({"t", {1, 0, 0}}, {{Operation::kUpdate, {one, {}, null}, {{}, {}, Value::of_text("x")}}});
+  EXPECT_EQ(shown_changes(unit::inverted(changes)), "t ~ 1 . 'x'>NULL\nu - 1\nt - 1 'a'\n");
+  EXPECT_EQ(unit::inverted(unit::inverted(changes)), changes);
+}
+
 TEST(Changeset, invert_keeps_the_order_of_tables) {
   const Value one = Value::of_integer(1);
   const std::string changes = of_table({"z", {1}}, {inserted({one})}) + of_table({"a", {1}}, {deleted({one})});

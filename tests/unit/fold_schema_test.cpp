@@ -1,7 +1,6 @@
 // What of the file's schema the fold heeds, and what it leaves to the origin.
 #include <gtest/gtest.h>
 
-#include "replicator/store/derived_triggers.h"
 #include "tests/unit/memory_node.h"
 
 namespace colony {
@@ -169,15 +168,6 @@ TEST(FoldSchema, full_text_index_forgets_rows_that_are_displaced) {
   EXPECT_NE(file.apply(changeset_at_origin(kSearch, "", "INSERT INTO t VALUES(9, 'same words')")), "");
   EXPECT_EQ(found(file.db(), "same"), "9");
   EXPECT_EQ(unit::error_of(file.db(), "INSERT INTO search(search, rank) VALUES('integrity-check', 1)"), "");
-}
-
-TEST(FoldSchema, trigger_definitions_of_all_spellings_become_temp_triggers) {
-  for (const std::string name : {"plain", "\"quo\"\"ted\"", "'single'", "[brackets]", "`back``tick`"}) {
-    EXPECT_EQ(as_temp_trigger("CREATE TRIGGER " + name + " AFTER INSERT ON t BEGIN SELECT 1; END", "copy"),
-              "CREATE TEMP TRIGGER \"copy\" AFTER INSERT ON t BEGIN SELECT 1; END");
-  }
-  EXPECT_THROW(as_temp_trigger("CREATE INDEX i ON t(a)", "copy"), Error);
-  EXPECT_THROW(as_temp_trigger("CREATE TRIGGER", "copy"), Error);
 }
 
 TEST(FoldSchema, schema_change_is_followed_after_a_reload) {
