@@ -87,6 +87,18 @@ void Applier::adopt(const std::string& snapshot_file) {
   load();
   loaded_ = false;  // whatever comes of it
   Adoption(file_, turns_, snapshot_file, [this] { return options_.go_on_waiting(0); }).run();
+  file_.forget_outbox();
+}
+
+bool Applier::is_worth_another_try() {
+  try {
+    if (file_.db.query_integer("PRAGMA schema_version") != file_.schema.version()) return true;
+    if (!stopped_at_) return false;
+    const std::optional<Message> entry = log_.read(stopped_at_->position);
+    return !entry || message_hash(entry->data) != stopped_at_->chain;
+  } catch (const Error&) {
+    return true;  // the try tells what is wrong
+  }
 }
 
 // After an error, what it may have made untrue is read anew.
@@ -180,6 +192,7 @@ void Applier::tell_wait_for_entries() {
 void Applier::absorb() {
   std::size_t messages_max = std::min(messages_.size(), missed_.messages_max());
   int index_tries = kIndexTriesMax;
+  stopped_at_.reset();
   verified_.look_at(messages_, file_.records.trust(), {file_.records.identity().cluster, file_.records.epoch()});
   for (;;) {
     try {
@@ -203,7 +216,10 @@ void Applier::absorb() {
       return;
     } catch (const StoppedAt& stopped) {
       // What came before it must not wait for its cause to be mended.
-      if (stopped.message == 0) throw Halt(stopped.why);
+      if (stopped.message == 0) {
+        stopped_at_ = {messages_.front().sequence, message_hash(messages_.front().data)};
+        throw Halt(stopped.why);
+      }
       messages_max = stopped.message;
     }
   }

@@ -13,7 +13,7 @@
 // connection of its own. Errors of step(): LogUnavailable (try again), Halt (stay
 // away until an operator or a schema change mends the cause; then try again),
 // SqliteError (likewise: a full disk, say), Interrupted. After each of them the
-// next step() begins by reading everything anew.
+// next step() begins by reading everything anew, but for the outbox.
 #pragma once
 
 #include <chrono>
@@ -83,6 +83,16 @@ class Applier {
 
   Sequence position() const { return file_.position; }
 
+  // After a Halt: whether the schema, or the entry that could not be applied, is another
+  // one since. Cheaper than to try, which may take long.
+  bool is_worth_another_try();
+
+  // Another one whenever somebody else has committed to the file.
+  std::int64_t file_version() { return file_.db.query_integer("PRAGMA data_version"); }
+
+  // How many pieces of the outbox were read since the start.
+  std::uint64_t pieces_read() const { return file_.pieces_read(); }
+
  private:
   using Clock = std::chrono::steady_clock;
 
@@ -128,6 +138,7 @@ class Applier {
   std::vector<Message> messages_;  // fetched and not yet absorbed
   VerifiedEntries verified_;       // of these
   RoundBudget budget_;
+  std::optional<LogMark> stopped_at_;  // what could not be applied, and its hash
   MissedTransactions missed_;  // since the last round that was not rolled back for it
 };
 

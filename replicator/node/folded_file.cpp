@@ -12,10 +12,12 @@ FoldedFile::FoldedFile(const std::string& path, const std::optional<SpillSetting
     : db(open_for_fold(path, spill)), records(db), fold(db, schema), journal(db), index_(records, schema, pending) {}
 
 void FoldedFile::load() {
-  index_.clear();
+  const std::int64_t known_schema = schema.version();
+  const Sequence known_position = position;
   schema.load(db);
   fold.schema_changed();
   position = records.position();
+  if (schema.version() != known_schema || position != known_position || !index_.is_current()) index_.clear();
   log_bytes = records.log_bytes();
   log_chain = records.log_chain();
   origins = records.origins();

@@ -25,8 +25,12 @@ class FoldedFile {
   // spill to beside the file if it is not said where else.
   FoldedFile(const std::string& path, const std::optional<SpillSettings>& spill);
 
-  // Reads everything anew.
+  // Reads everything anew, but for the outbox if that is what it was: much may wait there.
   void load();
+  // The outbox, too, at the next load().
+  void forget_outbox() { index_.clear(); }
+  // How many pieces of it were read since this object was made.
+  std::uint64_t pieces_read() const { return index_.pieces_read(); }
 
   // Whether somebody has written an earlier state of the file into it since load(), as
   // SQLite's .restore does. In a transaction.

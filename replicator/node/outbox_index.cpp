@@ -21,8 +21,26 @@ void OutboxIndex::clear() {
   changeset_.clear();
 }
 
+bool OutboxIndex::is_current() {
+  if (end_ == PieceNumber()) return true;
+  const std::optional<OutboxPiece> last = file_.outbox_piece(end_);
+  if (!last) return end_ <= file_.absorbed() && pending_.empty();
+  return message_hash(last->changeset) == end_hash_;
+}
+
 bool OutboxIndex::take(std::size_t bytes_max) {
+  try {
+    return read_on(bytes_max);
+  } catch (...) {
+    clear();  // it may have been read in part
+    throw;
+  }
+}
+
+bool OutboxIndex::read_on(std::size_t bytes_max) {
   const std::vector<OutboxPiece> pieces = file_.outbox_after(end_, bytes_max);
+  pieces_read_ += pieces.size();
+  if (!pieces.empty()) end_hash_ = message_hash(pieces.back().changeset);
   for (const OutboxPiece& piece : pieces) {
     end_ = piece.piece;
     if (!first_) first_ = piece.piece;

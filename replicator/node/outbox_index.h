@@ -6,8 +6,8 @@
 // slice by slice, each in a read transaction of the caller's or in none, and only
 // what came after the last slice is taken in under the write lock.
 //
-// Threads: the applier's. Throws ChangesetError for an outbox that cannot be read,
-// and SqliteError.
+// Threads: the applier's. Throws ChangesetError for an outbox that cannot be read, and
+// SqliteError; what was read until then is forgotten.
 #pragma once
 
 #include <optional>
@@ -27,6 +27,10 @@ class OutboxIndex {
   // Forgets all that is pending: the file or the schema is another one.
   void clear();
 
+  // Whether the outbox still has what was read, as its last piece tells: an earlier state
+  // of the file may have been written into it, and gone on from there.
+  bool is_current();
+
   // Reads on from where it was, by about that many bytes. True if it has come to
   // the end of the outbox.
   bool take(std::size_t bytes_max);
@@ -35,13 +39,20 @@ class OutboxIndex {
   // state of the file was written into it.
   PieceNumber end() const { return end_; }
 
+  // How many pieces were read since this object was made.
+  std::uint64_t pieces_read() const { return pieces_read_; }
+
  private:
+  bool read_on(std::size_t bytes_max);
+
   NodeFile& file_;
   const ReplicatedSchema& schema_;
   PendingTransactions& pending_;
   PieceNumber end_;
   std::optional<PieceNumber> first_;  // of a transaction that was read in part
   Spill changeset_;                   // of it
+  std::uint64_t end_hash_ = 0;        // of what the piece `end_` has
+  std::uint64_t pieces_read_ = 0;
 };
 
 }  // namespace colony

@@ -91,6 +91,7 @@ ReplicatedTable read_table(Database& db, const std::string& name) {
 }
 
 void ReplicatedSchema::load(Database& db) {
+  version_ = -1;
   tables_.clear();
   for (const std::string& name : replicated_tables(db)) {
     Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");

@@ -69,6 +69,9 @@ class ReplicatedSchema {
   // Loads it again if the schema has changed since; true if so.
   bool refresh(Database& db);
 
+  // What SQLite calls the schema that was read; -1 before load(), and after one that failed.
+  std::int64_t version() const { return version_; }
+
   // Null if the file does not replicate such a table.
   const ReplicatedTable* find(const std::string& name) const;
   const std::map<std::string, ReplicatedTable>& tables() const { return tables_; }
