@@ -139,7 +139,7 @@ class Applier {
   VerifiedEntries verified_;       // of these
   RoundBudget budget_;
   std::optional<LogMark> stopped_at_;  // what could not be applied, and its hash
-  MissedTransactions missed_;  // since the last round that was not rolled back for it
+  MissedTransactions missed_;          // since the last round that was not rolled back for it
 };
 
 }  // namespace colony

@@ -13,13 +13,13 @@ constexpr auto kFetchWait = 2s;
 constexpr auto kLookAgainAtLog = 5s;
 constexpr std::chrono::milliseconds kBrokerRetryMin = 100ms;
 constexpr std::chrono::milliseconds kBrokerRetryMax = 2s;
-constexpr auto kHaltRetry = 3s;
 
 }  // namespace
 
 void ApplierLoop::run() {
   std::chrono::milliseconds broker_retry = kBrokerRetryMin;
   while (!loops_.stopping()) {
+    retry_pause_.begin();
     try {
       if (file_.is_unwell()) throw Halt(file_.trouble());
       apply_or_take_new_base();
@@ -65,7 +65,13 @@ void ApplierLoop::halt(const std::string& why) {
   if (loops_.stopping()) return;
   progress_.need_resync();  // nothing is sent meanwhile
   reports_.report(State::kHalted, file_.is_unwell() ? file_.trouble() : why);
-  loops_.pause(kHaltRetry);
+  wait_for_change();
+}
+
+void ApplierLoop::wait_for_change() {
+  const auto end = std::chrono::steady_clock::now() + retry_pause_.after_failure();
+  do loops_.pause(RetryPause::kLookEvery);
+  while (!loops_.stopping() && std::chrono::steady_clock::now() < end && !applier_.is_worth_another_try());
 }
 
 }  // namespace colony

@@ -9,6 +9,7 @@
 #include "replicator/node/loops.h"
 #include "replicator/node/new_base.h"
 #include "replicator/node/progress.h"
+#include "replicator/node/retry_pause.h"
 #include "replicator/node/state_reports.h"
 
 namespace colony {
@@ -26,6 +27,7 @@ class ApplierLoop {
   void apply_or_take_new_base();
   void look_again_at_log();
   void halt(const std::string& why);
+  void wait_for_change();
 
   Applier& applier_;
   NewBase& new_base_;
@@ -33,6 +35,7 @@ class ApplierLoop {
   StateReports& reports_;
   FileHealth& file_;
   Loops& loops_;
+  RetryPause retry_pause_;
   std::chrono::steady_clock::time_point looked_at_log_ = std::chrono::steady_clock::now();
 };
 

@@ -10,11 +10,13 @@
 namespace colony {
 namespace {
 
-// Of that log; empty if there is none.
-std::string newest_of(SnapshotShelf& shelf, const std::string& epoch) {
+// Of those that will do; empty if there is none.
+std::string newest_of(SnapshotShelf& shelf, const SnapshotShelf::Wanted& wanted) {
   std::string newest;
   for (const ShelvedSnapshot& snapshot : shelf.list()) {
-    if (snapshot.name.epoch == epoch) newest = snapshot.name.text();
+    const SnapshotName& name = snapshot.name;
+    const bool will_do = name.epoch == wanted.epoch && name.position >= wanted.from && name.position <= wanted.to;
+    if (will_do) newest = name.text();
   }
   return newest;
 }
@@ -28,18 +30,22 @@ void NewBase::take(const LogCut& cut) {
   const std::string why = cut.what();
   if (settings_.snapshot_url.empty()) throw Halt(why + ", and --snapshots is none");
   SnapshotShelf shelf = this->shelf();
-  reports_.report(State::kCatchingUp, why + ": taking a snapshot from " + shelf.url());
   const LogInfo info = log_.info();
-  const UnfinishedFile base = place();
   const Sequence reaches_log(info.first.value() - 1);
-  const auto name = fetch(shelf, {info.epoch, std::max(applier_.position().next(), reaches_log), info.last}, base);
-  if (!name) {
-    throw Halt(why + ", and " + shelf.url() +
-               " has no snapshot that goes beyond them: wait until a node has made one, or run colony snapshot there");
-  }
+  const SnapshotShelf::Wanted wanted{info.epoch, std::max(applier_.position().next(), reaches_log), info.last};
+  const Halt none(why + ", and " + shelf.url() +
+                  " has no snapshot that goes beyond them: wait until a node has made one, or run colony snapshot "
+                  "there");
+  const std::string newest = newest_of(shelf, wanted);
+  if (newest.empty()) throw none;
+  check_not_refused(newest);
+  reports_.report(State::kCatchingUp, why + ": taking a snapshot from " + shelf.url());
+  const UnfinishedFile base = place();
+  const auto name = fetch(shelf, wanted, base);
+  if (!name) throw none;
   COLONY_STEP("adoption.fetched");
   check_history(base, *name);
-  applier_.adopt(base.path());
+  adopt(base, newest);
   spdlog::info("took a snapshot as the new base position={} made={} by={}", name->position.value(),
                utc_text(name->made_s), name->node);
 }
@@ -48,22 +54,38 @@ void NewBase::take(const LogReplaced& replaced) {
   if (settings_.snapshot_url.empty()) throw Halt(replaced.what());
   SnapshotShelf shelf = this->shelf();
   const LogInfo info = log_.info();
-  const std::string newest = newest_of(shelf, info.epoch);
+  const SnapshotShelf::Wanted wanted{info.epoch, Sequence(info.first.value() - 1), info.last};
+  const std::string newest = newest_of(shelf, wanted);
   if (newest.empty()) throw Halt(replaced.what());
-  if (refused_ && refused_->first == newest) throw Halt(refused_->second);
+  check_not_refused(newest);
   const UnfinishedFile base = place();
-  const auto name = fetch(shelf, {info.epoch, Sequence(info.first.value() - 1), info.last}, base);
+  const auto name = fetch(shelf, wanted, base);
   if (!name) throw Halt(replaced.what());
   reports_.report(State::kCatchingUp, "the colony has gone on with a new log: taking its snapshot from " + shelf.url());
   check_history(base, *name);
+  adopt(base, newest);
+  spdlog::info("went on with the log that colony recover has begun epoch={} after={} position={} by={}", info.epoch,
+               replaced.former_epoch(), name->position.value(), name->node);
+}
+
+void NewBase::check_not_refused(const std::string& newest) const {
+  if (!refused_ || refused_->newest != newest) return;
+  if (refused_->file_version && *refused_->file_version != applier_.file_version()) return;
+  throw Halt(refused_->why);
+}
+
+void NewBase::adopt(const UnfinishedFile& base, const std::string& newest) {
+  refused_.reset();
+  const std::int64_t file_version = applier_.file_version();
   try {
     applier_.adopt(base.path());
   } catch (const NoHeir& refusal) {
-    refused_ = {name->text(), refusal.what()};
+    refused_ = {newest, std::nullopt, refusal.what()};
+    throw;
+  } catch (const Halt& refusal) {
+    refused_ = {newest, file_version, refusal.what()};
     throw;
   }
-  spdlog::info("went on with the log that colony recover has begun epoch={} after={} position={} by={}", info.epoch,
-               replaced.former_epoch(), name->position.value(), name->node);
 }
 
 SnapshotShelf NewBase::shelf() const {

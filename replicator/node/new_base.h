@@ -5,10 +5,10 @@
 // Applier::adopt(). To be tried again, later.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "replicator/log/broker_settings.h"
 #include "replicator/log/log.h"
@@ -33,15 +33,26 @@ class NewBase {
   // All must outlive it.
   NewBase(Settings settings, Log& log, Applier& applier, StateReports& reports);
 
+  // One that was refused once is not fetched again, until there is a newer one, or
+  // something has changed in the file that may make it acceptable.
+
   // The log was cut while this node was away: it goes on from a snapshot.
   void take(const LogCut& cut);
 
   // The colony has gone on with a new log, by `colony recover`: it begins with a
-  // snapshot. One that was refused once is not fetched again.
+  // snapshot.
   void take(const LogReplaced& replaced);
 
  private:
+  struct Refusal {
+    std::string newest;                        // snapshot there was
+    std::optional<std::int64_t> file_version;  // nothing: it does not depend on what is in the file
+    std::string why;
+  };
+
   SnapshotShelf shelf() const;
+  void check_not_refused(const std::string& newest) const;
+  void adopt(const UnfinishedFile& base, const std::string& newest);
   UnfinishedFile place() const;
   std::optional<SnapshotName> fetch(SnapshotShelf& shelf, const SnapshotShelf::Wanted& wanted,
                                     const UnfinishedFile& place) const;
@@ -51,7 +62,7 @@ class NewBase {
   Log& log_;
   Applier& applier_;
   StateReports& reports_;
-  std::optional<std::pair<std::string, std::string>> refused_;  // a snapshot, and why
+  std::optional<Refusal> refused_;
 };
 
 }  // namespace colony

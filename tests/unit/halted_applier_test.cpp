@@ -21,7 +21,8 @@ class HaltedApplierTest : public testing::Test {
   // b has much pending, and cannot apply what a has sent.
   void halt_b() {
     unit::settle({&a_, &b_});
-    for (std::uint64_t k = 1; k <= kPending; ++k) b_.app().run("INSERT INTO t VALUES(" + std::to_string(k) + ", 'b', 0)");
+    for (std::uint64_t k = 1; k <= kPending; ++k)
+      b_.app().run("INSERT INTO t VALUES(" + std::to_string(k) + ", 'b', 0)");
     b_.app().run("ALTER TABLE t RENAME COLUMN b TO other");
     a_.app().run("INSERT INTO t VALUES(10000, 'a', 0)");
     a_.settle();
