@@ -5,6 +5,7 @@
 
 #include "sqlite_ext/connection_capture.h"
 #include "sqlite_ext/crash_step.h"
+#include "sqlite_ext/guard_index.h"
 
 namespace colony {
 namespace {
@@ -174,6 +175,7 @@ int install_capture(sqlite3* db, const SqliteHost& host, const std::optional<Spi
   if (capture == nullptr) return SQLITE_NOMEM;
   int rc = sqlite3_create_module_v2(db, kCaptureModule, &module, capture,
                                     [](void* context) { delete static_cast<ConnectionCapture*>(context); });
+  if (rc == SQLITE_OK) rc = allow_guarded_writes(db);
   constexpr int kFlags = SQLITE_UTF8 | SQLITE_INNOCUOUS;
   if (rc == SQLITE_OK) {
     rc = sqlite3_create_function(db, "colony_node", 0, kFlags, nullptr, query_function<kNodeSql>, nullptr, nullptr);

@@ -85,8 +85,21 @@ void add_init(CLI::App& app, int& exit_code) {
       "When a file gets another name: keep its unsent transactions as its own. For a backup that was put back "
       "and written to, a file whose name another one holds, or one whose node was removed; not for a copy of a file "
       "that goes on");
+  command
+      ->add_option_function<std::string>(
+          "--guard",
+          [request](const std::string& kind) {
+            request->guard = kind == "index" ? GuardKind::kIndex : GuardKind::kTriggers;
+          },
+          "What refuses the writes of a program without colony.so. index: also where a program switches triggers off "
+          "or writes BLOBs incrementally; without colony.so VACUUM, VACUUM INTO, REINDEX, PRAGMA integrity_check and "
+          "loading a .dump then fail as well. triggers: these work everywhere, and such a program writes unnoticed. "
+          "If not given: as chosen before, or else index")
+      ->check(CLI::IsMember({"index", "triggers"}))
+      ->type_name("KIND");
   command->footer(
-      "Puts the file into WAL mode and adds Colony's tables and triggers; rows are not touched, and the app may have\n"
+      "Puts the file into WAL mode and adds Colony's tables, triggers and indexes that hold nothing; rows are not "
+      "touched, and the app may have\n"
       "the file open. Run it again after creating tables, or to choose others: it changes only what must change.\n"
       "From then on a program can write the replicated tables only with the extension colony.so loaded.\n\n"
       "Nodes start with equal rows: copy the file of a node (with the app stopped, or by sqlite3's .backup) and run\n"

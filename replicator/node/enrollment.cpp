@@ -12,7 +12,6 @@
 
 #include "replicator/node/renaming.h"
 #include "replicator/node/status.h"
-#include "replicator/store/file_layout.h"
 #include "replicator/store/fold.h"
 #include "replicator/store/table_choice.h"
 #include "sqlite_ext/capture.h"
@@ -126,7 +125,7 @@ void replace_tables(Database& db, const std::vector<std::string>& tables) {
   for (const std::string& table : tables) {
     insert.bind(1, table).run();
     agree_on_definition(db, table);
-    if (!has_guards(db, table)) create_guards(db, table);
+    has_guards(db, table) ? static_cast<void>(refresh_guards(db, table)) : create_guards(db, table);
   }
 }
 
@@ -212,6 +211,7 @@ EnrollReport enroll(const EnrollRequest& request) {
   report.outcome = settle_identity(db, request, journal_mode, report.former_node);
   COLONY_STEP("init.identity_settled");
   if (request.tables) set_meta(db, "tables", "chosen");
+  if (request.guard || !chosen_guard_kind(db)) choose_guard_kind(db, request.guard.value_or(GuardKind::kIndex));
   std::vector<std::string> names;
   for (const ChosenTable& table : choice.replicated) {
     names.push_back(table.name);

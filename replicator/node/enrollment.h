@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "replicator/store/file_layout.h"
 #include "replicator/store/node_file.h"
 
 namespace colony {
@@ -24,6 +25,8 @@ struct EnrollRequest {
   // was put back and written to. Otherwise they are taken out of the rows, and
   // come back when the file that this is a copy of sends them.
   bool keep_pending = false;
+  // Nothing: as chosen before, or else kIndex.
+  std::optional<GuardKind> guard = std::nullopt;
 };
 
 struct LeftOut {

@@ -2,6 +2,7 @@
 
 #include "sqlite_ext/capture.h"
 #include "sqlite_ext/captured_table.h"
+#include "sqlite_ext/guard_index.h"
 #include "sqlite_ext/table_definition.h"
 
 namespace colony {
@@ -80,6 +81,11 @@ std::string null_key_condition(Database& db, const std::string& table) {
   return condition;
 }
 
+bool has_index(Database& db, const std::string& name, const std::string& table) {
+  Statement select(db, "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?1 AND tbl_name = ?2");
+  return select.bind(1, name).bind(2, table).step();
+}
+
 std::string sql_string(const std::string& text) {
   std::string out = "'";
   for (const char c : text) {
@@ -118,13 +124,25 @@ void upgrade_layout(Database& db) {
 void drop_layout(Database& db) {
   std::string drop;
   Statement names(db,
-                  "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'trigger') AND "
+                  "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'trigger', 'index') AND "
                   "substr(name, 1, 9) = '__colony_' ORDER BY type DESC, name");
   while (names.step()) {
     drop += "DROP " + std::string(names.text(0)) + " " + quoted(std::string(names.text(1))) + ";";
   }
   names.reset();
   db.execute(drop);
+}
+
+std::optional<GuardKind> chosen_guard_kind(Database& db) {
+  Statement select(db, "SELECT value FROM __colony_meta WHERE key = 'guard'");
+  if (!select.step()) return std::nullopt;
+  return select.text(0) == "index" ? GuardKind::kIndex : GuardKind::kTriggers;
+}
+
+void choose_guard_kind(Database& db, GuardKind kind) {
+  Statement(db, "INSERT OR REPLACE INTO __colony_meta(key, value) VALUES('guard', ?1)")
+      .bind(1, std::string_view(kind == GuardKind::kIndex ? "index" : "triggers"))
+      .run();
 }
 
 void create_guards(Database& db, const std::string& table) {
@@ -141,10 +159,12 @@ void create_guards(Database& db, const std::string& table) {
                     : "") +
                "INSERT INTO " + kCaptureTable + " VALUES(1); END");
   }
+  refresh_guards(db, table);
 }
 
 void drop_guards(Database& db, const std::string& table) {
   for (const Guard& guard : kGuards) db.execute("DROP TRIGGER IF EXISTS " + quoted(guard_name(guard, table)));
+  drop_guard_index(db.handle(), "main", table);
 }
 
 bool has_guards(Database& db, const std::string& table) {
@@ -157,7 +177,15 @@ bool has_guards(Database& db, const std::string& table) {
     count.bind(i + 1, names[i]);
   }
   count.bind(4, table);
-  return count.step() && count.integer(0) == 3;
+  if (!count.step() || count.integer(0) != 3) return false;
+  return chosen_guard_kind(db) != GuardKind::kIndex || has_index(db, guard_index_name(table), table);
+}
+
+bool refresh_guards(Database& db, const std::string& table) {
+  if (chosen_guard_kind(db) == GuardKind::kIndex) return refresh_guard_index(db.handle(), "main", table);
+  if (!has_index(db, guard_index_name(table), table)) return false;
+  drop_guard_index(db.handle(), "main", table);
+  return true;
 }
 
 void agree_on_definition(Database& db, const std::string& table) {

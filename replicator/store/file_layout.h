@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,15 +30,32 @@ void upgrade_layout(Database& db);
 // Drops everything that create_layout() and create_guards() made.
 void drop_layout(Database& db);
 
+// What keeps a connection without colony.so from writing the replicated tables. A file's
+// choice is kept in its meta record `guard`.
+enum class GuardKind {
+  kTriggers,  // three triggers: those of an older file, whose programs may have an older colony.so
+  kIndex,     // and an index, which also holds where triggers are off (sqlite_ext/guard_index.h)
+};
+
+// What the file has chosen; nothing if it never was asked, and then it has triggers.
+std::optional<GuardKind> chosen_guard_kind(Database& db);
+void choose_guard_kind(Database& db, GuardKind kind);
+
 // The triggers that make SQLite enlist the capture, and refuse the writes of a
-// connection without it. Makes them anew. Rows with a NULL in the key are refused
-// in tables whose key allows it: nothing could tell such rows apart.
+// connection without it, and the guard index if the file has chosen that. Makes them
+// anew. Rows with a NULL in the key are refused in tables whose key allows it: nothing
+// could tell such rows apart.
 void create_guards(Database& db, const std::string& table);
 
 void drop_guards(Database& db, const std::string& table);
 
-// Whether all three triggers of `table` are there.
+// Whether all of them are there. A guard index that lacks columns, which were added
+// later, counts: refresh_guards() mends it.
 bool has_guards(Database& db, const std::string& table);
+
+// Brings the guard index in line with the columns of the table and the file's choice,
+// which reads the whole table if anything has to be done. Gives whether there was.
+bool refresh_guards(Database& db, const std::string& table);
 
 std::vector<std::string> replicated_tables(Database& db);
 

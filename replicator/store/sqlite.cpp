@@ -5,6 +5,8 @@
 #include <cstring>
 #include <thread>
 
+#include "sqlite_ext/guard_index.h"
+
 namespace colony {
 namespace {
 
@@ -73,6 +75,7 @@ Database::Database(const std::string& path, Mode mode) : path_(path) {
   if (rc != SQLITE_OK) throw SqliteError(rc, path, db);
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, kBusyTimeoutMs);
+  if (const int allowed = allow_guarded_writes(db); allowed != SQLITE_OK) throw SqliteError(allowed, path, db);
   spill_ = spill_beside(sqlite3_db_filename(db, "main"));
 }
 

@@ -99,7 +99,8 @@ class Database {
   enum class Mode { kReadOnly, kReadWrite };
 
   Database() = default;
-  // `path` may be a file: URI. Never creates a file. Throws SqliteError.
+  // `path` may be a file: URI. Never creates a file. May write tables with a guard index,
+  // if it can compile their triggers. Throws SqliteError.
   Database(const std::string& path, Mode mode);
 
   sqlite3* handle() const { return handle_.get(); }

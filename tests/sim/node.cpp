@@ -100,6 +100,7 @@ void Node::found() {
   set("incarnation", std::to_string(settings_.incarnation));
   set("capture", "'session'");
   for (const char* zero : {"position", "position_hash", "absorbed"}) set(zero, "0");
+  choose_guard_kind(*app_, GuardKind::kIndex);
   if (settings_.conflicts_max > 0) set("conflicts_max", std::to_string(settings_.conflicts_max));
   Statement insert(*app_, "INSERT INTO __colony_tables(name) VALUES(?1)");
   for (const Table& table : read_schema(app_->handle()).tables) {

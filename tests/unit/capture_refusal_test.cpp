@@ -102,7 +102,7 @@ TEST(CaptureRefusal, renamed_table_refuses_writes_instead_of_losing_them) {
   EXPECT_EQ(node.captured("INSERT INTO u VALUES(1)"), "u + 1\n");
 }
 
-// Incremental writing fires no triggers, and so passes the guards by.
+// Incremental writing fires no triggers. Where there is a guard index SQLite refuses it.
 class IncrementalBlob : public testing::Test {
  protected:
   int write(const std::string& bytes) {
@@ -113,7 +113,7 @@ class IncrementalBlob : public testing::Test {
     return rc == SQLITE_OK ? closed : rc;
   }
 
-  MemoryNode node_{kSchema};
+  MemoryNode node_{kSchema, "a", GuardKind::kTriggers};
 };
 
 TEST_F(IncrementalBlob, in_a_transaction_makes_its_commit_fail) {

@@ -32,11 +32,12 @@ std::string shown_real(double real) {
   return out;
 }
 
-Database made(const std::string& schema) {
+Database made(const std::string& schema, GuardKind guard) {
   const std::string path = new_memory_path();
   Database db = open_captured(path);
   db.execute(schema);
   create_layout(db);
+  choose_guard_kind(db, guard);
   replicate_all(db);
   return db;
 }
@@ -152,7 +153,9 @@ void replicate_all(Database& db) {
   }
 }
 
-MemoryNode::MemoryNode(const std::string& schema, const std::string& node) : db_(made(schema)) { identify(db_, node); }
+MemoryNode::MemoryNode(const std::string& schema, const std::string& node, GuardKind guard) : db_(made(schema, guard)) {
+  identify(db_, node);
+}
 
 std::vector<std::string> MemoryNode::outbox() {
   std::vector<std::string> transactions;

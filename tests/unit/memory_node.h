@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "replicator/store/conflict.h"
+#include "replicator/store/file_layout.h"
 #include "replicator/store/fold.h"
 #include "replicator/store/node_file.h"
 #include "replicator/store/replicated_schema.h"
@@ -43,7 +44,7 @@ std::string error_of(Database& db, const std::string& sql);
 class MemoryNode {
  public:
   // Makes the tables of `schema` and replicates all that have a primary key.
-  explicit MemoryNode(const std::string& schema, const std::string& node = "a");
+  explicit MemoryNode(const std::string& schema, const std::string& node = "a", GuardKind guard = GuardKind::kIndex);
 
   Database& db() { return db_; }
   const std::string& path() const { return db_.path(); }

@@ -1,0 +1,40 @@
+// The guard index of a replicated table: an index that holds nothing, over a function
+// that only programs of Colony's know. A connection without colony.so can therefore not
+// prepare a statement that writes the table, whether its triggers fire or not, nor open a
+// column for incremental writing; the name of the function, which SQLite's error quotes,
+// says what to do. Reading needs no function.
+//
+//   CREATE INDEX "__colony_guard_t" ON "t"(f()) WHERE CASE WHEN f() THEN coalesce("a", "b", NULL) END
+//
+// It names every stored column, so that no UPDATE passes it by. What SQLite does not ask
+// it about: DELETE without WHERE where triggers are off. What it also refuses without the
+// function: VACUUM, REINDEX, PRAGMA integrity_check, and loading what .dump has written.
+//
+// Threads: those of the connection. Errors: RecordError.
+#pragma once
+
+#include <string>
+
+#include "sqlite_ext/sqlite_host.h"
+
+namespace colony {
+
+inline constexpr const char* kGuardFunction = "this_connection_must_load_colony_so";
+inline constexpr const char* kGuardIndexPrefix = "__colony_guard_";
+
+std::string guard_index_name(const std::string& table);
+
+// Makes the connection one that may write guarded tables. Nothing is captured by that:
+// for Colony's own connections. Returns an SQLite result code.
+int allow_guarded_writes(sqlite3* db);
+
+// Whether the guard index of `schema`.`table` is there and names all of its columns.
+bool has_guard_index(sqlite3* db, const std::string& schema, const std::string& table);
+
+// Makes it, or makes it anew where has_guard_index() is not satisfied, which reads the
+// whole table. Gives whether there was anything to do.
+bool refresh_guard_index(sqlite3* db, const std::string& schema, const std::string& table);
+
+void drop_guard_index(sqlite3* db, const std::string& schema, const std::string& table);
+
+}  // namespace colony
