@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "replicator/cli/command.h"
+#include "replicator/cli/confirm.h"
 #include "replicator/node/enrollment.h"
 
 namespace colony::cli {
@@ -45,6 +46,10 @@ void print(const EnrollRequest& request, const EnrollReport& report) {
       print_kept(request, report);
       break;
   }
+  if (request.merge) {
+    fmt::print("to be merged: {} rows, which node {} will send as its first transaction\n", report.merged_rows,
+               request.node);
+  }
   if (report.replicated.empty()) {
     fmt::print("no table is replicated: create tables with a PRIMARY KEY, and run colony init again\n");
   } else {
@@ -63,6 +68,7 @@ void print(const EnrollRequest& request, const EnrollReport& report) {
 void add_init(CLI::App& app, int& exit_code) {
   auto request = std::make_shared<EnrollRequest>();
   auto tables = std::make_shared<std::vector<std::string>>();
+  auto yes = std::make_shared<bool>(false);
   CLI::App* const command = app.add_subcommand("init", "Make a database file a node of a colony");
   add_database(*command, request->path);
   command->add_option("--cluster", request->cluster, "The colony's name: the same on every node")
@@ -97,17 +103,41 @@ void add_init(CLI::App& app, int& exit_code) {
           "If not given: as chosen before, or else index")
       ->check(CLI::IsMember({"index", "triggers"}))
       ->type_name("KIND");
+  command->add_flag(
+      "--merge", request->merge,
+      "The colony has rows, and so has this file: send all rows of this file as its first transaction. Under one key "
+      "or one unique value this file's row wins, and the other one is in colony conflicts");
+  command->add_flag("--yes", *yes, "Do not ask, though programs have the file open that have not loaded colony.so");
   command->footer(
       "Puts the file into WAL mode and adds Colony's tables, triggers and indexes that hold nothing; rows are not "
       "touched, and the app may have\n"
       "the file open. Run it again after creating tables, or to choose others: it changes only what must change.\n"
-      "From then on a program can write the replicated tables only with the extension colony.so loaded.\n\n"
-      "Nodes start with equal rows: copy the file of a node (with the app stopped, or by sqlite3's .backup) and run\n"
-      "colony init on the copy with another --node.\n\n"
-      "  colony init app.db --cluster shop --node a");
-  command->callback([request, tables, chosen, &exit_code] {
+      "From then on a program can write the replicated tables only with the extension colony.so loaded. Programs that\n"
+      "have the file open without it are named first; then it takes a yes, or --yes. Exit code 1: the answer was "
+      "no.\n\n"
+      "The rows of the first file are the colony's. Any other node needs no file (colony run), or one with empty "
+      "tables,\n"
+      "or a copy of a node's file (with the app stopped, or by sqlite3's .backup) with another --node. A file with "
+      "other\n"
+      "rows of its own is refused by colony run, unless they are merged.\n\n"
+      "  colony init app.db --cluster shop --node a\n"
+      "  colony init own.db --cluster shop --node b --merge");
+  command->callback([request, tables, chosen, yes, &exit_code] {
     if (chosen->count() > 0) request->tables = *tables;
-    print(*request, enroll(*request));
+    const Confirmation confirmation(request->path, *yes);
+    std::vector<std::string> guarded;
+    request->before_change = [&](const std::vector<std::string>& newly_guarded) {
+      confirmation.ask(newly_guarded);
+      guarded = newly_guarded;
+    };
+    try {
+      print(*request, enroll(*request));
+    } catch (const Declined&) {
+      fmt::print(stderr, "nothing was changed\n");
+      exit_code = kNo;
+      return;
+    }
+    if (!guarded.empty()) fmt::print("next: programs that write {} must load colony.so\n", joined(guarded));
     exit_code = kDone;
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "replicator/node/merge.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/marks.h"
 #include "sqlite_ext/crash_step.h"
@@ -18,8 +19,14 @@ Database open_base(const std::string& path) {
 
 }  // namespace
 
-Adoption::Adoption(FoldedFile& file, WriteTurns& turns, const std::string& snapshot_file, std::function<bool()> go_on)
-    : file_(file), turns_(turns), base_db_(open_base(snapshot_file)), base_(base_db_), go_on_(std::move(go_on)) {}
+Adoption::Adoption(FoldedFile& file, WriteTurns& turns, const std::string& snapshot_file, OwnRows own_rows,
+                   std::function<bool()> go_on)
+    : file_(file),
+      turns_(turns),
+      own_rows_(own_rows),
+      base_db_(open_base(snapshot_file)),
+      base_(base_db_),
+      go_on_(std::move(go_on)) {}
 
 void Adoption::run() {
   const std::string cluster = file_.records.identity().cluster;
@@ -75,13 +82,14 @@ void Adoption::replace_base() {
   const std::vector<PieceNumber> all = file_.pending.all();
   rebase.undo({all.begin(), all.end()});
   COLONY_STEP("adoption.undone");
-  if (replacement.apply() > 0 && file_.position == Sequence()) {
+  if (replacement.apply() > 0 && own_rows_ == OwnRows::kRefuse && !file_.has_met_colony()) {
     throw Halt(
-        "this file has rows from before it joined that the colony does not have, and the colony's log no longer "
-        "reaches back to its beginning: start with no file instead, and insert these rows as the colony's");
+        "this file has rows from before it joined that the colony does not have: begin with no file, or let them be "
+        "merged with colony init --merge");
   }
   COLONY_STEP("adoption.rows_replaced");
   take_log_state(rebase);
+  leave_out_what_is_there(file_);
   COLONY_STEP("adoption.base_taken");
   rebase.redo_rest();
   COLONY_STEP("adoption.redone");

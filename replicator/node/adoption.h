@@ -22,11 +22,19 @@ class NoHeir : public Halt {
   using Halt::Halt;
 };
 
+// What becomes of the rows that a file without its pending transactions has, if it has met
+// no colony yet and the snapshot does not have them.
+enum class OwnRows {
+  kRefuse,    // Halt
+  kCompared,  // they are the colony's of an earlier position (first_meeting.h): replaced
+};
+
 class Adoption {
  public:
   // `file` was just loaded; `go_on` is asked now and then. All must outlive it. Throws
   // Halt if the snapshot is none.
-  Adoption(FoldedFile& file, WriteTurns& turns, const std::string& snapshot_file, std::function<bool()> go_on);
+  Adoption(FoldedFile& file, WriteTurns& turns, const std::string& snapshot_file, OwnRows own_rows,
+           std::function<bool()> go_on);
 
   // Nothing happens if the snapshot is not ahead of this file in its own log. One of
   // another log is taken if that log has come after this file's by `colony recover` and
@@ -42,6 +50,7 @@ class Adoption {
 
   FoldedFile& file_;
   WriteTurns& turns_;
+  const OwnRows own_rows_;
   Database base_db_;
   NodeFile base_;
   std::function<bool()> go_on_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "replicator/node/adoption.h"
 #include "replicator/node/signing_trouble.h"
 #include "sqlite_ext/crash_step.h"
 
@@ -61,6 +60,9 @@ bool Applier::step(std::chrono::milliseconds wait) {
     pulse_.begin("applying what others have committed");
     COLONY_STEP("applier.fetched");
     log_meeting_.check_next(messages_.front());
+    if (options_.asks_for_base && !trusts_own_base_ && !file_.has_met_colony()) {
+      log_meeting_.check_begins_colony(messages_);
+    }
     headway_.set_behind(is_behind());
     absorb();
     headway_.set_behind(is_behind());
@@ -82,11 +84,11 @@ void Applier::look_again() {
   }
 }
 
-void Applier::adopt(const std::string& snapshot_file) {
+void Applier::adopt(const std::string& snapshot_file, OwnRows own_rows) {
   const EndOfWait end_of_wait{turns_};
   load();
   loaded_ = false;  // whatever comes of it
-  Adoption(file_, turns_, snapshot_file, [this] { return options_.go_on_waiting(0); }).run();
+  Adoption(file_, turns_, snapshot_file, own_rows, [this] { return options_.go_on_waiting(0); }).run();
   file_.forget_outbox();
 }
 
@@ -140,6 +142,7 @@ void Applier::load() {
 void Applier::meet_log() {
   progress_.set_entry_bytes_max(log_meeting_.meet().entry_bytes_max);
   met_log_ = true;
+  is_alone_ = false;
   COLONY_STEP("applier.met_log");
   tell_accepted();
   // What was sent over the connection before this one may be lost.
@@ -162,8 +165,14 @@ void Applier::answer_question() {
   if (file_.position < head_) return;
   // It goes on reading: that it is trusted after all comes by the log.
   if (!signing_trouble_.empty()) return status_.set_state(State::kHalted, signing_trouble_);
-  status_.set_state(State::kRunning);
+  tell_running();
   progress_.grant(*open);
+}
+
+// Who has met nobody may still find that others were quicker to begin the colony.
+void Applier::tell_running() {
+  is_alone_ = options_.asks_for_base && !trusts_own_base_ && !file_.has_met_colony();
+  if (!is_alone_) status_.set_state(State::kRunning);
 }
 
 // False if there is nothing to absorb.
@@ -275,6 +284,7 @@ void Applier::tell(const Absorbed& absorbed) {
     if (!signing_trouble_.empty()) progress_.need_resync();  // takes back the leave to send
   }
   tell_accepted();
+  if (is_alone_) tell_running();
   headway_.absorbed(file_.position, absorbed.own, file_.pending.empty());
   if (absorbed.own_out_of_turn) progress_.need_resync();
   if (absorbed.barrier) options_.on_barrier(absorbed.barrier->first, absorbed.barrier->second);

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "replicator/node/absorption.h"
+#include "replicator/node/adoption.h"
 #include "replicator/node/headway.h"
 #include "replicator/node/log_meeting.h"
 #include "replicator/node/log_witness.h"
@@ -51,6 +52,9 @@ class Applier {
     Home home;
     // Asked between two tries for the write lock that an app holds.
     std::function<bool(int waited_ms)> go_on_waiting = [](int) { return true; };
+    // Whether a file that has met nobody yet is kept from going on in a colony that others
+    // have begun: step() then throws BaseUnknown, until adopt() or trust_own_base().
+    bool asks_for_base = false;
     Pulse* pulse = nullptr;  // told what it does; must outlive it
     // Told of every message that was absorbed, and asked whether the log is that of the
     // others; null: nobody is.
@@ -76,7 +80,12 @@ class Applier {
   void look_again();
 
   // Takes the SQLite file of a snapshot as the new base (adoption.h).
-  void adopt(const std::string& snapshot_file);
+  void adopt(const std::string& snapshot_file, OwnRows own_rows = OwnRows::kRefuse);
+
+  // Whether the file has ever absorbed anybody's hello; as of the latest step().
+  bool has_met_colony() { return file_.has_met_colony(); }
+  // The rows of a file that has not are those on which the colony was begun.
+  void trust_own_base() { trusts_own_base_ = true; }
 
   // How long the caller should let pass before the next step, for the app's sake.
   std::chrono::steady_clock::duration rest() const;
@@ -107,6 +116,7 @@ class Applier {
   void meet_log();
   [[noreturn]] void distrust_and_rethrow();
   void answer_question();
+  void tell_running();
   bool fetch(std::chrono::milliseconds wait);
   bool is_behind() const;
   void tell_wait_for_entries();
@@ -130,7 +140,9 @@ class Applier {
   OwnName own_name_;
   Headway headway_;
 
-  bool loaded_ = false;                    // what file_ has copies of
+  bool loaded_ = false;  // what file_ has copies of
+  bool trusts_own_base_ = false;
+  bool is_alone_ = false;                  // may send, and has met nobody yet
   bool met_log_ = false;                   // and found that it is the one that the file remembers
   std::string signing_trouble_;            // as of the keys that the file trusts
   std::optional<std::uint64_t> question_;  // of the publisher, once head_ was looked up for it

@@ -13,6 +13,7 @@ constexpr auto kFetchWait = 2s;
 constexpr auto kLookAgainAtLog = 5s;
 constexpr std::chrono::milliseconds kBrokerRetryMin = 100ms;
 constexpr std::chrono::milliseconds kBrokerRetryMax = 2s;
+constexpr auto kSnapshotRetry = 200ms;
 
 }  // namespace
 
@@ -46,6 +47,9 @@ void ApplierLoop::apply_or_take_new_base() {
     // Who is given entries reads the very log that takes them.
     if (moved) looked_at_log_ = std::chrono::steady_clock::now();
     look_again_at_log();
+  } catch (const BaseUnknown& unknown) {
+    progress_.need_resync();  // nothing of this file is sent before that
+    if (!new_base_.meet(unknown)) loops_.pause(kSnapshotRetry);
   } catch (const LogCut& cut) {
     new_base_.take(cut);
   } catch (const LogReplaced& replaced) {

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <random>
 
+#include "replicator/node/merge.h"
 #include "replicator/node/renaming.h"
 #include "replicator/node/status.h"
 #include "replicator/store/fold.h"
@@ -129,6 +130,15 @@ void replace_tables(Database& db, const std::vector<std::string>& tables) {
   }
 }
 
+// Those that any program can write as yet.
+std::vector<std::string> newly_guarded(Database& db, const TableChoice& choice) {
+  std::vector<std::string> tables;
+  for (const ChosenTable& table : choice.replicated) {
+    if (!has_guards(db, table.name)) tables.push_back(table.name);
+  }
+  return tables;
+}
+
 std::optional<std::vector<std::string>> choice_of(Database& db, const EnrollRequest& request) {
   if (request.tables || !has_layout(db)) return request.tables;
   if (meta(db, "tables") == "chosen") return replicated_tables(db);
@@ -193,8 +203,10 @@ EnrollReport enroll(const EnrollRequest& request) {
   const TableChoice choice = choose_tables(db, choice_of(db, request));
   if (has_layout(db)) {
     NodeFile file(db);
-    if (changes_identity(file, request) && Status::of(request.path)) {
-      throw Error("a sidecar runs on " + request.path + ": stop it before the file is renamed");
+    if (request.merge) check_mergeable(file, request.path);
+    if ((changes_identity(file, request) || request.merge) && Status::of(request.path)) {
+      throw Error("a sidecar runs on " + request.path + ": stop it before the file is " +
+                  (request.merge ? "merged" : "renamed"));
     }
   }
   std::string former_node;
@@ -203,6 +215,7 @@ EnrollReport enroll(const EnrollRequest& request) {
     WriteTransaction rehearsal(db);
     settle_identity(db, request, "", former_node);
   }
+  request.before_change(newly_guarded(db, choice));
   const std::string journal_mode = set_wal(db);
   COLONY_STEP("init.write_ahead_log_set");
   if (has_layout(db)) upgrade_layout(db);
@@ -219,6 +232,10 @@ EnrollReport enroll(const EnrollRequest& request) {
   }
   replace_tables(db, names);
   COLONY_STEP("init.guards_made");
+  if (request.merge) {
+    NodeFile file(db);
+    report.merged_rows = merge_own_rows(db, file);
+  }
   transaction.commit();
   COLONY_STEP("init.committed");
   report.replicated = std::move(names);

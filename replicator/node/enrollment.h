@@ -5,6 +5,7 @@
 // with one line that says what to do; the file is then as it was.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,11 @@ struct EnrollRequest {
   bool keep_pending = false;
   // Nothing: as chosen before, or else kIndex.
   std::optional<GuardKind> guard = std::nullopt;
+  // All rows of the replicated tables become the node's first transaction (merge.h).
+  bool merge = false;
+  // Called when nothing has been changed yet, with the tables that programs could write
+  // without colony.so until then and cannot any more. May throw, to leave it all as it is.
+  std::function<void(const std::vector<std::string>& tables)> before_change = [](const auto&) {};
 };
 
 struct LeftOut {
@@ -38,7 +44,8 @@ struct EnrollReport {
   enum class Outcome { kNew, kUnchangedIdentity, kCopyRenamed, kRejoined };
 
   Outcome outcome = Outcome::kNew;
-  std::string former_node;   // of whom it was a copy, or who it was until that left
+  std::string former_node;  // of whom it was a copy, or who it was until that left
+  std::uint64_t merged_rows = 0;
   std::int64_t pending = 0;  // transactions of the copy that were not in the log: kept, or taken out
   std::vector<std::string> replicated;
   std::vector<LeftOut> left_out;

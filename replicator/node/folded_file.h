@@ -36,6 +36,9 @@ class FoldedFile {
   // SQLite's .restore does. In a transaction.
   bool was_put_back();
 
+  // Whether it has ever absorbed anybody's hello.
+  bool has_met_colony() { return !origins.empty() || records.has_met_colony(); }
+
   // Brings the index of the outbox up to date slice by slice, however much the app has
   // committed. Before the write lock is taken: the app can go on meanwhile.
   void index_outbox();

@@ -25,10 +25,11 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kLook = 1s;        // whether a snapshot is due, which costs nothing
-constexpr auto kLookAtLog = 60s;  // whether the log can be cut
-constexpr auto kRetry = 10s;      // when the lease is somebody else's, or something failed
-constexpr auto kLease = 60s;      // renewed while the work goes on
+constexpr auto kLook = 1s;             // whether a snapshot is due, which costs nothing
+constexpr auto kLookForFirst = 100ms;  // while no snapshot is known: others may be waiting for it to join
+constexpr auto kLookAtLog = 60s;       // whether the log can be cut
+constexpr auto kRetry = 10s;           // when the lease is somebody else's, or something failed
+constexpr auto kLease = 60s;           // renewed while the work goes on
 constexpr auto kRenewLease = 20s;
 constexpr const char* kChore = "snapshot";
 
@@ -76,7 +77,7 @@ class Housekeeper::Implementation {
   void work() {
     remove_unfinished_snapshots(settings_.database);
     while (!stopping_) {
-      auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(kLook);
+      auto wait = newest_ ? std::chrono::milliseconds(kLook) : std::chrono::milliseconds(kLookForFirst);
       try {
         if (!step()) wait = kRetry;
         report("");
@@ -107,7 +108,7 @@ class Housekeeper::Implementation {
     const LogPlace here = place();
     const bool looks_at_log = looked_at_log_ + kLookAtLog <= Clock::now();
     if (!is_snapshot_due(settings_.retention, newest_, here, now_s()) && !looks_at_log) return true;
-    if (here.position == Sequence() || epoch_.empty()) return true;
+    if (!has_met_colony_ || epoch_.empty()) return true;
     pulse_.begin("asking whose turn it is to keep house");
     if (!board_.take(kChore, settings_.node, kLease)) return false;
     renewed_ = Clock::now();
@@ -131,6 +132,7 @@ class Housekeeper::Implementation {
     NodeFile file(db);
     db.execute("BEGIN");
     epoch_ = file.epoch();
+    has_met_colony_ = file.has_met_colony();
     former_epochs_ = file.former_epochs();
     return {file.position(), file.log_bytes()};
   }
@@ -269,6 +271,7 @@ class Housekeeper::Implementation {
   std::uint64_t done_ = 0;  // of what is being copied or read
   std::string epoch_;       // of the log
   std::vector<std::string> former_epochs_;
+  bool has_met_colony_ = false;
   std::vector<SnapshotName> former_snapshots_;
   std::optional<SnapshotName> newest_;  // as far as is known
   Clock::time_point looked_at_log_ = Clock::now();

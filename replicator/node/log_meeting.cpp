@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "replicator/log/entry.h"
 #include "replicator/node/publisher.h"
 #include "sqlite_ext/crash_step.h"
 
@@ -83,6 +84,17 @@ void LogMeeting::check_next(const Message& message) const {
   if (log_.read(next)) throw LogUnavailable("the broker skipped entries that it has");
   throw LogCut("the log has a gap: after " + number(file_.position) + " comes " + number(message.sequence) +
                "; what was between was removed from the log before this file has absorbed it");
+}
+
+// The rows of who comes first are those on which everybody folds the log.
+void LogMeeting::check_begins_colony(const std::vector<Message>& messages) const {
+  const Identity& self = file_.records.identity();
+  for (const Message& message : messages) {
+    const std::optional<Entry> entry = decode(message.data, message.origin);
+    if (!entry || !std::holds_alternative<HelloEntry>(entry->body)) continue;
+    if (entry->origin == self.node && entry->incarnation == self.incarnation) return;
+    throw BaseUnknown("the colony was begun by node " + entry->origin + ", and this file has not met it yet");
+  }
 }
 
 }  // namespace colony

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "replicator/log/log.h"
 #include "replicator/node/folded_file.h"
@@ -30,6 +31,13 @@ class LogReplaced : public Halt {
   std::string former_epoch_;
 };
 
+// Others have begun the colony, and this file has not met them yet: whether its rows are
+// those on which the log was begun must be found out first (first_meeting.h).
+class BaseUnknown : public Halt {
+ public:
+  using Halt::Halt;
+};
+
 class LogMeeting {
  public:
   // All must outlive it.
@@ -45,6 +53,9 @@ class LogMeeting {
   void check_not_cut(const LogInfo& info) const;
   // Is this the message that comes after it?
   void check_next(const Message& message) const;
+  // For a file that has met nobody: is it the one with which the colony begins? `messages`
+  // are the next ones.
+  void check_begins_colony(const std::vector<Message>& messages) const;
 
  private:
   void check_past(const LogInfo& info) const;

@@ -5,6 +5,9 @@
 #include <algorithm>
 
 #include "replicator/node/adoption.h"
+#include "replicator/node/first_meeting.h"
+#include "replicator/node/snapshot_maker.h"
+#include "replicator/store/table_comparison.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
@@ -26,7 +29,69 @@ std::string newest_of(SnapshotShelf& shelf, const SnapshotShelf::Wanted& wanted)
 NewBase::NewBase(Settings settings, Log& log, Applier& applier, StateReports& reports)
     : settings_(std::move(settings)), log_(log), applier_(applier), reports_(reports) {}
 
+bool NewBase::meet(const BaseUnknown& unknown) {
+  if (settings_.snapshot_url.empty()) {
+    go_on_alone();
+    return true;
+  }
+  SnapshotShelf shelf = this->shelf();
+  const LogInfo info = log_.info();
+  const Sequence reaches_log(info.first.value() - 1);
+  const SnapshotShelf::Wanted wanted{info.epoch, std::max(applier_.position().next(), reaches_log), info.last};
+  const std::string newest = newest_of(shelf, wanted);
+  check_not_refused(newest);
+  const UnfinishedFile base = place();
+  const auto name = newest.empty() ? std::nullopt : fetch(shelf, wanted, base);
+  if (!name) {
+    tell_wait(std::string(unknown.what()) + ": waiting for a snapshot in " + shelf.url() +
+              " to compare with; one of its nodes must run, and will make one");
+    return false;
+  }
+  reports_.show(State::kCatchingUp, std::string(unknown.what()) + ": comparing its rows with the colony's");
+  COLONY_STEP("meeting.fetched");
+  check_history(base, *name);
+  adopt(base, newest, OwnRows::kCompared);
+  spdlog::info("joined from a snapshot position={} made={} by={} store={}", name->position.value(),
+               utc_text(name->made_s), name->node, shelf.url());
+  return true;
+}
+
+void NewBase::compare(const UnfinishedFile& base) {
+  const UnfinishedFile scratch = this->scratch();
+  FirstMeeting({settings_.database, base.path(), scratch.path(), std::nullopt}, log_,
+               [this](std::uint64_t, std::uint64_t) { return go_on(); })
+      .check();
+}
+
+// The first one comes at once when a colony begins.
+void NewBase::tell_wait(const std::string& why) {
+  constexpr std::chrono::seconds kNoNewsFor{3};
+  const auto now = std::chrono::steady_clock::now();
+  if (!waiting_since_) waiting_since_ = now;
+  if (now - *waiting_since_ < kNoNewsFor) return reports_.show(State::kCatchingUp, why);
+  reports_.report(State::kCatchingUp, why);
+}
+
+// Empty tables are taken for those with which the colony began; rows cannot be.
+void NewBase::go_on_alone() {
+  check_not_refused("");
+  const UnfinishedFile scratch = this->scratch();
+  copy_without_node(settings_.database, scratch.path(), [this](std::uint64_t, std::uint64_t) { return go_on(); });
+  Database own(scratch.path(), Database::Mode::kReadOnly), file(settings_.database, Database::Mode::kReadOnly);
+  if (!has_no_rows(own) || NodeFile(file).merged() != PieceNumber()) {
+    refused_ = {"", std::nullopt,
+                "this file had rows before it joined, and with --snapshots none they cannot be compared with the "
+                "colony's: start it with --snapshots, or begin with a file whose tables are empty"};
+    throw BaseDiffers(refused_->why);
+  }
+  applier_.trust_own_base();
+}
+
 void NewBase::take(const LogCut& cut) {
+  if (!applier_.has_met_colony() && !settings_.snapshot_url.empty()) {
+    if (!meet(BaseUnknown(cut.what()))) throw Halt(cut.what());
+    return;
+  }
   const std::string why = cut.what();
   if (settings_.snapshot_url.empty()) throw Halt(why + ", and --snapshots is none");
   SnapshotShelf shelf = this->shelf();
@@ -74,12 +139,16 @@ void NewBase::check_not_refused(const std::string& newest) const {
   throw Halt(refused_->why);
 }
 
-void NewBase::adopt(const UnfinishedFile& base, const std::string& newest) {
+void NewBase::adopt(const UnfinishedFile& base, const std::string& newest, OwnRows own_rows) {
   refused_.reset();
   const std::int64_t file_version = applier_.file_version();
   try {
-    applier_.adopt(base.path());
+    if (own_rows == OwnRows::kCompared) compare(base);
+    applier_.adopt(base.path(), own_rows);
   } catch (const NoHeir& refusal) {
+    refused_ = {newest, std::nullopt, refusal.what()};
+    throw;
+  } catch (const BaseDiffers& refusal) {
     refused_ = {newest, std::nullopt, refusal.what()};
     throw;
   } catch (const Halt& refusal) {
@@ -93,6 +162,15 @@ SnapshotShelf NewBase::shelf() const {
 }
 
 UnfinishedFile NewBase::place() const { return {settings_.database + "-colony-base", mode_of(settings_.database)}; }
+
+UnfinishedFile NewBase::scratch() const {
+  return {settings_.database + "-colony-compare", mode_of(settings_.database)};
+}
+
+bool NewBase::go_on() const {
+  if (settings_.pulse != nullptr) settings_.pulse->advance();
+  return settings_.go_on();
+}
 
 std::optional<SnapshotName> NewBase::fetch(SnapshotShelf& shelf, const SnapshotShelf::Wanted& wanted,
                                            const UnfinishedFile& place) const {

@@ -5,6 +5,7 @@
 // Applier::adopt(). To be tried again, later.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -28,13 +29,19 @@ class NewBase {
     std::string snapshot_url;  // empty: there are no snapshots
     // Whether to go on with what may take long.
     std::function<bool()> go_on;
+    Pulse* pulse = nullptr;  // told that a comparison goes on
   };
 
   // All must outlive it.
   NewBase(Settings settings, Log& log, Applier& applier, StateReports& reports);
 
-  // One that was refused once is not fetched again, until there is a newer one, or
-  // something has changed in the file that may make it acceptable.
+  // In all of these, a snapshot that was refused once is not fetched again, until there is a
+  // newer one, or something has changed in the file that may make it acceptable.
+
+  // This file has met nobody, and others have begun the colony: it takes their snapshot, if
+  // its own rows allow it (first_meeting.h). False if there is none yet: to be tried again
+  // soon.
+  bool meet(const BaseUnknown& unknown);
 
   // The log was cut while this node was away: it goes on from a snapshot.
   void take(const LogCut& cut);
@@ -52,16 +59,23 @@ class NewBase {
 
   SnapshotShelf shelf() const;
   void check_not_refused(const std::string& newest) const;
-  void adopt(const UnfinishedFile& base, const std::string& newest);
+  void adopt(const UnfinishedFile& base, const std::string& newest, OwnRows own_rows = OwnRows::kRefuse);
+  void compare(const UnfinishedFile& base);
   UnfinishedFile place() const;
+  UnfinishedFile scratch() const;
+  bool go_on() const;
   std::optional<SnapshotName> fetch(SnapshotShelf& shelf, const SnapshotShelf::Wanted& wanted,
                                     const UnfinishedFile& place) const;
+  // A file that has rows, and no way to learn those of the others.
+  void go_on_alone();
+  void tell_wait(const std::string& why);
   void check_history(const UnfinishedFile& base, const SnapshotName& name) const;
 
   Settings settings_;
   Log& log_;
   Applier& applier_;
   StateReports& reports_;
+  std::optional<std::chrono::steady_clock::time_point> waiting_since_;  // for the first snapshot
   std::optional<Refusal> refused_;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "replicator/node/applier.h"
+#include "replicator/node/log_until.h"
 #include "replicator/node/unfinished_file.h"
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/crash_step.h"
@@ -16,33 +17,6 @@ namespace {
 constexpr std::chrono::milliseconds kFetchWait{500};
 
 std::string number(Sequence sequence) { return std::to_string(sequence.value()); }
-
-// The log as it was when it ended at `last`.
-class LogUntil final : public Log {
- public:
-  LogUntil(Log& log, Sequence last) : log_(log), last_(last) {}
-
-  LogInfo info() override {
-    LogInfo info = log_.info();
-    info.last = std::min(info.last, last_);
-    return info;
-  }
-  std::optional<Message> read(Sequence sequence) override { return log_.read(sequence); }
-  std::vector<Message> fetch(Sequence from, FetchLimits limits, std::chrono::milliseconds wait) override {
-    std::vector<Message> messages = log_.fetch(from, limits, wait);
-    std::erase_if(messages, [&](const Message& message) { return message.sequence > last_; });
-    return messages;
-  }
-  void publish(std::string_view) override { throw Error("what is restored writes nothing into the log"); }
-  std::uint64_t publish_failures() const override { return 0; }
-  std::string publish_failure() const override { return {}; }
-  Sequence last_known() const override { return std::min(log_.last_known(), last_); }
-  void interrupt() override { log_.interrupt(); }
-
- private:
-  Log& log_;
-  const Sequence last_;
-};
 
 // The last entry that the log took by then; before the first if it took all later.
 Sequence last_taken_by(Log& log, const LogInfo& info, std::int64_t time_s) {

@@ -84,7 +84,7 @@ class Sidecar::Implementation {
                    [this] { loops_.ended(); }),
         applier_(settings_.database, log_, progress_, *status_, applier_options()),
         new_base_({settings_.database, identity_.cluster, settings_.broker, settings_.snapshot_url,
-                   [this] { return !loops_.stopping(); }},
+                   [this] { return !loops_.stopping(); }, &pulses_.applier},
                   log_, applier_, reports_),
         applier_loop_(applier_, new_base_, progress_, reports_, file_health_, loops_),
         watch_(
@@ -125,6 +125,7 @@ class Sidecar::Implementation {
     options.home = home_;
     if (key_) options.key = key_->public_key();
     options.witness = &witness_;
+    options.asks_for_base = true;
     options.pulse = &pulses_.applier;
     options.go_on_waiting = [this](int) { return !loops_.stopping() && !file_health_.is_unwell(); };
     options.on_barrier = [this](const BarrierEntry& barrier, Sequence position) { proofs_.answer(barrier, position); };

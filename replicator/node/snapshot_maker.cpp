@@ -62,6 +62,18 @@ void keep_own_parts(Database& db, NodeFile& file) {
   insert.bind(1, file.identity().node).bind(2, static_cast<std::int64_t>(file.absorbed().value())).run();
 }
 
+SnapshotName name_of(NodeFile& file) {
+  SnapshotName name;
+  name.cluster = file.identity().cluster;
+  name.node = file.identity().node;
+  name.position = file.position();
+  name.log_bytes = file.log_bytes();
+  name.epoch = file.epoch();
+  name.made_s =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return name;
+}
+
 // Makes the copy of a node's file what any node can begin from.
 SnapshotName take_out_node(const std::string& path, const GoOn& go_on) {
   Database db = open_for_fold(path);
@@ -71,17 +83,7 @@ SnapshotName take_out_node(const std::string& path, const GoOn& go_on) {
   db.execute("PRAGMA secure_delete = ON; PRAGMA synchronous = OFF");
   leave_write_ahead_log(db);
   NodeFile file(db);
-  SnapshotName name;
-  name.cluster = file.identity().cluster;
-  name.node = file.identity().node;
-  name.position = file.position();
-  name.log_bytes = file.log_bytes();
-  name.epoch = file.epoch();
-  name.made_s =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  if (name.position == Sequence()) {
-    throw Error("node " + name.node + " has not yet met its colony: start colony run first");
-  }
+  SnapshotName name = name_of(file);
   WriteTransaction transaction(db);
   keep_own_parts(db, file);
   take_out_pending(db, file);
@@ -91,12 +93,26 @@ SnapshotName take_out_node(const std::string& path, const GoOn& go_on) {
   return name;
 }
 
+// Before that its rows are its own, and may not be the colony's.
+void check_has_met_colony(const std::string& path) {
+  Database db(path, Database::Mode::kReadOnly);
+  NodeFile file(db);
+  if (file.has_met_colony() && file.position() != Sequence()) return;
+  throw Error("node " + file.identity().node + " has not yet met its colony: start colony run first");
+}
+
 }  // namespace
 
 SnapshotName make_base(const std::string& database, const std::string& to, const GoOn& go_on) {
   copy_pages(database, to, go_on);
   COLONY_STEP("snapshot.pages_copied");
+  check_has_met_colony(to);
   return take_out_node(to, go_on);
+}
+
+void copy_without_node(const std::string& database, const std::string& to, const GoOn& go_on) {
+  copy_pages(database, to, go_on);
+  take_out_node(to, go_on);
 }
 
 SnapshotName make_snapshot(const std::string& database, const std::string& to, const GoOn& go_on) {

@@ -23,7 +23,11 @@ using GoOn = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 // is to be called. Throws Error if the file has not met its colony yet.
 SnapshotName make_base(const std::string& database, const std::string& to, const GoOn& go_on);
 
-// The same as a snapshot file (snapshot_file.h) at `to`.
+// The same of a file that may not have met its colony: only its rows count then, and
+// they are the file's own.
+void copy_without_node(const std::string& database, const std::string& to, const GoOn& go_on);
+
+// The same as make_base(), as a snapshot file (snapshot_file.h) at `to`.
 SnapshotName make_snapshot(const std::string& database, const std::string& to, const GoOn& go_on);
 
 // Makes a snapshot and puts it onto the shelf; the temporary files stand beside the

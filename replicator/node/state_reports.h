@@ -21,6 +21,9 @@ class StateReports {
   // That is the state now, and why: to the status and, if it is new, to the log.
   void report(State state, const std::string& why);
 
+  // To the status alone: what is usual, and soon over.
+  void show(State state, const std::string& why) { status_.set_state(state, why); }
+
   // After each step that went well: what the status has that should be said.
   void look(Sequence position);
 

@@ -119,7 +119,9 @@ void NodeFile::set_home(const Home& home) {
 }
 
 void NodeFile::forget_identity() {
-  db_.execute("DELETE FROM __colony_meta WHERE key IN ('node', 'incarnation', 'home_host', 'home_path', 'absorbed')");
+  db_.execute(
+      "DELETE FROM __colony_meta WHERE key IN ('node', 'incarnation', 'home_host', 'home_path', 'absorbed', "
+      "'merged')");
   identity_.node.clear();
   identity_.incarnation = Incarnation();
 }
@@ -175,6 +177,11 @@ std::map<Incarnation, Departure> NodeFile::departures() {
   }
   return departures;
 }
+
+bool NodeFile::has_met_colony() { return !origins().empty() || !departures().empty(); }
+
+PieceNumber NodeFile::merged() { return PieceNumber(loaded(meta_integer("merged"))); }
+void NodeFile::set_merged(PieceNumber last) { set_meta("merged", stored(last)); }
 
 bool NodeFile::has_left(Incarnation incarnation) { return departures().contains(incarnation); }
 

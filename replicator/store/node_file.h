@@ -103,6 +103,15 @@ class NodeFile {
   // Its name is free from here on, and its unfinished transaction is dropped.
   void add_departure(Incarnation incarnation, const Departure& departure);
 
+  // Whether it has ever absorbed anybody's hello. Until then its rows are its own, and what
+  // the others' are is not known.
+  bool has_met_colony();
+
+  // The last piece of the transaction that all rows of the file became when it was to be
+  // merged into a colony; 0 if it was not.
+  PieceNumber merged();
+  void set_merged(PieceNumber last);
+
   // Whom the colony trusts, as of position().
   Trust trust();
   void set_trust(const Trust& trust);

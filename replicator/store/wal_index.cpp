@@ -18,6 +18,7 @@ constexpr off_t kCheckpointedAt = 96;
 constexpr off_t kReadMarksAt = 100;
 constexpr off_t kWriteLock = 120;
 constexpr off_t kReadLocks = 123;
+constexpr off_t kOpenLock = 128;  // shared by all who have the index open
 constexpr int kReaders = 5;
 
 template <class Integer>
@@ -32,6 +33,12 @@ std::string command_of(pid_t process) {
   std::string name;
   std::getline(in, name);
   return name;
+}
+
+std::vector<LockHolder> named(const std::vector<pid_t>& processes) {
+  std::vector<LockHolder> holders;
+  for (const pid_t process : processes) holders.push_back({process, command_of(process)});
+  return holders;
 }
 
 // A line of /proc/locks: `7: POSIX  ADVISORY  READ 4711 08:01:1234 124 124`.
@@ -119,11 +126,9 @@ std::vector<pid_t> WalIndex::holders_of(off_t byte) {
   return processes;
 }
 
-std::vector<LockHolder> WalIndex::writers() {
-  std::vector<LockHolder> holders;
-  for (const pid_t process : holders_of(kWriteLock)) holders.push_back({process, command_of(process)});
-  return holders;
-}
+std::vector<LockHolder> WalIndex::users() { return named(holders_of(kOpenLock)); }
+
+std::vector<LockHolder> WalIndex::writers() { return named(holders_of(kWriteLock)); }
 
 std::vector<LockHolder> WalIndex::readers_in_the_way() {
   std::vector<LockHolder> holders;

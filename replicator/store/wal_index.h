@@ -40,6 +40,9 @@ class WalIndex {
   };
   std::optional<Fill> fill();
 
+  // Which other processes have the database open in WAL mode.
+  std::vector<LockHolder> users();
+
   // Which other processes hold the write lock: at most one.
   std::vector<LockHolder> writers();
 

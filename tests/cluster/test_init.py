@@ -3,8 +3,10 @@
 import contextlib
 import os
 import pathlib
+import pty
 import shutil
 import sqlite3
+import subprocess
 import tempfile
 
 from colony_cluster import ColonyTest, Node, colony
@@ -133,14 +135,100 @@ class Init(ColonyTest):
             db.execute("ROLLBACK")
         self.assertEqual(self.init(path).returncode, 0)
 
-    def test_init_while_the_app_has_the_file_open(self):
+    def test_init_under_a_running_program_names_it_first(self):
         path = self.file()
+        words = ["init", path, "--cluster", "c", "--node", "a"]
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.execute("SELECT * FROM items").fetchall()
-            self.assertEqual(self.init(path).returncode, 0)
+            self.refused(self.untouched_after(path, *words), f"process {os.getpid()} (python3 ", "has app.db open",
+                         "items, notes", "colony.so", "--yes")
+            db.execute("INSERT INTO items VALUES('three', 3)")
+            done = colony(*words, "--yes")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"process {os.getpid()} (", done.stderr)
+            self.assertIn("programs that write items, notes must load colony.so", done.stdout)
             with self.assertRaisesRegex(sqlite3.OperationalError, "no such module: colony_capture"):
-                db.execute("INSERT INTO items VALUES('three', 3)")
-            self.assertEqual(db.execute("SELECT count(*) FROM items").fetchone(), (2,))
+                db.execute("INSERT INTO items VALUES('four', 4)")
+            self.assertEqual(db.execute("SELECT count(*) FROM items").fetchone(), (3,))
+            # It changes nothing for the program any more, until there is a table that it can write.
+            self.quiet(colony(*words))
+            db.execute("CREATE TABLE later(id TEXT PRIMARY KEY)")
+            self.refused(colony(*words), "its next writes to later will be refused")
+
+    def quiet(self, done):
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_init_asks_at_a_terminal(self):
+        path = self.file()
+        words = [COLONY, "init", str(path), "--cluster", "c", "--node", "a"]
+
+        def asked(answer):
+            ours, theirs = pty.openpty()
+            try:
+                os.write(ours, answer)
+                return subprocess.run(words, stdin=theirs, capture_output=True, text=True, timeout=60)
+            finally:
+                os.close(ours)
+                os.close(theirs)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("SELECT * FROM items").fetchall()
+            before = path.read_bytes()
+            for no in (b"n\n", b"\n", b"\x04"):
+                done = asked(no)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(f"process {os.getpid()} (", done.stderr)
+                self.assertIn("Go on? [y/N] nothing was changed", done.stderr)
+                self.assertEqual(path.read_bytes(), before)
+            done = asked(b"y\n")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("is now node a of colony c", done.stdout)
+
+    def test_init_does_not_ask_for_programs_that_can_go_on(self):
+        path = self.file()
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            self.refused(self.init(path), f"process {os.getpid()} (")
+            db.enable_load_extension(True)
+            db.load_extension(EXTENSION)
+            self.quiet(self.init(path))
+        cluster = self.running(SCHEMA, nodes="a")
+        a = cluster.nodes[0]
+        run(SQLITE, a.path, "CREATE TABLE later(id TEXT PRIMARY KEY)")
+        self.quiet(self.init(a.path))  # its sidecar has it open
+
+    def test_init_says_that_it_cannot_look_into_processes_of_others(self):
+        if os.getuid() != 0 or not shutil.which("setpriv"):
+            self.cannot_run_here("it takes root, and setpriv, to be two other users")
+        path = self.file()
+        binary = self.directory / "colony"
+        shutil.copy(COLONY, binary)
+        self.directory.chmod(0o777)
+        path.chmod(0o666)
+        folder = self.directory.parent
+        while folder != folder.parent:  # mkdtemp's folders are for their owner only
+            if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
+                folder.chmod(0o755)
+            folder = folder.parent
+
+        def user(number):
+            return ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups"]
+        other = subprocess.Popen([*user(65533), SQLITE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            other.stdin.write("SELECT count(*) FROM items;\n")
+            other.stdin.flush()
+            self.assertEqual(other.stdout.readline(), "2\n")
+            done = run(*user(65534), binary, "init", path, "--cluster", "c", "--node", "a")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stderr, r"^note: (a process|\d+ processes) of other users could not be looked at")
+            # In WAL mode the locks tell who has it open.
+            other.stdin.write("SELECT count(*) FROM notes;\n")
+            other.stdin.flush()
+            self.assertEqual(other.stdout.readline(), "1\n")
+            run(SQLITE, path, "CREATE TABLE later(id TEXT PRIMARY KEY)")
+            self.refused(run(*user(65534), binary, "init", path, "--cluster", "c", "--node", "a"),
+                         f"process {other.pid} (sqlite3 ", "its next writes to later")
+        finally:
+            other.kill()
+            other.communicate()
 
     def test_init_of_a_copy_gives_it_its_own_identity(self):
         cluster = self.cluster(SCHEMA, nodes="a")

@@ -88,7 +88,7 @@ def write(path, name, told, stop, crash="", is_large=False):
 class CrashColony:
     """A colony whose name is the cell's. Sidecars get the flags `flags`."""
 
-    def __init__(self, port, cell, nodes="abcd", flags=("--snapshots", "none")):
+    def __init__(self, port, cell, nodes="abcd", flags=()):
         self.cluster = Cluster(SCHEMA, nodes=nodes, name=cell)
         self.cluster.broker = SharedBroker(port)
         self.directory = self.cluster.directory

@@ -48,6 +48,7 @@ def first_contact(port, cell, step, passings):
             made.start_apps()
             victim = made.nodes[0]
             made.launch(victim, step, passing)
+            until(lambda: not victim.runs() or victim.status()["position"] > 0, "it begins the colony, or dies")
             for node in made.nodes[1:]:
                 made.launch(node)
             made.await_death(victim)
@@ -264,6 +265,51 @@ def init(port, cell, step, passings):
         made.check()
 
 
+def meeting(port, cell, step, passings):
+    """A file that began with the same rows comes late, and is compared with the colony's."""
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        made.nodes[0].wait()
+        new = made.add("e")
+        shutil.copy(made.directory / "seed.db", new.path)
+        made.done("init", new.path, "--cluster", cell, "--node", "e")
+        made.start_app(new)
+        made.launch(new, step)
+        made.await_death(new)
+        assert new.status()["position"] == 0
+        assert "e" not in made.nodes[0].one("SELECT group_concat(node) FROM __colony_origins")
+        made.launch(new)
+        new.await_state("running")
+        made.stop_apps()
+        made.check()
+        left = [path.name for path in new.directory.iterdir() if path.name.endswith(("-colony-base", "-colony-compare"))]
+        assert not left, left
+
+
+def merge(port, cell, step, passings):
+    """A file with rows of its own is to be merged."""
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        new = made.add("e")
+        shutil.copy(made.directory / "seed.db", new.path)
+        run(SQLITE, new.path, "DELETE FROM counters WHERE node <> 'e'; DELETE FROM shared;"
+            "INSERT INTO shared(id, code) VALUES(9, 9)")
+        words = ("init", new.path, "--cluster", cell, "--node", "e", "--merge")
+        for passing in passings:
+            made.command(*words, step=step, passing=passing)
+            made.whole(new.path)
+            assert new.one("SELECT count(*) FROM large") == 700
+        assert "to be merged: 702 rows" in made.done(*words)
+        made.start_app(new)
+        made.launch(new)
+        new.await_state("running")
+        made.stop_apps()
+        made.check()
+        assert made.nodes[0].one("SELECT code FROM shared WHERE id = 9") == 9
+
+
 def detach(port, cell, step, passings):
     with colony(port, cell) as made:
         made.start()
@@ -348,6 +394,8 @@ SCENARIOS = {
     "leave": (leave_command, ONCE),
     "recover": (recover, ONCE),
     "detach": (detach, ONCE),
+    "meeting": (meeting, ONCE),
+    "merge": (merge, BOTH),
     "capture": (application, BOTH),
     "spill": (application, BOTH),
 }

@@ -1,5 +1,6 @@
 #include "tests/sim/loop_steps.h"
 
+#include "replicator/node/first_meeting.h"
 #include "tests/sim/keys.h"
 
 namespace colony::sim {
@@ -36,6 +37,9 @@ void LoopSteps::apply(std::size_t at) {
     world_.say(at, moved ? "applied up to " + std::to_string(node.applier().position().value()) : "nothing to apply");
   } catch (const LogUnavailable& unavailable) {
     world_.say(at, std::string("applier: ") + unavailable.what());
+  } catch (const BaseUnknown& unknown) {
+    world_.say(at, std::string("applier: ") + unknown.what());
+    if (random.percent(80)) meet(at, random.percent(80));
   } catch (const LogCut& cut) {
     world_.say(at, std::string("applier: ") + cut.what());
     if (random.percent(80)) adopt(at, random.percent(80));
@@ -70,10 +74,25 @@ void LoopSteps::crash(std::size_t at) {
 }
 
 void LoopSteps::adopt(std::size_t at, bool newest) {
+  take(at, newest, [this, at](const std::string& base) { world_.node(at).applier().adopt(base); });
+}
+
+void LoopSteps::meet(std::size_t at, bool newest) {
+  take(at, newest, [this, at](const std::string& base) {
+    Node& node = world_.node(at);
+    const Database scratch(fresh_path("scratch"), Database::Mode::kReadWrite);
+    FirstMeeting({node.path(), base, scratch.path(), node.spill()}, node.link(), [](std::uint64_t, std::uint64_t) {
+      return true;
+    }).check();
+    node.applier().adopt(base, OwnRows::kCompared);
+  });
+}
+
+void LoopSteps::take(std::size_t at, bool newest, const std::function<void(const std::string& base)>& adopt) {
   const std::vector<Sequence> positions = world_.rack.reaching(world_.log.info());
   const Sequence base = newest ? positions.back() : world_.random.pick(positions);
   try {
-    world_.node(at).applier().adopt(world_.rack.path(base));
+    adopt(world_.rack.path(base));
     world_.say(at, "took the snapshot of position " + std::to_string(base.value()));
   } catch (const LogUnavailable& unavailable) {
     world_.say(at, std::string("adoption: ") + unavailable.what());

@@ -4,6 +4,9 @@
 // Errors: Violation, and those of a loop that must not happen there.
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "tests/sim/world.h"
 
 namespace colony::sim {
@@ -19,8 +22,12 @@ class LoopSteps {
 
   // Takes the newest snapshot from which the log can be read on, or any of them.
   void adopt(std::size_t at, bool newest);
+  // The same for a file that has met nobody.
+  void meet(std::size_t at, bool newest);
 
  private:
+  void take(std::size_t at, bool newest, const std::function<void(const std::string& base)>& adopt);
+
   World& world_;
 };
 

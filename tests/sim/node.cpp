@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 
+#include "replicator/node/merge.h"
 #include "replicator/node/renaming.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/fold.h"
@@ -147,6 +148,14 @@ void Node::rename(const std::string& name, std::uint64_t incarnation) {
   reopen_app();
 }
 
+void Node::merge() {
+  crash();
+  WriteTransaction transaction(*observer_);
+  NodeFile file(*observer_);
+  merge_own_rows(*observer_, file);
+  transaction.commit();
+}
+
 bool Node::is_shut_out() {
   NodeFile file(*observer_);
   if (file.has_left(file.identity().incarnation)) return true;
@@ -166,6 +175,7 @@ void Node::start(Applier::Options applier, Publisher::Options publisher) {
   status_ = std::make_unique<Status>();
   progress_ = std::make_unique<Progress>();
   applier.home = home();
+  applier.asks_for_base |= settings_.comes_late;
   applier.spill = spill();
   applier.go_on_waiting = [](int) { return false; };
   if (publisher.key) applier.key = publisher.key->public_key();

@@ -38,6 +38,8 @@ struct NodeSettings {
   // The app's `PRAGMA synchronous`, on a disk of its own that can lose power; `path` is
   // then the disk's to say. Empty: no such disk.
   std::string synchronous = {};
+  // It comes to a colony that others have begun, with a file that has not met them.
+  bool comes_late = false;
 };
 
 // What a statement of the app came to.
@@ -76,6 +78,12 @@ class Node {
   void end_reading();
   bool is_read() const { return reader_ && reader_->in_transaction(); }
 
+  // All rows of a file that has met nobody become its first transaction, as `colony init
+  // --merge` makes them: the loops are thrown away.
+  void merge();
+  bool comes_late() const { return settings_.comes_late; }
+  bool has_met_colony() { return NodeFile(*observer_).has_met_colony(); }
+
   // Another life, as `colony init --keep-pending` gives the file: the loops are
   // thrown away. The app must not be in a transaction.
   void rename(const std::string& name, std::uint64_t incarnation);
@@ -100,6 +108,8 @@ class Node {
   Trust trust() { return NodeFile(*observer_).trust(); }
   bool is_trusted() { return !trust().is_in_force() || trust().keys.contains(settings_.name); }
   HelloEntry hello() const { return {"host", settings_.path, "1"}; }
+  // Where what is too large for memory goes.
+  SpillSettings spill() const;
   Home home() const { return {"host", settings_.path}; }
 
   // A connection of the judge's own, which also keeps the database alive.
@@ -107,7 +117,6 @@ class Node {
 
  private:
   void open_app();
-  SpillSettings spill() const;
   void make_database();
   void found();
   void join();

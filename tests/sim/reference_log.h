@@ -28,6 +28,9 @@ class ReferenceLog {
  public:
   explicit ReferenceLog(const Schema& schema) : schema_(&schema), states_(1) {}
 
+  // The rows on which the log is folded, if the colony's first file had any. First of all.
+  void begin_with(DatabaseRows rows) { states_.front().rows = std::move(rows); }
+
   // By the messages read so far.
   std::uint64_t trust_version() const { return trust_version_; }
 

@@ -44,6 +44,9 @@ bool Rest::step_node(std::size_t at) {
     while (node.applier().step(std::chrono::milliseconds(0))) moved = true;
   } catch (const LogUnavailable&) {
     moved = true;  // the end of the last time offline
+  } catch (const BaseUnknown&) {
+    loops_.meet(at, true);
+    moved = true;
   } catch (const LogCut&) {
     loops_.adopt(at, true);
     moved = true;

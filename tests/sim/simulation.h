@@ -44,7 +44,7 @@ class Simulation {
   LoopSteps loops_{world_};
   Membership membership_{world_, apps_};
   TrustSteps trust_{world_};
-  SnapshotSteps snapshots_{world_, loops_};
+  SnapshotSteps snapshots_{world_, apps_, loops_};
   Rest rest_{world_, apps_, loops_, membership_, trust_};
 };
 

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "replicator/node/first_meeting.h"
 #include "replicator/node/new_log.h"
 #include "replicator/node/publisher.h"
 #include "tests/sim/node.h"
@@ -55,14 +56,54 @@ void SmallColony::found(std::vector<NodeSettings> nodes) {
     const std::string name = settings.name;
     nodes_[name] = std::make_unique<Node>(std::move(settings), log_, wire_);
   }
-  schema_ = read_schema(nodes_.begin()->second->observer().handle());
-  reference_.emplace(schema_);
-  judge_.emplace(schema_, *reference_, log_);
+  if (nodes_.empty()) return;
+  judge_by(*nodes_.begin()->second);
   for (const auto& [name, node] : nodes_) start(name);
   if (const std::string problem = settle(); !problem.empty()) throw std::runtime_error(problem);
 }
 
 SmallColony::~SmallColony() = default;
+
+void SmallColony::judge_by(Node& node) {
+  schema_ = read_schema(node.observer().handle());
+  reference_.emplace(schema_);
+  judge_.emplace(schema_, *reference_, log_);
+}
+
+void SmallColony::found(const std::string& name, const std::string& sql) {
+  NodeSettings settings;
+  settings.name = name;
+  settings.path = fresh_path(name);
+  settings.schema_sql = sql;
+  settings.incarnation = 100 + nodes_.size();
+  settings.comes_late = true;
+  const bool is_first = nodes_.empty();
+  Node& node = *(nodes_[name] = std::make_unique<Node>(std::move(settings), log_, wire_));
+  if (is_first) {
+    judge_by(node);
+    reference_->begin_with(Judge::rows_of(node.observer(), schema_));
+  }
+  start(name);
+}
+
+std::string SmallColony::meet(const std::string& name) {
+  try {
+    const Database scratch(fresh_path("scratch"), Database::Mode::kReadWrite);
+    const std::string base = rack_.path(rack_.newest_position());
+    FirstMeeting({path(name), base, scratch.path(), node(name).spill()}, node(name).link(),
+                 [](std::uint64_t, std::uint64_t) { return true; })
+        .check();
+    node(name).applier().adopt(base, OwnRows::kCompared);
+    return judges_rows_ ? judge_->check_rows(node(name)) : "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+void SmallColony::merge(const std::string& name) {
+  node(name).merge();
+  start(name);
+}
 
 void SmallColony::sql(const std::string& name, const std::string& sql) {
   const std::string failure = try_sql(name, sql);

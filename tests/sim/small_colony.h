@@ -34,6 +34,15 @@ class SmallColony {
   SmallColony(const std::string& schema_sql, const std::vector<std::string>& names, const PowerDisks& disks);
   ~SmallColony();
 
+  // A file with tables and perhaps rows of its own becomes a node, and starts: its rows are
+  // compared before it goes on in a colony that others have begun. The rows of the first
+  // such file of an empty colony are those that the colony is judged by.
+  void found(const std::string& name, const std::string& sql);
+  // It takes the newest snapshot, if its rows allow it.
+  std::string meet(const std::string& name);
+  // All its rows become its first transaction.
+  void merge(const std::string& name);
+
   // The app of a node; throws if the statement fails.
   void sql(const std::string& node, const std::string& sql);
   // The same, and gives the message of a failure.
@@ -104,6 +113,7 @@ class SmallColony {
  private:
   void found(std::vector<NodeSettings> nodes);
   std::string rest();
+  void judge_by(Node& node);
   bool turn(const std::string& name, std::string& stopped);
   RecoveryReport report(const std::string& name);
 

@@ -5,7 +5,7 @@ namespace colony::sim {
 void SnapshotSteps::make(std::size_t at) {
   Node& node = world_.node(at);
   if (node.app_in_transaction()) return;  // in the way in memdb alone
-  if (node.observer().query_integer("SELECT value FROM __colony_meta WHERE key = 'position'") == 0) return;
+  if (!node.has_met_colony()) return;
   Database& made = world_.rack.make(node.path());
   world_.say(at, "makes a snapshot of position " + std::to_string(world_.rack.newest_position().value()));
   require(world_.judge->check_snapshot(made));
@@ -25,12 +25,29 @@ void SnapshotSteps::join() {
   constexpr std::size_t kNodesMax = 6;
   const std::vector<Sequence> positions = world_.rack.reaching(world_.log.info());
   if (positions.empty() || world_.nodes.size() == kNodesMax) return;
+  if (world_.random.percent(40)) return join_with_own_file();
   const Sequence from = world_.random.pick(positions);
   NodeSettings settings;
   settings.base = world_.rack.path(from);
   world_.add_node(std::move(settings));
   const std::size_t at = world_.nodes.size() - 1;
   world_.say(at, "joins from position " + std::to_string(from.value()));
+  loops_.start(at);
+}
+
+// Its app has written to it before anybody heard of it.
+void SnapshotSteps::join_with_own_file() {
+  NodeSettings settings = world_.new_file();
+  settings.comes_late = true;
+  world_.add_node(std::move(settings));
+  const std::size_t at = world_.nodes.size() - 1;
+  world_.say(at, "comes with a file of its own");
+  for (std::size_t i = world_.random.below(6); i > 0; --i) apps_.step(at);
+  apps_.come_to_rest(at);
+  if (world_.random.percent(60)) {
+    world_.say(at, "its rows are to be merged");
+    world_.node(at).merge();
+  }
   loops_.start(at);
 }
 

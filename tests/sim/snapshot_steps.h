@@ -2,13 +2,14 @@
 // from them.
 #pragma once
 
+#include "tests/sim/app_steps.h"
 #include "tests/sim/loop_steps.h"
 
 namespace colony::sim {
 
 class SnapshotSteps {
  public:
-  SnapshotSteps(World& world, LoopSteps& loops) : world_(world), loops_(loops) {}
+  SnapshotSteps(World& world, AppSteps& apps, LoopSteps& loops) : world_(world), apps_(apps), loops_(loops) {}
 
   // Throws Violation if the snapshot is not what it should be.
   void make(std::size_t at);
@@ -16,7 +17,10 @@ class SnapshotSteps {
   void join();
 
  private:
+  void join_with_own_file();
+
   World& world_;
+  AppSteps& apps_;
   LoopSteps& loops_;
 };
 

@@ -24,22 +24,22 @@ World::World(const Plan& plan_of_it, Transcript& transcript_of_it)
 void World::found_nodes() {
   const std::size_t count = 2 + random.below(3);
   transcript.add(schema_sql.tables_sql);
-  for (std::size_t i = 0; i < count; ++i) {
-    NodeSettings settings;
-    settings.schema_sql = schema_sql.tables_sql;
-    std::vector<std::string> indexes = schema_sql.indexes_sql;
-    Random(plan.seed, "indexes", i).shuffle(indexes);
-    for (const std::string& index : indexes) {
-      settings.schema_sql += index + ";\n";
-      if (i == 0) transcript.add(index);
-    }
-    add_node(std::move(settings));
-  }
+  for (const std::string& index : schema_sql.indexes_sql) transcript.add(index);
+  for (std::size_t i = 0; i < count; ++i) add_node(new_file());
   schema = read_schema(nodes.front()->observer().handle());
   app_schema = schema;
   std::erase_if(app_schema.tables, [](const Table& table) { return table.name == "audit"; });
   reference.emplace(schema);
   judge.emplace(schema, *reference, log);
+}
+
+NodeSettings World::new_file() {
+  NodeSettings settings;
+  settings.schema_sql = schema_sql.tables_sql;
+  std::vector<std::string> indexes = schema_sql.indexes_sql;
+  Random(plan.seed, "indexes", nodes.size()).shuffle(indexes);
+  for (const std::string& index : indexes) settings.schema_sql += index + ";\n";
+  return settings;
 }
 
 void World::add_node(NodeSettings settings) {

@@ -36,6 +36,8 @@ struct World {
   World& operator=(const World&) = delete;
 
   Node& node(std::size_t at) { return *nodes[at]; }
+  // Of a new file, with indexes in an order of its own.
+  NodeSettings new_file();
   // Under the next letter.
   void add_node(NodeSettings settings);
 
