@@ -14,6 +14,7 @@
 #include "replicator/log/jetstream_log.h"
 #include "replicator/node/departure.h"
 #include "replicator/node/enrollment.h"
+#include "replicator/store/foreign_keys.h"
 #include "replicator/store/json.h"
 
 namespace colony::cli {
@@ -61,6 +62,9 @@ class Question {
     }
     key_ = trusted_key_of(file_, path, key_file);
   }
+
+  // Of this file: what has no proper parent is not checked anywhere.
+  std::vector<std::string> doubtful_foreign_keys() { return colony::doubtful_foreign_keys(db_); }
 
   const Answers& ask(const Deadline& deadline) {
     Sequence next = put_barrier(deadline);
@@ -180,7 +184,8 @@ std::map<std::string, TableVerdict> compare(const Answers& answers) {
   return verdicts;
 }
 
-void print_text(const Answers& answers, const std::map<std::string, TableVerdict>& verdicts) {
+void print_text(const Answers& answers, const std::map<std::string, TableVerdict>& verdicts,
+                const std::vector<std::string>& doubtful_foreign_keys) {
   std::set<std::string> answered;
   for (const auto& [node, proof] : answers.proofs) answered.insert(node);
   fmt::print("position {}, {} of {} nodes answered: {}\n", answers.position ? answers.position->value() : 0,
@@ -197,10 +202,11 @@ void print_text(const Answers& answers, const std::map<std::string, TableVerdict
       fmt::print("note: node {} has {} rows that violate foreign keys\n", node, proof.foreign_key_violations);
     }
   }
+  for (const std::string& key : doubtful_foreign_keys) fmt::print("note: the foreign key {}\n", key);
 }
 
-void print_json(const Answers& answers, bool equal) {
-  std::vector<std::string> nodes, missing;
+void print_json(const Answers& answers, bool equal, const std::vector<std::string>& doubtful_foreign_keys) {
+  std::vector<std::string> nodes, missing, doubtful;
   for (const auto& [node, proof] : answers.proofs) {
     JsonObject tables;
     for (const ProofEntry::Table& table : proof.tables) {
@@ -213,9 +219,11 @@ void print_json(const Answers& answers, bool equal) {
     nodes.push_back(object.text());
   }
   for (const std::string& node : answers.missing()) missing.push_back(json_string(node));
+  for (const std::string& key : doubtful_foreign_keys) doubtful.push_back(json_string(key));
   JsonObject json;
   json.add("equal", equal).add("position", answers.position ? answers.position->value() : 0);
   json.add_raw("nodes", json_array(nodes)).add_raw("missing", json_array(missing));
+  json.add_raw("doubtful_foreign_keys", json_array(doubtful));
   fmt::print("{}\n", json.text());
 }
 
@@ -230,12 +238,14 @@ int verify(const std::string& path, const std::string& key_file, const BrokerSet
   }
   const std::set<std::string> missing = answers.missing();
   if (json) {
-    print_json(answers, differing.empty() && missing.empty());
+    print_json(answers, differing.empty() && missing.empty(), question.doubtful_foreign_keys());
   } else {
-    print_text(answers, verdicts);
+    print_text(answers, verdicts, question.doubtful_foreign_keys());
   }
   if (!missing.empty()) {
-    fmt::print(stderr, "colony: no answer within {} s from {}: is the sidecar there running, and not halted?\n",
+    fmt::print(stderr,
+               "colony: no answer within {} s from {}: is the sidecar there running, and not halted? If it could not "
+               "read its file, its log says so\n",
                timeout_s, joined(missing));
   }
   if (!differing.empty()) {

@@ -26,6 +26,11 @@ std::string disk_advice(const SqliteError& error) {
     return ": make the file, the files beside it and their folder writable for user " + std::to_string(geteuid()) +
            kByItself;
   }
+  if (error.extended_code() == SQLITE_CORRUPT_VTAB) {
+    return ": the index of a virtual table does not match its rows, while the file itself is sound: rebuild it (FTS5: "
+           "INSERT INTO f(f) VALUES('rebuild'))" +
+           std::string(kByItself);
+  }
   switch (error.code()) {
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:

@@ -162,22 +162,6 @@ class Compiler {
   std::map<std::string, std::set<std::string>> writes_;
 };
 
-// A statement that fires all triggers of that event.
-std::string firing_statement(Database& db, const std::string& table, RowEvent event) {
-  if (event == RowEvent::kDelete) return "DELETE FROM main." + quoted(table);
-  std::string names, values, assignments;
-  Statement info(db, "SELECT name FROM pragma_table_info(?1)");
-  info.bind(1, table);
-  for (; info.step();) {
-    const std::string name = quoted(std::string(info.text(0)));
-    names += (names.empty() ? "" : ", ") + name;
-    values += values.empty() ? "NULL" : ", NULL";
-    assignments += (assignments.empty() ? "" : ", ") + name + " = NULL";
-  }
-  if (event == RowEvent::kUpdate) return "UPDATE main." + quoted(table) + " SET " + assignments;
-  return "INSERT INTO main." + quoted(table) + "(" + names + ") VALUES(" + values + ")";
-}
-
 // Makes copies of triggers, those that work.
 class Copier {
  public:
@@ -189,7 +173,7 @@ class Copier {
     std::string trouble;
     const std::vector<const TriggerStatement*> kept = kept_statements(trigger, trouble);
     if (!trouble.empty()) return trouble;
-    const std::string firing = firing_statement(db_, table, trigger.text->event);
+    const std::string firing = sample_change(db_, table, trigger.text->event);
     // What is wrong with the table itself is not the trigger's, and shows when rows change.
     const bool sound_without = Compiler(db_).error_of(firing).empty();
     const std::string name = std::string(kTempPrefix) + trigger.name;
@@ -276,6 +260,21 @@ std::map<std::string, DerivedTables> install_derived_triggers(Database& db, cons
       note(table->second, {}, trouble);
   }
   return derived;
+}
+
+std::string sample_change(Database& db, const std::string& table, RowEvent event) {
+  if (event == RowEvent::kDelete) return "DELETE FROM main." + quoted(table);
+  std::string names, values, assignments;
+  Statement info(db, "SELECT name FROM pragma_table_info(?1)");
+  info.bind(1, table);
+  while (info.step()) {
+    const std::string name = quoted(std::string(info.text(0)));
+    names += (names.empty() ? "" : ", ") + name;
+    values += values.empty() ? "NULL" : ", NULL";
+    assignments += (assignments.empty() ? "" : ", ") + name + " = NULL";
+  }
+  if (event == RowEvent::kUpdate) return "UPDATE main." + quoted(table) + " SET " + assignments;
+  return "INSERT INTO main." + quoted(table) + "(" + names + ") VALUES(" + values + ")";
 }
 
 void drop_derived_triggers(Database& db) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "replicator/store/sqlite.h"
+#include "replicator/store/trigger_text.h"
 
 namespace colony {
 
@@ -30,6 +31,10 @@ struct DerivedTables {
 // Makes the copies anew, for the triggers of `tables`, and tells of those tables that
 // feed something. The connection must have ordinary triggers switched off.
 std::map<std::string, DerivedTables> install_derived_triggers(Database& db, const std::vector<std::string>& tables);
+
+// A statement that changes all columns of a row, as the fold does: it fires all triggers of
+// that event, and shows by its compiler's errors what the table needs.
+std::string sample_change(Database& db, const std::string& table, RowEvent event);
 
 // Drops the copies.
 void drop_derived_triggers(Database& db);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "replicator/store/foreign_keys.h"
 #include "replicator/store/node_file.h"
 #include "replicator/store/replicated_schema.h"
 #include "replicator/store/statement_progress.h"
@@ -198,8 +199,7 @@ ProofEntry ProofSnapshot::compute(const std::function<void()>& on_progress) {
     if (const auto pending = unpending.find(name); pending != unpending.end()) pending->second.apply(sum);
     proof.tables.push_back({name, sum.hash, sum.rows});
   }
-  proof.foreign_key_violations =
-      static_cast<std::uint64_t>(db_.query_integer("SELECT count(*) FROM pragma_foreign_key_check"));
+  proof.foreign_key_violations = count_foreign_key_violations(db_);
   return proof;
 }
 

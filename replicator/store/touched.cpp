@@ -42,13 +42,17 @@ void append_canonical(std::string& bytes, const Value& value, Collation collatio
 }
 
 // Adds what a row's values, before or after the change, are to a unique index.
-void add_unique(const ReplicatedTable& table, const UniqueIndex& index, const std::vector<Value>& key_holder,
-                const std::vector<Value>& values, Touched& touched) {
+void add_unique(const ReplicatedTable& table, const UniqueIndex& index, Operation op,
+                const std::vector<Value>& key_holder, const std::vector<Value>& values, Touched& touched) {
   std::string bytes = begin(Kind::kUnique, table.name) + index.name + '\0';
   std::size_t changed = 0, known = 0;
+  bool lacks_columns = false;
   for (std::size_t i = 0; i < index.columns.size(); ++i) {
     const std::size_t column = index.columns[i];
-    if (column >= values.size()) continue;  // the changeset is older than the column
+    if (column >= values.size()) {  // the changeset is older than the column
+      lacks_columns = true;
+      continue;
+    }
     const bool is_key = table.key[column] != 0;
     const Value& value = is_key ? key_holder[column] : values[column];
     if (!value.defined()) continue;
@@ -57,7 +61,10 @@ void add_unique(const ReplicatedTable& table, const UniqueIndex& index, const st
     ++known;
     append_canonical(bytes, value, index.collations[i]);
   }
-  if (!index.opaque && changed == 0 && known < index.columns.size()) return;  // none of its columns changes
+  // A row that comes or goes does so with what it holds in a column that is not known.
+  const bool comes_or_goes = lacks_columns && op != Operation::kUpdate;
+  if (!index.opaque && !comes_or_goes && changed == 0 && known < index.columns.size())
+    return;  // none of its columns changes
   const std::uint64_t present = hash(begin(Kind::kPresent, table.name) + index.name);
   const std::uint64_t partial = hash(begin(Kind::kPartial, table.name) + index.name);
   const bool whole = !index.opaque && known == index.columns.size();
@@ -100,8 +107,8 @@ void add_touched(const ReplicatedSchema& schema, ChangesetView changeset, Touche
     touched.marks.push_back(mark);
     touched.asks.push_back(mark);
     for (const UniqueIndex& index : table->unique) {
-      if (change.op != Operation::kInsert) add_unique(*table, index, key_holder, change.before, touched);
-      if (change.op != Operation::kDelete) add_unique(*table, index, key_holder, change.after, touched);
+      if (change.op != Operation::kInsert) add_unique(*table, index, change.op, key_holder, change.before, touched);
+      if (change.op != Operation::kDelete) add_unique(*table, index, change.op, key_holder, change.after, touched);
     }
   }
 }

@@ -56,6 +56,32 @@ TEST(FoldSchema, swap_from_before_a_column_was_added_keeps_that_columns_values) 
   EXPECT_EQ(file.rows("t"), "1 'y' 'one'\n2 'x' 'two'\n");
 }
 
+// Each node would compute another value.
+TEST(FoldSchema, row_without_a_column_gets_null_where_the_default_is_not_constant) {
+  MemoryFold file(
+      "CREATE TABLE t(k INTEGER PRIMARY KEY, u UNIQUE, r DEFAULT (random()), s DEFAULT CURRENT_TIMESTAMP, c DEFAULT 7)",
+      "INSERT INTO t VALUES(5, 'taken', 1, 2, 3)");
+  const std::string before = "CREATE TABLE t(k INTEGER PRIMARY KEY, u)";
+  EXPECT_EQ(file.apply(changeset_at_origin(before, "", "INSERT INTO t VALUES(1, 'x')")), "");
+  EXPECT_EQ(file.apply(changeset_at_origin(before, "", "INSERT INTO t VALUES(2, 'taken')")),
+            "displaced t {\"k\":5} {\"k\":5,\"u\":\"taken\",\"r\":1,\"s\":2,\"c\":3}\n");
+  EXPECT_EQ(file.rows("t"), "1 'x' NULL NULL 7\n2 'taken' NULL NULL 7\n");
+}
+
+TEST(FoldSchema, row_without_a_column_that_it_must_have_is_a_mismatch) {
+  for (const char* column : {"c NOT NULL", "c NOT NULL DEFAULT (random())", "c NOT NULL DEFAULT CURRENT_DATE"}) {
+    MemoryFold file(std::string("CREATE TABLE t(k INTEGER PRIMARY KEY, a, ") + column + ")",
+                    "INSERT INTO t VALUES(1, 'here', 'kept')");
+    const std::string before = "CREATE TABLE t(k INTEGER PRIMARY KEY, a)";
+    EXPECT_EQ(mismatch_of(file, changeset_at_origin(before, "", "INSERT INTO t VALUES(2, 'x')")),
+              "has a row of table t without column c, which is NOT NULL here and has no constant default");
+    // What is there has its own value.
+    EXPECT_NE(file.apply(changeset_at_origin(before, "", "INSERT INTO t VALUES(1, 'x')")), "");
+    EXPECT_EQ(file.apply(changeset_at_origin(before, "INSERT INTO t VALUES(1, 'x')", "UPDATE t SET a = 'y'")), "");
+    EXPECT_EQ(file.rows("t"), "1 'y' 'kept'\n");
+  }
+}
+
 TEST(FoldSchema, table_that_is_missing) {
   MemoryFold file("CREATE TABLE other(k INTEGER PRIMARY KEY)", "");
   EXPECT_EQ(mismatch_of(file, changeset_at_origin(kThree, "", "INSERT INTO t VALUES(1, 1, 1)")),
@@ -74,6 +100,10 @@ TEST(FoldSchema, table_with_another_key) {
             "changes table t, which has another primary key here");
   MemoryFold turned("CREATE TABLE t(k, a, b, PRIMARY KEY(k, a)) WITHOUT ROWID", "");
   EXPECT_EQ(mismatch_of(turned, changeset_at_origin("CREATE TABLE t(k, a, b, PRIMARY KEY(a, k)) WITHOUT ROWID", "",
+                                                    "INSERT INTO t VALUES(1, 1, 1)")),
+            "changes table t, which has another primary key here");
+  MemoryFold longer("CREATE TABLE t(k, a, b, c, PRIMARY KEY(k, c)) WITHOUT ROWID", "");
+  EXPECT_EQ(mismatch_of(longer, changeset_at_origin("CREATE TABLE t(k PRIMARY KEY, a, b) WITHOUT ROWID", "",
                                                     "INSERT INTO t VALUES(1, 1, 1)")),
             "changes table t, which has another primary key here");
 }

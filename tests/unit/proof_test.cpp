@@ -62,6 +62,17 @@ TEST(Proof, equal_rows_give_equal_numbers_however_they_came) {
             one);
 }
 
+// As the fold would: each node would compute another value.
+TEST(Proof, pending_delete_without_a_column_whose_default_is_not_constant_proves_null) {
+  const std::string schema = "CREATE TABLE t(k INTEGER PRIMARY KEY, a, r DEFAULT (random()))";
+  MemoryNode node(schema);
+  const std::string older = unit::changeset_at_origin("CREATE TABLE t(k INTEGER PRIMARY KEY, a)",
+                                                      "INSERT INTO t VALUES(1, 'a')", "DELETE FROM t");
+  Statement insert(node.db(), "INSERT INTO __colony_outbox(piece, last, shape, changeset) VALUES(1, 1, 0, ?1)");
+  insert.bind_blob(1, older).run();
+  EXPECT_EQ(shown(proof_of(node)), settled("INSERT INTO t VALUES(1, 'a', NULL)", schema));
+}
+
 TEST(Proof, rowids_do_not_count) {
   const std::string schema = "CREATE TABLE t(k TEXT PRIMARY KEY NOT NULL, a)";
   EXPECT_EQ(settled("INSERT INTO t(rowid, k) VALUES(1, 'x'), (2, 'y')", schema),

@@ -100,17 +100,59 @@ TEST_F(TableChoiceTest, table_whose_index_only_the_app_can_sort_is_left_out) {
   EXPECT_NE(why("indexed").find("collation german"), std::string::npos);
 }
 
-TEST_F(TableChoiceTest, table_that_needs_a_function_of_the_app_is_left_out) {
-  const auto one = [](sqlite3_context* context, int, sqlite3_value**) { sqlite3_result_int(context, 1); };
-  const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
-  sqlite3_create_function(db_.handle(), "app_one", 1, flags, nullptr, one, nullptr, nullptr);
-  db_.execute("CREATE TABLE t(k INTEGER PRIMARY KEY, a); CREATE INDEX i ON t(app_one(a))");
-  EXPECT_EQ(chosen(), "t*");
-  const std::string path = db_.path();
-  Database without = unit::open_captured(path);
-  const TableChoice choice = choose_tables(without, std::nullopt);
-  ASSERT_EQ(choice.left_out.size(), 1u);
-  EXPECT_NE(choice.left_out[0].second.find("cannot be written without the app"), std::string::npos);
+class TableChoiceWithoutTheApp : public TableChoiceTest {
+ protected:
+  // As colony init finds a file whose tables an app has made that has a function and a
+  // collation of its own.
+  void made_by_the_app(const std::string& sql) {
+    const auto one = [](sqlite3_context* context, int, sqlite3_value**) { sqlite3_result_int(context, 1); };
+    const auto compare = [](void*, int, const void*, int, const void*) { return 0; };
+    const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
+    sqlite3_create_function(app_.handle(), "app_one", -1, flags, nullptr, one, nullptr, nullptr);
+    sqlite3_create_collation(app_.handle(), "german", SQLITE_UTF8, nullptr, compare);
+    app_.execute(sql);
+    db_ = unit::open_captured(app_.path());
+  }
+  Database app_ = unit::open_captured(unit::new_memory_path());
+};
+
+TEST_F(TableChoiceWithoutTheApp, table_whose_columns_or_indexes_need_the_app_is_left_out) {
+  made_by_the_app(
+      "CREATE TABLE by_index(k INTEGER PRIMARY KEY, a); CREATE INDEX i ON by_index(app_one(a));"
+      "CREATE TABLE by_part(k INTEGER PRIMARY KEY, a); CREATE INDEX p ON by_part(a) WHERE app_one(a);"
+      "CREATE TABLE by_stored(k INTEGER PRIMARY KEY, a, g AS (app_one(a)) STORED);"
+      "CREATE TABLE by_key(k TEXT PRIMARY KEY, a); CREATE INDEX c ON by_key(a COLLATE german)");
+  EXPECT_EQ(chosen(), "");
+  for (const char* table : {"by_index", "by_part", "by_stored"}) {
+    EXPECT_EQ(why(table), "it uses the function app_one(), which only the app has") << table;
+  }
+  EXPECT_EQ(refusal({"by_index"}),
+            "table by_index cannot be replicated: it uses the function app_one(), which only the app has");
+}
+
+TEST_F(TableChoiceWithoutTheApp, what_only_the_origin_evaluates_is_no_reason) {
+  made_by_the_app(
+      "CREATE TABLE checked(k INTEGER PRIMARY KEY, a CHECK(app_one(a)));"
+      "CREATE TABLE defaulted(k INTEGER PRIMARY KEY, a DEFAULT (app_one()));"
+      "CREATE TABLE audited(k INTEGER PRIMARY KEY, a); CREATE VIRTUAL TABLE f USING fts5(a);"
+      "CREATE TRIGGER x AFTER INSERT ON audited BEGIN INSERT INTO checked(a) VALUES(app_one(new.a)); END;"
+      "CREATE VIEW v AS SELECT app_one(a) FROM audited");
+  EXPECT_EQ(chosen(), "audited* checked* defaulted*");
+}
+
+TEST_F(TableChoiceWithoutTheApp, table_whose_trigger_feeds_a_virtual_table_with_the_apps_help_is_left_out) {
+  made_by_the_app(
+      "CREATE TABLE t(k INTEGER PRIMARY KEY, a); CREATE TABLE u(k INTEGER PRIMARY KEY, a);"
+      "CREATE TABLE w(k INTEGER PRIMARY KEY, a); CREATE VIRTUAL TABLE f USING fts5(a);"
+      "CREATE TRIGGER ai AFTER INSERT ON t BEGIN INSERT INTO f(rowid, a) VALUES(new.k, app_one(new.a)); END;"
+      "CREATE TRIGGER au AFTER UPDATE ON u WHEN new.a = 'x' COLLATE german BEGIN INSERT INTO f(a) VALUES(new.a); END;"
+      "CREATE TRIGGER aw AFTER INSERT ON w BEGIN INSERT INTO f(rowid, a) VALUES(new.k, new.a); END;");
+  EXPECT_EQ(chosen(), "w*");
+  EXPECT_EQ(why("t"),
+            "its trigger ai feeds the virtual table f and uses the function app_one(), which only the app has");
+  EXPECT_EQ(why("u"), "its trigger au feeds the virtual table f and uses the collation german, which only the app has");
+  EXPECT_EQ(unit::error_of(db_, "INSERT INTO w VALUES(1, 'x')"), "");
+  EXPECT_EQ(unit::rows(db_, "f"), "'x'\n");  // nothing of the trial is left: it was fed once
 }
 
 TEST_F(TableChoiceTest, table_whose_key_this_sqlite_misreads_is_left_out) {
