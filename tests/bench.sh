@@ -12,7 +12,7 @@
 #   tests/bench.sh --json           one JSON document on stdout instead
 #   tests/bench.sh --quick          to see that it works, not to be quoted (about a minute)
 #   tests/bench.sh --report FILE    a page of HTML with plots, too
-#   tests/bench.sh --only THEMES    of capture,apply,visible,large,offline,locks,growth
+#   tests/bench.sh --only THEMES    of capture,apply,visible,flush,large,offline,locks,growth
 #
 # Environment: NATS_SERVER, the nats-server to use (default: the one in PATH);
 # BUILD, a directory whose bin/ has what is to be measured (default: build/release,
@@ -30,7 +30,7 @@ while (($#)); do
   case $1 in
     --json | --quick) arguments+=("$1") ;;
     --only)
-      (($# > 1)) || { echo 'bench.sh: --only needs a list of capture,apply,visible,large,offline,locks,growth' >&2; exit 2; }
+      (($# > 1)) || { echo 'bench.sh: --only needs a list of capture,apply,visible,flush,large,offline,locks,growth' >&2; exit 2; }
       arguments+=("$1" "$2")
       shift
       ;;

@@ -24,9 +24,9 @@ LoopbackColony::LoopbackColony(const Settings& settings, const TableKind& kind, 
 }
 
 void LoopbackColony::start_sidecar(std::size_t node) {
-  sidecars_[node] =
-      std::make_unique<Program>(std::vector<std::string>{settings_.program, "run", file(node), "--nats", url_},
-                                directory_ / (name(node) + ".log"));
+  std::vector<std::string> words = {settings_.program, "run", file(node), "--nats", url_};
+  words.insert(words.end(), settings_.run_flags.begin(), settings_.run_flags.end());
+  sidecars_[node] = std::make_unique<Program>(std::move(words), directory_ / (name(node) + ".log"));
 }
 
 std::string LoopbackColony::file(std::size_t node) const { return directory_ / (name(node) + ".db"); }

@@ -12,6 +12,7 @@
 #include "tests/bench/apply_bench.h"
 #include "tests/bench/capture_bench.h"
 #include "tests/bench/figures.h"
+#include "tests/bench/flush_bench.h"
 #include "tests/bench/growth_bench.h"
 #include "tests/bench/large_bench.h"
 #include "tests/bench/locks_bench.h"
@@ -97,9 +98,9 @@ int run(int argc, char** argv) {
       ->required()
       ->check(CLI::ExistingDirectory);
   app.add_option("--nats-server", settings.nats_server, "The broker")->envname("NATS_SERVER")->required();
-  app.add_option("--only", only, "Of capture, apply, visible, large, offline, locks, growth: only these")
+  app.add_option("--only", only, "Of capture, apply, visible, flush, large, offline, locks, growth: only these")
       ->delimiter(',')
-      ->check(CLI::IsMember({"capture", "apply", "visible", "large", "offline", "locks", "growth"}));
+      ->check(CLI::IsMember({"capture", "apply", "visible", "flush", "large", "offline", "locks", "growth"}));
   app.add_flag("--quick", settings.quick, "Fewer and shorter rounds: to see that it works, not to be quoted");
   app.add_flag("--json", json, "One JSON document on stdout");
   app.add_option("--save", save, "The JSON document into this file, too");
@@ -121,6 +122,7 @@ int run(int argc, char** argv) {
     measure_visible(settings, colony, figures);
     measure_idle(settings, colony, figures);
   }
+  if (wanted("flush")) measure_flush(settings, figures);
   if (wanted("large")) measure_large(settings, figures);
   if (wanted("offline")) measure_offline(settings, figures);
   if (wanted("locks")) measure_locks(settings, figures);

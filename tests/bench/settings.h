@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace colony::bench {
 
@@ -12,11 +13,15 @@ struct Settings {
   std::filesystem::path program;    // colony
   std::filesystem::path extension;  // colony.so
   std::string nats_server;
+  std::vector<std::string> run_flags;  // more of them, for colony run
   bool quick = false;
 
   int rounds() const { return quick ? 5 : 21; }
   double round_seconds() const { return quick ? 0.1 : 0.25; }  // of the fastest variant
   double visible_seconds() const { return quick ? 2 : 12; }
+  int flush_rounds() const { return quick ? 2 : 7; }
+  double flush_seconds() const { return quick ? 1 : 4; }
+  std::int64_t flush_commits() const { return quick ? 2'000 : 10'000; }
   double idle_seconds() const { return quick ? 2 : 10; }
   std::int64_t offline_rows() const { return quick ? 100'000 : 1'000'000; }  // of each of two nodes
   int growth_rounds() const { return quick ? 3 : 7; }
