@@ -72,6 +72,7 @@ void rewrite(FoldedFile& file, PieceNumber first, PieceNumber last, Spill& inser
   });
   ChangesetReader reader(inserts);
   Change change;
+  StatementCache cache(file.db);
   std::unique_ptr<TableStatements> statements;
   std::vector<Value> there;
   std::string storage;
@@ -79,7 +80,7 @@ void rewrite(FoldedFile& file, PieceNumber first, PieceNumber last, Spill& inser
     const ReplicatedTable* const table = file.schema.find(reader.table().name);
     if (table == nullptr) continue;
     if (!statements || &statements->table() != table) {
-      statements = std::make_unique<TableStatements>(file.db, *table, table->columns.size());
+      statements = std::make_unique<TableStatements>(cache, *table, table->columns.size());
     }
     bool is_there = statements->select(change.after, there, storage);
     for (std::size_t i = 0; is_there && i < there.size(); ++i) is_there = identical(there[i], change.after[i]);

@@ -46,7 +46,8 @@ void for_each_row(Database& db, const ReplicatedTable& table, std::size_t column
 TableDifference compare_table(Database& mine, const ReplicatedTable& here, Database& other,
                               const ReplicatedTable& there, const std::function<void()>& go_on) {
   const std::size_t columns = std::min(here.columns.size(), there.columns.size());
-  TableStatements own(mine, here, columns), others(other, there, columns);
+  StatementCache own_cache(mine), others_cache(other);
+  TableStatements own(own_cache, here, columns), others(others_cache, there, columns);
   TableDifference difference{here.name, "", 0, 0, 0};
   std::vector<Value> found;
   std::string storage;
