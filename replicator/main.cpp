@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   cli::add_status(app, exit_code);
   cli::add_wait(app, exit_code);
   cli::add_verify(app, exit_code);
+  cli::add_repair(app, exit_code);
   cli::add_conflicts(app, exit_code);
   cli::add_snapshot(app, exit_code);
   cli::add_snapshots(app, exit_code);

@@ -38,6 +38,15 @@ void OutboxWriter::write(const Recorder& recorder) {
   if (!rest.empty()) write_piece(rest, shape, true);
 }
 
+void OutboxWriter::write(std::string_view changeset, std::uint64_t shape) {
+  if (has_written()) take_back();
+  while (!changeset.empty()) {
+    const std::string_view piece = changeset.substr(0, kOutboxPieceBytesMax);
+    changeset.remove_prefix(piece.size());
+    write_piece(piece, shape, changeset.empty());
+  }
+}
+
 void OutboxWriter::take_back() {
   const std::string sql = "DELETE FROM " + table_ + " WHERE piece >= " + std::to_string(first_written_);
   writing_ = true;

@@ -5,6 +5,7 @@
 // what was written until then is remembered, and taken back by the next write().
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,9 @@ class OutboxWriter {
   // COMMIT that meets SQLITE_BUSY (in an attached file that is not in WAL mode, say)
   // leaves the transaction open, and the app may go on with it.
   void write(const Recorder& recorder);
+
+  // The same for a changeset that is complete; `shape` is the combined one of its tables.
+  void write(std::string_view changeset, std::uint64_t shape);
 
   // Whether this transaction has rows in the outbox.
   bool has_written() const { return first_written_ != 0; }

@@ -27,6 +27,7 @@ void add_run(CLI::App& app, int& exit_code);
 void add_status(CLI::App& app, int& exit_code);
 void add_wait(CLI::App& app, int& exit_code);
 void add_verify(CLI::App& app, int& exit_code);
+void add_repair(CLI::App& app, int& exit_code);
 void add_conflicts(CLI::App& app, int& exit_code);
 void add_snapshot(CLI::App& app, int& exit_code);
 void add_snapshots(CLI::App& app, int& exit_code);

@@ -21,9 +21,12 @@ void FoldedFile::load() {
   log_bytes = records.log_bytes();
   log_chain = records.log_chain();
   origins = records.origins();
+  repairs_ = records.repairs();
 }
 
-bool FoldedFile::was_put_back() { return records.position() != position || records.outbox_end() < index_.end(); }
+bool FoldedFile::was_put_back() {
+  return records.position() != position || records.outbox_end() < index_.end() || records.repairs() != repairs_;
+}
 
 void FoldedFile::index_outbox() {
   while (!index_.take(kIndexSliceBytes)) continue;

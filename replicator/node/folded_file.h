@@ -33,7 +33,8 @@ class FoldedFile {
   std::uint64_t pieces_read() const { return index_.pieces_read(); }
 
   // Whether somebody has written an earlier state of the file into it since load(), as
-  // SQLite's .restore does. In a transaction.
+  // SQLite's .restore does, or rows of another kind, as `colony repair` does. In a
+  // transaction.
   bool was_put_back();
 
   // Whether it has ever absorbed anybody's hello.
@@ -64,6 +65,7 @@ class FoldedFile {
 
  private:
   OutboxIndex index_;
+  std::int64_t repairs_ = 0;
 };
 
 }  // namespace colony

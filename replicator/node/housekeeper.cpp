@@ -15,6 +15,7 @@
 #include "replicator/log/board.h"
 #include "replicator/log/jetstream_log.h"
 #include "replicator/node/members.h"
+#include "replicator/node/repair_base.h"
 #include "replicator/node/snapshot_maker.h"
 #include "replicator/store/node_file.h"
 #include "sqlite_ext/crash_step.h"
@@ -75,7 +76,8 @@ class Housekeeper::Implementation {
 
  private:
   void work() {
-    remove_unfinished_snapshots(settings_.database);
+    remove_unfinished(settings_.database, kSnapshotSuffix);
+    remove_unfinished(settings_.database, kRepairSuffix);
     while (!stopping_) {
       auto wait = newest_ ? std::chrono::milliseconds(kLook) : std::chrono::milliseconds(kLookForFirst);
       try {

@@ -41,10 +41,9 @@ void Rebase::undo(std::set<PieceNumber> transactions) {
       throw Halt(std::string("a pending transaction ") + mismatch.what() + ": " + mismatch.advice());
     }
     if (!conflicts.empty()) {
-      throw Halt(
-          "rows of table " + conflicts.front().table + " (" + conflicts.front().key +
-          ") were changed behind Colony's back, so that a pending transaction cannot be rebased: colony repair DB "
-          "shows what differs, and puts the rows back");
+      throw Halt("rows of table " + conflicts.front().table + " (" + conflicts.front().key +
+                 ") were changed behind Colony's back, so that a pending transaction cannot be rebased: "
+                 "colony repair DB shows what differs, and mends it");
     }
     journal_.forget_pending(file_.identity().node, *it);
     COLONY_STEP("rebase.one_undone");
@@ -109,6 +108,12 @@ void Rebase::redo_rest() {
     COLONY_STEP("rebase.one_redone");
   }
   undone_.clear();
+}
+
+void Rebase::put_on_top(std::set<PieceNumber> transactions) {
+  accounted_ = undone_ = std::move(transactions);
+  redo_rest();
+  COLONY_ASSERT(missed_.empty());  // none is later
 }
 
 void Rebase::committed() {

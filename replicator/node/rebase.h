@@ -34,6 +34,10 @@ class Rebase {
   // Takes these out of the rows, the latest first.
   void undo(std::set<PieceNumber> transactions);
 
+  // Instead of all else: puts transactions into the rows that are not in them yet, in
+  // their order, on top of those that are.
+  void put_on_top(std::set<PieceNumber> transactions);
+
   // Applies somebody else's transaction; its conflicts go to the journal.
   void apply_foreign(Sequence sequence, const std::string& origin, PieceNumber last, ChangesetView changeset,
                      std::uint64_t shape);

@@ -5,16 +5,13 @@
 
 #include <algorithm>
 
-#include "replicator/node/applier.h"
-#include "replicator/node/log_until.h"
+#include "replicator/log/error.h"
+#include "replicator/node/log_replay.h"
 #include "replicator/node/unfinished_file.h"
-#include "replicator/store/file_layout.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
-
-constexpr std::chrono::milliseconds kFetchWait{500};
 
 std::string number(Sequence sequence) { return std::to_string(sequence.value()); }
 
@@ -45,7 +42,7 @@ class Restoration {
     const SnapshotName base = fetch(target);
     COLONY_STEP("restore.fetched");
     if (log_ == nullptr) target = base.position;
-    replay(target);
+    if (log_ != nullptr) replay_log(unfinished_.path(), *log_, target, go_on_);
     COLONY_STEP("restore.replayed");
     make_plain(unfinished_.path());
     COLONY_STEP("restore.plain");
@@ -117,26 +114,6 @@ class Restoration {
     }
     if (!info_) return text + "; with the broker (--nats), positions after them can be restored, too";
     return text + ", and the log goes from " + number(info_->first) + " to " + number(info_->last);
-  }
-
-  void replay(Sequence target) {
-    {
-      Database db(unfinished_.path(), Database::Mode::kReadWrite);
-      if (NodeFile(db).position() == target) return;
-      upgrade_layout(db);
-    }
-    LogUntil log(*log_, target);
-    Progress progress;
-    Status status;
-    Applier applier(unfinished_.path(), log, progress, status, {});
-    try {
-      while (applier.position() < target) {
-        applier.step(kFetchWait);
-        if (!go_on_(applier.position().value(), target.value())) throw Interrupted();
-      }
-    } catch (const Halt& halt) {
-      throw Error("restored as far as position " + number(applier.position()) + ", and no further: " + halt.what());
-    }
   }
 
   const RestoreRequest& request_;

@@ -1,11 +1,8 @@
 #include "replicator/node/snapshot_maker.h"
 
-#include <signal.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 
 #include "replicator/node/rebase.h"
@@ -20,7 +17,6 @@ namespace colony {
 namespace {
 
 constexpr int kPagesAtOnce = 1024;
-constexpr const char* kSnapshotSuffix = "-colony-snapshot-";  // and the process's number
 
 // All pages as of one moment: those of the read transaction that is open meanwhile.
 void copy_pages(const std::string& from, const std::string& to, const GoOn& go_on) {
@@ -130,19 +126,6 @@ ShelvedSnapshot shelve_snapshot(const std::string& database, SnapshotShelf& shel
   shelf.put(name, file.path(), go_on);
   COLONY_STEP("snapshot.stored");
   return {name, std::filesystem::file_size(file.path())};
-}
-
-void remove_unfinished_snapshots(const std::string& database) {
-  const std::filesystem::path path(database);
-  const std::string prefix = path.filename().string() + kSnapshotSuffix;
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(prefix)) continue;
-    const pid_t owner = std::atoi(name.c_str() + prefix.size());
-    if (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH) std::filesystem::remove(entry.path(), ignored);
-  }
 }
 
 void back_up(const std::string& database, const std::string& to, const GoOn& go_on) {

@@ -34,8 +34,8 @@ SnapshotName make_snapshot(const std::string& database, const std::string& to, c
 // database meanwhile.
 ShelvedSnapshot shelve_snapshot(const std::string& database, SnapshotShelf& shelf, const GoOn& go_on);
 
-// Removes what processes that are no more have left beside the database.
-void remove_unfinished_snapshots(const std::string& database);
+// What the temporary files beside a database are called, before the process's number.
+inline constexpr const char* kSnapshotSuffix = "-colony-snapshot-";
 
 // Writes an ordinary SQLite file: the rows as programs see them, pending
 // transactions included, and nothing of Colony's. Throws Error if `to` exists.

@@ -1,12 +1,15 @@
 #include "replicator/node/unfinished_file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "replicator/log/error.h"
 
@@ -31,6 +34,19 @@ void UnfinishedFile::finish_as(const std::string& name) const {
   const bool unsupported = errno == EINVAL || errno == ENOSYS;
   if (unsupported && access(name.c_str(), F_OK) != 0 && rename(path_.c_str(), name.c_str()) == 0) return;
   throw Error("cannot create " + name + ": " + std::strerror(errno));
+}
+
+void remove_unfinished(const std::string& database, const std::string& suffix) {
+  const std::filesystem::path path(database);
+  const std::string prefix = path.filename().string() + suffix;
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    const pid_t owner = std::atoi(name.c_str() + prefix.size());
+    if (owner > 0 && kill(owner, 0) != 0 && errno == ESRCH) std::filesystem::remove(entry.path(), ignored);
+  }
 }
 
 mode_t mode_of(const std::string& path) {

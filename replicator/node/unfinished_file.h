@@ -29,6 +29,10 @@ class UnfinishedFile {
   std::string path_;
 };
 
+// Removes what processes that are no more have left beside the database: files that are
+// called after it, `suffix` and the process's number.
+void remove_unfinished(const std::string& database, const std::string& suffix);
+
 // The permissions of the file at `path`; private if there is none.
 mode_t mode_of(const std::string& path);
 

@@ -63,6 +63,7 @@ std::optional<SnapshotName> SnapshotShelf::fetch(const Wanted& wanted, const std
   for (auto snapshot = snapshots.rbegin(); snapshot != snapshots.rend(); ++snapshot) {
     const SnapshotName& name = snapshot->name;
     if (name.epoch != wanted.epoch || name.position < wanted.from || name.position > wanted.to) continue;
+    if (!wanted.not_by.empty() && name.node == wanted.not_by) continue;
     try {
       unpack(name, to, go_on);
       return name;

@@ -26,6 +26,7 @@ class SnapshotShelf {
     std::string epoch;  // of the log
     Sequence from;      // positions in this range
     Sequence to = Sequence(~0ull);
+    std::string not_by = {};  // a node whose snapshots will not do; empty: none
   };
   // A snapshot was passed over, and why.
   using OnRejected = std::function<void(const SnapshotName& name, const std::string& why)>;

@@ -352,6 +352,9 @@ std::int64_t NodeFile::conflicts_max() {
   return rows > 0 ? rows : kConflictsMaxDefault;
 }
 
+std::int64_t NodeFile::repairs() { return meta_integer("repairs"); }
+void NodeFile::count_repair() { set_meta("repairs", repairs() + 1); }
+
 std::string encode_signed(NodeFile& file, const SigningKey* key, const EntryBody& body) {
   const Identity& self = file.identity();
   if (key == nullptr) return encode(self.node, self.incarnation, body);

@@ -145,6 +145,11 @@ class NodeFile {
 
   std::int64_t conflicts_max();
 
+  // How often `colony repair` has changed rows, or the effects of pending transactions:
+  // whoever keeps copies of them reads them anew when this moves.
+  std::int64_t repairs();
+  void count_repair();
+
   // See Database.
   const SpillSettings& spill() const { return db_.spill(); }
 

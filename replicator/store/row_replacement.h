@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "replicator/store/replicated_schema.h"
-#include "replicator/store/table_statements.h"
+#include "replicator/store/table_pair.h"
 
 namespace colony {
 
@@ -43,11 +43,7 @@ class RowReplacement {
  private:
   struct Table;
 
-  void note_differing(Table& table, const std::function<void()>& go_on);
-  void note_surplus(Table& table, const std::function<void()>& go_on);
-
   Database& db_;
-  Database& other_;
   StatementCache mine_, theirs_;  // of the two
   ReplicatedSchema other_schema_;
   std::map<std::string, std::unique_ptr<Table>> tables_;

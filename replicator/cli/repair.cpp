@@ -1,0 +1,169 @@
+#include "replicator/node/repair.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+
+#include "replicator/cli/command.h"
+#include "replicator/cli/progress_line.h"
+#include "replicator/cli/repair_report.h"
+#include "replicator/log/jetstream_log.h"
+#include "replicator/node/departure.h"
+#include "replicator/node/enrollment.h"
+#include "replicator/node/repair_base.h"
+
+namespace colony::cli {
+namespace {
+
+struct Arguments {
+  std::string path, from;
+  BrokerSettings broker;
+  std::vector<std::string> tables;
+  bool keep_mine = false, take_theirs = false, dry_run = false, json = false;
+  std::uint64_t limit = 20;
+
+  RepairAction action() const {
+    return keep_mine ? RepairAction::kKeepMine : take_theirs ? RepairAction::kTakeTheirs : RepairAction::kShow;
+  }
+  bool changes() const { return (keep_mine || take_theirs) && !dry_run; }
+};
+
+void check_is_member(NodeFile& file) {
+  const std::map<Incarnation, Departure> departures = file.departures();
+  const auto own = departures.find(file.identity().incarnation);
+  if (own != departures.end()) throw Error(departure_message(file.identity(), own->second));
+}
+
+std::int64_t now_s() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::unique_ptr<JetStreamLog> open_log(const BrokerSettings& broker, const Identity& self) {
+  if (broker.urls == "none") return nullptr;
+  return std::make_unique<JetStreamLog>(JetStreamSettings{
+      .broker = broker, .cluster = self.cluster, .node = self.node, .read_only = true, .client_name = "colony repair"});
+}
+
+// The file and the log may be in use: what is needed of the file is read, and let go.
+SnapshotName fetch_base(const Arguments& arguments, const BrokerSettings& broker, Log* log, const std::string& to,
+                        const GoOn& go_on) {
+  Database db = open_database(arguments.path, Database::Mode::kReadOnly);
+  NodeFile file(db);
+  check_is_member(file);
+  const std::string& cluster = file.identity().cluster;
+  SnapshotShelf shelf(open_snapshot_store(arguments.from, cluster, broker, 1), cluster);
+  return fetch_repair_base(file, log, shelf, to, go_on);
+}
+
+void change(const Arguments& arguments, Repair& repair, RepairReport& report) {
+  if (report.rows() == 0) return;
+  if (arguments.action() == RepairAction::kTakeTheirs) {
+    report.would_keep_in = kept_rows_path(arguments.path, now_s());
+    if (arguments.changes()) report.change = repair.take_theirs(report.would_keep_in);
+  } else if (arguments.changes()) {
+    report.change = repair.keep_mine();
+  }
+}
+
+int exit_code_of(const RepairReport& report) {
+  if (!report.differs()) return kDone;
+  const bool changed = report.action != RepairAction::kShow && !report.dry_run;
+  for (const TableDifference& table : report.tables) {
+    if (table.keyless > 0) return kNo;
+  }
+  return changed ? kDone : kNo;
+}
+
+int run(const Arguments& arguments) {
+  const Identity self = [&] {
+    Database db = open_database(arguments.path, Database::Mode::kReadOnly);
+    return NodeFile(db).identity();
+  }();
+  if (arguments.from == "none") throw Error("COLONY_SNAPSHOTS is none: say with --from where snapshots are");
+  BrokerSettings broker =
+      arguments.broker.urls == "none" ? arguments.broker : broker_of(arguments.path, arguments.broker);
+  if (broker.urls == "none" && arguments.from.starts_with("nats:")) {
+    throw Error("the snapshots are in the broker: give its URL by --nats, or another store by --from");
+  }
+  const std::unique_ptr<JetStreamLog> log = open_log(broker, self);
+  ProgressLine line("comparing " + arguments.path + " with the log");
+  const GoOn go_on = [&](std::uint64_t done, std::uint64_t total) {
+    line.bytes(done, total);
+    return true;
+  };
+  const UnfinishedFile place = repair_place(arguments.path);
+  RepairReport report;
+  report.self = self;
+  report.action = arguments.action();
+  report.dry_run = arguments.dry_run;
+  report.base = fetch_base(arguments, broker, log.get(), place.path(), go_on);
+  Repair repair({.database = arguments.path,
+                 .base = place.path(),
+                 .tables = {arguments.tables.begin(), arguments.tables.end()},
+                 .reads_only = !arguments.changes()},
+                log.get(), go_on);
+  report.tables = repair.compare();
+  report.position = repair.position();
+  report.pending = repair.pending();
+  report.unknown_tables = repair.unknown_tables();
+  if (arguments.json) {
+    const std::vector<std::string> rows = rows_as_json(report, repair, arguments.limit);
+    change(arguments, repair, report);
+    print_json(report, rows);
+  } else {
+    print_differences(report, repair, arguments.limit);
+    change(arguments, repair, report);
+    print_change(report);
+  }
+  return exit_code_of(report);
+}
+
+}  // namespace
+
+void add_repair(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const command =
+      app.add_subcommand("repair", "Show which rows of a file differ from the log, and make the two agree");
+  add_database(*command, arguments->path);
+  auto* const keep = command->add_flag("--keep-mine", arguments->keep_mine,
+                                       "Make this file's rows, where they differ, a transaction of this node: all "
+                                       "nodes then come to them");
+  auto* const take = command->add_flag("--take-theirs", arguments->take_theirs,
+                                       "Put the log's rows in place of this file's, which are kept in a new file "
+                                       "beside it, DB-colony-repair-TIME.db");
+  keep->excludes(take);
+  command->add_flag("--dry-run", arguments->dry_run, "Only say what would be changed, and change nothing");
+  command->add_option("--table", arguments->tables, "Only this table; may be given several times")->type_name("NAME");
+  command->add_option("--limit", arguments->limit, "How many rows of each table to show")
+      ->capture_default_str()
+      ->type_name("N");
+  command->add_flag("--json", arguments->json, "Print one JSON document");
+  command->add_option("--from", arguments->from, "The store of the snapshots, as for colony run --snapshots")
+      ->envname("COLONY_SNAPSHOTS")
+      ->default_val("nats:")
+      ->type_name("URL");
+  add_broker(*command, arguments->broker);
+  command->footer(
+      "What the rows must be is worked out in a scratch file beside DB: a snapshot, another node's where there is "
+      "one,\n"
+      "the log from there to the position of DB, and what is pending in DB on top. Room for a copy of DB is needed.\n"
+      "Programs and colony run may go on, or the node may be halted. What a change does is one transaction.\n"
+      "  + {key} {columns}              a row that only this file has\n"
+      "  - {key} {columns}              a row that this file lacks\n"
+      "  ~ {key} column: mine -> theirs   a row that is different here\n"
+      "Exit code 0: nothing differs, or what did was changed; 1: rows differ; 2: it could not be told or done.\n\n"
+      "  colony repair app.db\n"
+      "  colony repair app.db --table orders --take-theirs --dry-run\n"
+      "  colony repair app.db --table orders --take-theirs\n"
+      "  sqlite3 app.db-colony-repair-2026-11-21T04-00-00Z.db 'SELECT * FROM orders'");
+  command->callback([arguments, &exit_code] {
+    if (arguments->dry_run && arguments->action() == RepairAction::kShow) {
+      throw Error("--dry-run is of use only with --keep-mine or --take-theirs");
+    }
+    exit_code = run(*arguments);
+  });
+}
+
+}  // namespace colony::cli

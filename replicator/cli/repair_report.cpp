@@ -1,0 +1,211 @@
+#include "replicator/cli/repair_report.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <map>
+
+#include "replicator/store/json.h"
+
+namespace colony::cli {
+namespace {
+
+std::string counted(std::uint64_t count, const char* what) { return fmt::format("{} {}", count, what); }
+
+std::string rows(std::uint64_t count) { return counted(count, count == 1 ? "row" : "rows"); }
+
+// "1 only here, 2 missing here".
+std::string counts(const TableDifference& table) {
+  std::string text;
+  const auto add = [&](std::uint64_t count, const char* what) {
+    if (count > 0) text += (text.empty() ? "" : ", ") + counted(count, what);
+  };
+  add(table.only_mine, "only here");
+  add(table.only_theirs, "missing here");
+  add(table.different, "different");
+  add(table.keyless, "with NULL in the key");
+  return text;
+}
+
+// The columns of the key, or the others; of an UPDATE those that differ.
+std::string part(const RowDifference& difference, const std::vector<Value>& row, bool of_key) {
+  std::vector<Value> part(row.size());
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if ((difference.table.key[i] != 0) == of_key) part[i] = row[i];
+  }
+  return json_row(difference.table.columns, part);
+}
+
+std::string changed_columns(const RowDifference& difference) {
+  std::string text;
+  for (std::size_t i = 0; i < difference.mine->size(); ++i) {
+    const Value& mine = (*difference.mine)[i];
+    const Value& theirs = (*difference.theirs)[i];
+    if (identical(mine, theirs)) continue;
+    text += fmt::format("{}{}: {} -> {}", text.empty() ? "" : ", ", difference.table.columns[i], json_value(mine),
+                        json_value(theirs));
+  }
+  return text;
+}
+
+std::string line(const RowDifference& difference) {
+  if (difference.theirs == nullptr) {
+    return "  + " + part(difference, *difference.mine, true) + " " + part(difference, *difference.mine, false);
+  }
+  if (difference.mine == nullptr) {
+    return "  - " + part(difference, *difference.theirs, true) + " " + part(difference, *difference.theirs, false);
+  }
+  return "  ~ " + part(difference, *difference.mine, true) + " " + changed_columns(difference);
+}
+
+std::string row_as_json(const RowDifference& difference) {
+  const std::vector<Value>& any = difference.mine != nullptr ? *difference.mine : *difference.theirs;
+  JsonObject row;
+  row.add_raw("key", part(difference, any, true));
+  for (const auto& [name, values] : {std::pair{"mine", difference.mine}, std::pair{"theirs", difference.theirs}}) {
+    if (values == nullptr) {
+      row.add_null(name);
+    } else {
+      row.add_raw(name, json_row(difference.table.columns, *values));
+    }
+  }
+  return row.text();
+}
+
+std::uint64_t left_out(const TableDifference& table, std::uint64_t limit) {
+  return table.rows() > limit ? table.rows() - limit : 0;
+}
+
+const char* to_string(RepairAction action) {
+  switch (action) {
+    case RepairAction::kShow:
+      return "show";
+    case RepairAction::kKeepMine:
+      return "keep-mine";
+    case RepairAction::kTakeTheirs:
+      return "take-theirs";
+  }
+  return "";
+}
+
+// My rows that the log's take the place of.
+std::uint64_t replaced(const std::vector<TableDifference>& tables) {
+  std::uint64_t count = 0;
+  for (const TableDifference& table : tables) count += table.only_mine + table.different;
+  return count;
+}
+
+std::uint64_t all_rows(const std::vector<TableDifference>& tables) {
+  std::uint64_t count = 0;
+  for (const TableDifference& table : tables) count += table.rows();
+  return count;
+}
+
+}  // namespace
+
+std::uint64_t RepairReport::rows() const { return all_rows(tables); }
+
+bool RepairReport::differs() const {
+  return rows() > 0 ||
+         std::any_of(tables.begin(), tables.end(), [](const TableDifference& table) { return table.keyless > 0; });
+}
+
+void print_differences(const RepairReport& report, Repair& repair, std::uint64_t limit) {
+  for (const std::string& table : report.unknown_tables) {
+    fmt::print("{}: not compared, since the snapshot is older than it\n", table);
+  }
+  if (!report.differs()) {
+    fmt::print("nothing differs from the log at position {}\n", report.position.value());
+    return;
+  }
+  fmt::print("{} of {} differs from the log at position {} and {} pending; compared by way of {}'s snapshot at {}\n",
+             report.self.node, report.self.cluster, report.position.value(),
+             counted(static_cast<std::uint64_t>(report.pending), report.pending == 1 ? "transaction" : "transactions"),
+             report.base.node, report.base.position.value());
+  std::map<std::string, const TableDifference*> by_name;
+  for (const TableDifference& table : report.tables) by_name[table.table] = &table;
+  std::string shown;
+  std::uint64_t printed = 0;
+  const auto end_table = [&] {
+    if (shown.empty()) return;
+    if (const std::uint64_t more = left_out(*by_name[shown], limit); more > 0) fmt::print("  and {} more\n", more);
+  };
+  repair.for_each([&](const RowDifference& difference) {
+    if (difference.table.name != shown) {
+      end_table();
+      shown = difference.table.name;
+      printed = 0;
+      fmt::print("{}: {}\n", shown, counts(*by_name[shown]));
+    }
+    if (printed++ < limit) fmt::print("{}\n", line(difference));
+    return true;
+  });
+  end_table();
+  for (const TableDifference& table : report.tables) {
+    if (table.keyless == 0) continue;
+    if (table.rows() == 0) fmt::print("{}: {}\n", table.table, counts(table));
+    fmt::print("  rows with NULL in the key cannot be replicated nor repaired: delete them\n");
+  }
+}
+
+void print_change(const RepairReport& report) {
+  const std::uint64_t count = report.dry_run ? report.rows() : all_rows(report.change.tables);
+  if (report.action == RepairAction::kShow || (count == 0 && !report.differs())) return;
+  if (count == 0) {
+    fmt::print("nothing to change: these rows do not differ any more\n");
+  } else if (report.action == RepairAction::kKeepMine) {
+    fmt::print("{}: {} a transaction of {}, which all nodes will apply\n", rows(count),
+               report.dry_run ? "this file's would become" : "this file's are now", report.self.node);
+  } else {
+    const std::uint64_t kept = replaced(report.dry_run ? report.tables : report.change.tables);
+    fmt::print("{}: the log's {} in place of this file's{}\n", rows(count),
+               report.dry_run ? "would be put" : "were put",
+               kept == 0 ? std::string()
+                         : fmt::format("; {} of this file's {} kept in {}", kept, report.dry_run ? "would be" : "are",
+                                       report.dry_run ? report.would_keep_in : report.change.kept_in));
+  }
+}
+
+std::vector<std::string> rows_as_json(const RepairReport& report, Repair& repair, std::uint64_t limit) {
+  std::map<std::string, std::vector<std::string>> by_table;
+  repair.for_each([&](const RowDifference& difference) {
+    std::vector<std::string>& shown = by_table[difference.table.name];
+    if (shown.size() < limit) shown.push_back(row_as_json(difference));
+    return true;
+  });
+  std::vector<std::string> arrays;
+  for (const TableDifference& table : report.tables) arrays.push_back(json_array(by_table[table.table]));
+  return arrays;
+}
+
+void print_json(const RepairReport& report, const std::vector<std::string>& rows_of_tables) {
+  std::vector<std::string> tables, unknown;
+  for (std::size_t i = 0; i < report.tables.size(); ++i) {
+    const TableDifference& table = report.tables[i];
+    tables.push_back(JsonObject()
+                         .add("table", table.table)
+                         .add("only_here", table.only_mine)
+                         .add("missing_here", table.only_theirs)
+                         .add("different", table.different)
+                         .add("null_in_key", table.keyless)
+                         .add_raw("rows", rows_of_tables[i])
+                         .text());
+  }
+  for (const std::string& table : report.unknown_tables) unknown.push_back(json_string(table));
+  JsonObject json;
+  json.add("node", report.self.node).add("cluster", report.self.cluster).add("differs", report.differs());
+  json.add("position", report.position.value()).add("pending", report.pending);
+  json.add_raw("snapshot", JsonObject()
+                               .add("node", report.base.node)
+                               .add("position", report.base.position.value())
+                               .add("name", report.base.text())
+                               .text());
+  json.add_raw("tables", json_array(tables)).add_raw("not_compared", json_array(unknown));
+  json.add("action", to_string(report.action)).add("dry_run", report.dry_run);
+  json.add("changed_rows", all_rows(report.change.tables));
+  const std::string& kept_in = report.dry_run ? report.would_keep_in : report.change.kept_in;
+  kept_in.empty() ? json.add_null("kept_in") : json.add("kept_in", kept_in);
+  fmt::print("{}\n", json.text());
+}
+
+}  // namespace colony::cli

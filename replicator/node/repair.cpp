@@ -1,0 +1,172 @@
+#include "replicator/node/repair.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+#include <utility>
+
+#include "replicator/node/pending_repair.h"
+#include "replicator/node/unfinished_file.h"
+#include "replicator/snapshot/local_file.h"
+#include "replicator/store/file_layout.h"
+#include "replicator/store/kept_rows.h"
+#include "sqlite_ext/crash_step.h"
+#include "sqlite_ext/outbox_writer.h"
+
+namespace colony {
+namespace {
+
+// How often the log is followed without the write lock before it is followed under it.
+constexpr int kFollowTriesMax = 5;
+
+ReplicatedSchema loaded(Database& db, const std::set<std::string>& wanted) {
+  ReplicatedSchema schema;
+  schema.load(db);
+  for (const std::string& name : wanted) {
+    if (schema.find(name) == nullptr) throw Error(db.path() + " replicates no table " + name);
+  }
+  return schema;
+}
+
+bool any(const std::vector<TableDifference>& tables) {
+  return std::any_of(tables.begin(), tables.end(), [](const TableDifference& table) { return table.rows() > 0; });
+}
+
+void sync_folder_of(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
+  const LocalFile file(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), folder.string());
+  file.sync();
+}
+
+// The first of `path`, `path`-2, ... that is not taken, before its extension.
+std::string free_name(const std::string& path) {
+  const std::string stem = path.substr(0, path.size() - std::filesystem::path(path).extension().string().size());
+  std::string name = path;
+  for (int n = 2; access(name.c_str(), F_OK) == 0; ++n) {
+    name = stem + "-" + std::to_string(n) + std::filesystem::path(path).extension().string();
+  }
+  return name;
+}
+
+}  // namespace
+
+Repair::Repair(const RepairRequest& request, Log* log, GoOn go_on)
+    : request_(request),
+      go_on_(std::move(go_on)),
+      db_(request.reads_only ? Database(request.database, Database::Mode::kReadOnly) : open_for_fold(request.database)),
+      records_(db_),
+      schema_(loaded(db_, request.tables)),
+      expected_(request.base, db_, log, go_on_),
+      differences_(db_, schema_, expected_.db(), expected_.schema(), request.tables) {}
+
+std::vector<TableDifference> Repair::compare() {
+  reading_.emplace(db_);
+  expected_.follow(records_);
+  position_ = records_.position();
+  pending_ = records_.pending_transactions();
+  differences_.compare([this] {
+    if (!go_on_(0, 0)) throw Interrupted();
+  });
+  return differences_.count();
+}
+
+std::vector<std::string> Repair::unknown_tables() const {
+  std::vector<std::string> names;
+  for (const auto& [name, table] : schema_.tables()) {
+    const bool is_wanted = request_.tables.empty() || request_.tables.contains(name);
+    if (is_wanted && expected_.schema().find(name) == nullptr) names.push_back(name);
+  }
+  return names;
+}
+
+// In one write transaction, on the rows as they are in it.
+Repair::Change Repair::change(const std::function<void(Change&)>& apply) {
+  reading_.reset();
+  for (int tries = kFollowTriesMax;; --tries) {
+    {
+      const ReadTransaction reading(db_);
+      expected_.follow(records_);  // what may take long
+    }
+    COLONY_STEP("repair.followed");
+    WriteTransaction transaction(db_);
+    COLONY_STEP("repair.locked");
+    if (tries > 0 && !expected_.is_at(records_.position())) continue;  // the sidecar came in between
+    if (schema_.refresh(db_)) throw Error("the tables were altered meanwhile: try again");
+    expected_.follow(records_);
+    Change made;
+    made.tables = differences_.count();
+    if (!any(made.tables)) return made;
+    const std::vector<std::string> tables = differences_.tables();
+    repair_pending(db_, records_, expected_.db(), expected_.records(), {tables.begin(), tables.end()});
+    COLONY_STEP("repair.pending_repaired");
+    records_.count_repair();
+    ask_for_a_check();
+    try {
+      apply(made);
+      transaction.commit();
+    } catch (...) {
+      if (!made.kept_in.empty()) unlink(made.kept_in.c_str());  // they are where they were
+      throw;
+    }
+    COLONY_STEP("repair.committed");
+    return made;
+  }
+}
+
+Repair::Change Repair::keep_mine() {
+  OutboxWriter outbox(db_.handle(), "main");
+  return change([&](Change&) {
+    Spill changeset(db_.spill());
+    const std::uint64_t shape = differences_.write_changeset(changeset);
+    outbox.write(changeset.view(), shape);
+    COLONY_STEP("repair.outbox_written");
+  });
+}
+
+Repair::Change Repair::take_theirs(const std::string& kept_in) {
+  const Fold derives(db_, schema_);  // what triggers feed follows the rows
+  return change([&](Change& made) {
+    keep_rows(kept_in, made);
+    COLONY_STEP("repair.rows_kept");
+    differences_.put_theirs();
+    COLONY_STEP("repair.rows_put");
+  });
+}
+
+void Repair::keep_rows(const std::string& kept_in, Change& change) {
+  const UnfinishedFile file(kept_in + ".unfinished", mode_of(request_.database));
+  KeptRows kept(file.path());
+  differences_.for_each([&](const RowDifference& difference) {
+    if (difference.mine != nullptr) kept.add(difference.table, *difference.mine);
+    return true;
+  });
+  if (kept.empty()) return;
+  kept.finish();
+  change.kept_in = free_name(kept_in);
+  file.finish_as(change.kept_in);
+  sync_folder_of(change.kept_in);
+}
+
+// By the sidecar, if it checks its tables by itself.
+void Repair::ask_for_a_check() {
+  Statement exists(db_, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '__colony_unchecked'");
+  if (!exists.step()) return;
+  Statement ask(db_,
+                "INSERT OR REPLACE INTO __colony_unchecked(name, since, why) VALUES(?1, strftime('%s', 'now') + 0, "
+                "'colony repair has changed its rows')");
+  for (const std::string& table : differences_.tables()) ask.bind(1, table).run();
+}
+
+std::string kept_rows_path(const std::string& database, std::int64_t time_s) {
+  const std::time_t time = time_s;
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H-%M-%SZ", &utc);
+  return database + "-colony-repair-" + text + ".db";
+}
+
+}  // namespace colony
