@@ -58,7 +58,7 @@ SnapshotName fetch_base(const Arguments& arguments, const BrokerSettings& broker
 }
 
 void change(const Arguments& arguments, Repair& repair, RepairReport& report) {
-  if (report.rows() == 0) return;
+  if (!report.found.any()) return;
   if (arguments.action() == RepairAction::kTakeTheirs) {
     report.would_keep_in = kept_rows_path(arguments.path, now_s());
     if (arguments.changes()) report.change = repair.take_theirs(report.would_keep_in);
@@ -70,7 +70,7 @@ void change(const Arguments& arguments, Repair& repair, RepairReport& report) {
 int exit_code_of(const RepairReport& report) {
   if (!report.differs()) return kDone;
   const bool changed = report.action != RepairAction::kShow && !report.dry_run;
-  for (const TableDifference& table : report.tables) {
+  for (const TableDifference& table : report.found.tables) {
     if (table.keyless > 0) return kNo;
   }
   return changed ? kDone : kNo;
@@ -104,7 +104,7 @@ int run(const Arguments& arguments) {
                  .tables = {arguments.tables.begin(), arguments.tables.end()},
                  .reads_only = !arguments.changes()},
                 log.get(), go_on);
-  report.tables = repair.compare();
+  report.found = repair.compare();
   report.position = repair.position();
   report.pending = repair.pending();
   report.unknown_tables = repair.unknown_tables();

@@ -101,13 +101,26 @@ std::uint64_t all_rows(const std::vector<TableDifference>& tables) {
   return count;
 }
 
+// "2 pending transactions and 3 lines of the conflict journal".
+std::string noted(const NoteDifference& notes) {
+  std::string text;
+  if (notes.effects > 0) {
+    text = counted(notes.effects, notes.effects == 1 ? "pending transaction" : "pending transactions");
+  }
+  if (notes.conflicts > 0) {
+    text += text.empty() ? "" : " and ";
+    text += counted(notes.conflicts, notes.conflicts == 1 ? "line" : "lines") + " of the conflict journal";
+  }
+  return text;
+}
+
 }  // namespace
 
-std::uint64_t RepairReport::rows() const { return all_rows(tables); }
+std::uint64_t RepairReport::rows() const { return all_rows(found.tables); }
 
 bool RepairReport::differs() const {
-  return rows() > 0 ||
-         std::any_of(tables.begin(), tables.end(), [](const TableDifference& table) { return table.keyless > 0; });
+  return found.any() || std::any_of(found.tables.begin(), found.tables.end(),
+                                    [](const TableDifference& table) { return table.keyless > 0; });
 }
 
 void print_differences(const RepairReport& report, Repair& repair, std::uint64_t limit) {
@@ -123,7 +136,7 @@ void print_differences(const RepairReport& report, Repair& repair, std::uint64_t
              counted(static_cast<std::uint64_t>(report.pending), report.pending == 1 ? "transaction" : "transactions"),
              report.base.node, report.base.position.value());
   std::map<std::string, const TableDifference*> by_name;
-  for (const TableDifference& table : report.tables) by_name[table.table] = &table;
+  for (const TableDifference& table : report.found.tables) by_name[table.table] = &table;
   std::string shown;
   std::uint64_t printed = 0;
   const auto end_table = [&] {
@@ -141,28 +154,35 @@ void print_differences(const RepairReport& report, Repair& repair, std::uint64_t
     return true;
   });
   end_table();
-  for (const TableDifference& table : report.tables) {
+  for (const TableDifference& table : report.found.tables) {
     if (table.keyless == 0) continue;
     if (table.rows() == 0) fmt::print("{}: {}\n", table.table, counts(table));
     fmt::print("  rows with NULL in the key cannot be replicated nor repaired: delete them\n");
   }
+  if (report.found.notes.any()) fmt::print("what is noted of {} differs\n", noted(report.found.notes));
 }
 
 void print_change(const RepairReport& report) {
-  const std::uint64_t count = report.dry_run ? report.rows() : all_rows(report.change.tables);
-  if (report.action == RepairAction::kShow || (count == 0 && !report.differs())) return;
-  if (count == 0) {
-    fmt::print("nothing to change: these rows do not differ any more\n");
-  } else if (report.action == RepairAction::kKeepMine) {
-    fmt::print("{}: {} a transaction of {}, which all nodes will apply\n", rows(count),
-               report.dry_run ? "this file's would become" : "this file's are now", report.self.node);
-  } else {
-    const std::uint64_t kept = replaced(report.dry_run ? report.tables : report.change.tables);
-    fmt::print("{}: the log's {} in place of this file's{}\n", rows(count),
-               report.dry_run ? "would be put" : "were put",
-               kept == 0 ? std::string()
-                         : fmt::format("; {} of this file's {} kept in {}", kept, report.dry_run ? "would be" : "are",
-                                       report.dry_run ? report.would_keep_in : report.change.kept_in));
+  if (report.action == RepairAction::kShow || !report.found.any()) return;
+  const Repair::Found& found = report.dry_run ? report.found : report.change.found;
+  if (!found.any()) {
+    fmt::print("nothing to change: it does not differ any more\n");
+    return;
+  }
+  const std::uint64_t count = all_rows(found.tables), kept = replaced(found.tables);
+  if (count > 0 && report.action == RepairAction::kKeepMine) {
+    fmt::print("{}: this file's {} a transaction of {}, which all nodes will apply\n", rows(count),
+               report.dry_run ? "would become" : "are now", report.self.node);
+  } else if (count > 0) {
+    fmt::print("{}: the log's {} put in place of this file's", rows(count), report.dry_run ? "would be" : "were");
+    if (kept > 0) {
+      fmt::print("; {} of this file's {} kept in {}", kept, report.dry_run ? "would be" : "are",
+                 report.dry_run ? report.would_keep_in : report.change.kept_in);
+    }
+    fmt::print("\n");
+  }
+  if (found.notes.any()) {
+    fmt::print("what is noted of {} {} set right\n", noted(found.notes), report.dry_run ? "would be" : "was");
   }
 }
 
@@ -174,14 +194,14 @@ std::vector<std::string> rows_as_json(const RepairReport& report, Repair& repair
     return true;
   });
   std::vector<std::string> arrays;
-  for (const TableDifference& table : report.tables) arrays.push_back(json_array(by_table[table.table]));
+  for (const TableDifference& table : report.found.tables) arrays.push_back(json_array(by_table[table.table]));
   return arrays;
 }
 
 void print_json(const RepairReport& report, const std::vector<std::string>& rows_of_tables) {
   std::vector<std::string> tables, unknown;
-  for (std::size_t i = 0; i < report.tables.size(); ++i) {
-    const TableDifference& table = report.tables[i];
+  for (std::size_t i = 0; i < report.found.tables.size(); ++i) {
+    const TableDifference& table = report.found.tables[i];
     tables.push_back(JsonObject()
                          .add("table", table.table)
                          .add("only_here", table.only_mine)
@@ -200,9 +220,10 @@ void print_json(const RepairReport& report, const std::vector<std::string>& rows
                                .add("position", report.base.position.value())
                                .add("name", report.base.text())
                                .text());
+  json.add("pending_differ", report.found.notes.effects).add("conflicts_differ", report.found.notes.conflicts);
   json.add_raw("tables", json_array(tables)).add_raw("not_compared", json_array(unknown));
   json.add("action", to_string(report.action)).add("dry_run", report.dry_run);
-  json.add("changed_rows", all_rows(report.change.tables));
+  json.add("changed_rows", all_rows(report.change.found.tables));
   const std::string& kept_in = report.dry_run ? report.would_keep_in : report.change.kept_in;
   kept_in.empty() ? json.add_null("kept_in") : json.add("kept_in", kept_in);
   fmt::print("{}\n", json.text());

@@ -17,7 +17,7 @@ struct RepairReport {
   SnapshotName base;
   Sequence position;
   std::int64_t pending = 0;
-  std::vector<TableDifference> tables;
+  Repair::Found found;
   std::vector<std::string> unknown_tables;
   RepairAction action = RepairAction::kShow;
   bool dry_run = false;

@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <utility>
 
-#include "replicator/node/pending_repair.h"
 #include "replicator/node/unfinished_file.h"
 #include "replicator/snapshot/local_file.h"
 #include "replicator/store/file_layout.h"
@@ -31,9 +30,7 @@ ReplicatedSchema loaded(Database& db, const std::set<std::string>& wanted) {
   return schema;
 }
 
-bool any(const std::vector<TableDifference>& tables) {
-  return std::any_of(tables.begin(), tables.end(), [](const TableDifference& table) { return table.rows() > 0; });
-}
+std::set<std::string> as_set(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
 
 void sync_folder_of(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
@@ -60,9 +57,18 @@ Repair::Repair(const RepairRequest& request, Log* log, GoOn go_on)
       records_(db_),
       schema_(loaded(db_, request.tables)),
       expected_(request.base, db_, log, go_on_),
-      differences_(db_, schema_, expected_.db(), expected_.schema(), request.tables) {}
+      differences_(db_, schema_, expected_.db(), expected_.schema(), request.tables),
+      notes_(db_, records_, expected_.db(), expected_.records(), as_set(differences_.tables()),
+             differences_.tables().size() == schema_.tables().size()) {}
 
-std::vector<TableDifference> Repair::compare() {
+bool Repair::Found::any() const {
+  const auto differs = [](const TableDifference& table) { return table.rows() > 0; };
+  return notes.any() || std::any_of(tables.begin(), tables.end(), differs);
+}
+
+Repair::Found Repair::find() { return {differences_.count(), notes_.count()}; }
+
+Repair::Found Repair::compare() {
   reading_.emplace(db_);
   expected_.follow(records_);
   position_ = records_.position();
@@ -70,7 +76,7 @@ std::vector<TableDifference> Repair::compare() {
   differences_.compare([this] {
     if (!go_on_(0, 0)) throw Interrupted();
   });
-  return differences_.count();
+  return find();
 }
 
 std::vector<std::string> Repair::unknown_tables() const {
@@ -96,14 +102,9 @@ Repair::Change Repair::change(const std::function<void(Change&)>& apply) {
     if (tries > 0 && !expected_.is_at(records_.position())) continue;  // the sidecar came in between
     if (schema_.refresh(db_)) throw Error("the tables were altered meanwhile: try again");
     expected_.follow(records_);
-    Change made;
-    made.tables = differences_.count();
-    if (!any(made.tables)) return made;
-    const std::vector<std::string> tables = differences_.tables();
-    repair_pending(db_, records_, expected_.db(), expected_.records(), {tables.begin(), tables.end()});
-    COLONY_STEP("repair.pending_repaired");
-    records_.count_repair();
-    ask_for_a_check();
+    Change made{find(), {}};
+    if (!made.found.any()) return made;
+    change_notes();
     try {
       apply(made);
       transaction.commit();
@@ -114,6 +115,13 @@ Repair::Change Repair::change(const std::function<void(Change&)>& apply) {
     COLONY_STEP("repair.committed");
     return made;
   }
+}
+
+void Repair::change_notes() {
+  notes_.repair();
+  records_.count_repair();
+  ask_for_a_check();
+  COLONY_STEP("repair.notes_changed");
 }
 
 Repair::Change Repair::keep_mine() {
@@ -127,6 +135,7 @@ Repair::Change Repair::keep_mine() {
 }
 
 Repair::Change Repair::take_theirs(const std::string& kept_in) {
+  reading_.reset();
   const Fold derives(db_, schema_);  // what triggers feed follows the rows
   return change([&](Change& made) {
     keep_rows(kept_in, made);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "replicator/node/expected_rows.h"
+#include "replicator/node/repair_notes.h"
 #include "replicator/store/row_differences.h"
 
 namespace colony {
@@ -36,9 +37,17 @@ class Repair {
   // table of a name in `request`.
   Repair(const RepairRequest& request, Log* log, GoOn go_on);
 
-  // What differs; of each table, also those that are equal. Opens a read transaction,
-  // which lasts until a change, or the end of this object.
-  std::vector<TableDifference> compare();
+  // What differs: of each table, also those that are equal, and of what is noted beside
+  // the rows.
+  struct Found {
+    std::vector<TableDifference> tables;
+    NoteDifference notes;
+
+    bool any() const;
+  };
+
+  // Opens a read transaction, which lasts until a change, or the end of this object.
+  Found compare();
   // The rows that differ: see RowDifferences.
   void for_each(const std::function<bool(const RowDifference&)>& visit) { differences_.for_each(visit); }
 
@@ -48,9 +57,9 @@ class Repair {
   // Replicated here, and not in the snapshot: not compared.
   std::vector<std::string> unknown_tables() const;
 
-  // What was changed: nothing if the rows have become equal since they were compared.
+  // What was changed: nothing if all has become equal since it was compared.
   struct Change {
-    std::vector<TableDifference> tables;
+    Found found;
     std::string kept_in;  // take_theirs() only; empty if no row of mine was replaced
   };
 
@@ -62,7 +71,9 @@ class Repair {
   Change take_theirs(const std::string& kept_in);
 
  private:
+  Found find();
   Change change(const std::function<void(Change&)>& apply);
+  void change_notes();
   void keep_rows(const std::string& kept_in, Change& change);
   void ask_for_a_check();
 
@@ -73,6 +84,7 @@ class Repair {
   ReplicatedSchema schema_;
   ExpectedRows expected_;
   RowDifferences differences_;
+  RepairNotes notes_;
   std::optional<ReadTransaction> reading_;
   Sequence position_;
   std::int64_t pending_ = 0;

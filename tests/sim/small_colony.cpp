@@ -5,7 +5,9 @@
 #include "replicator/node/first_meeting.h"
 #include "replicator/node/new_log.h"
 #include "replicator/node/publisher.h"
+#include "replicator/node/repair.h"
 #include "tests/sim/node.h"
+#include "tests/unit/temporary_folder.h"
 
 namespace colony::sim {
 namespace {
@@ -20,6 +22,28 @@ std::vector<std::string> query(Database& db, const std::string& sql) {
     for (int i = 0; i < select.columns(); ++i) row += (i ? "|" : "") + plain(column_cell(select.handle(), i));
   }
   return rows;
+}
+
+// A copy that lasts as long as the connection.
+Database copied(const std::string& path) {
+  Database source(path, Database::Mode::kReadOnly), copy(fresh_path("expected"), Database::Mode::kReadWrite);
+  sqlite3_backup* const backup = sqlite3_backup_init(copy.handle(), "main", source.handle(), "main");
+  const int rc = sqlite3_backup_step(backup, -1);
+  sqlite3_backup_finish(backup);
+  if (rc != SQLITE_DONE) throw SqliteError(rc, "cannot copy " + path);
+  return copy;
+}
+
+// Of all tables, "table|1|x".
+std::vector<std::string> all_rows(const std::string& path) {
+  Database db(path, Database::Mode::kReadOnly);
+  std::vector<std::string> all;
+  for (const std::string& table : query(db, "SELECT name FROM sqlite_schema ORDER BY name")) {
+    for (const std::string& row : query(db, "SELECT * FROM " + table + " ORDER BY 1")) {
+      all.push_back(table + "|" + row);
+    }
+  }
+  return all;
 }
 
 }  // namespace
@@ -202,6 +226,49 @@ void SmallColony::join(const std::string& name) {
   settings.base = rack_.path(rack_.newest_position());
   nodes_[name] = std::make_unique<Node>(std::move(settings), log_, wire_);
   start(name);
+}
+
+std::string SmallColony::meddle(const std::string& name, const std::string& sql) {
+  Database& db = node(name).observer();
+  const std::int64_t end = db.query_integer("SELECT coalesce(max(piece), 0) FROM __colony_outbox");
+  std::string failure = try_sql(name, sql);
+  db.execute("DELETE FROM __colony_outbox WHERE piece > " + std::to_string(end));
+  return failure;
+}
+
+std::string SmallColony::repair(const std::string& name, Way way, const std::set<std::string>& tables) {
+  const unit::TemporaryFolder folder;
+  LogLink link(log_, wire_, name);
+  kept_.clear();
+  try {
+    const Sequence position = report(name).position;
+    Sequence base;
+    for (const Sequence each : rack_.reaching(log_.info())) {
+      if (each <= position) base = each;
+    }
+    const Database scratch = copied(rack_.path(base));
+    Repair repair({.database = path(name), .base = scratch.path(), .tables = tables}, &link,
+                  [](std::uint64_t, std::uint64_t) { return true; });
+    Repair::Found found = repair.compare();
+    if (way == Way::kKeepMine) found = repair.keep_mine().found;
+    if (way == Way::kTakeTheirs) {
+      const Repair::Change change = repair.take_theirs(folder / "kept.db");
+      found = change.found;
+      if (!change.kept_in.empty()) kept_ = all_rows(change.kept_in);
+    }
+    repaired_.clear();
+    if (found.notes.any()) repaired_.push_back("notes");
+    for (const TableDifference& table : found.tables) {
+      if (table.rows() == 0) continue;
+      repaired_.push_back(table.table + " " + std::to_string(table.only_mine) + " " +
+                          std::to_string(table.only_theirs) + " " + std::to_string(table.different));
+    }
+  } catch (const Error& error) {
+    return error.what();
+  }
+  if (way == Way::kShow || !tables.empty()) return "";
+  const std::string problem = judge_->check_rows(node(name));
+  return problem.empty() ? judge_->check_journal(node(name), 0) : problem;
 }
 
 void SmallColony::lose_after(Sequence last) {

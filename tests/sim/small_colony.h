@@ -88,6 +88,17 @@ class SmallColony {
   std::string adopt(const std::string& name);
   void join(const std::string& name);
 
+  // Rows change, and nothing of it is captured.
+  std::string meddle(const std::string& node, const std::string& sql);
+  // As `colony repair` does: nothing is changed, or these tables' rows (all, if none is
+  // named). Gives why not, or what is wrong with the node afterwards;
+  enum class Way { kShow, kKeepMine, kTakeTheirs };
+  std::string repair(const std::string& node, Way way, const std::set<std::string>& tables = {});
+  // What the latest repair() has found or changed: "table only_mine only_theirs different", or "notes".
+  const std::vector<std::string>& repaired() const { return repaired_; }
+  // The rows that it has replaced, as the file beside has them: "table|1|x".
+  const std::vector<std::string>& kept() const { return kept_; }
+
   // The broker forgets what came after `last`.
   void lose_after(Sequence last);
   // The colony goes on from the file of `node`, as `colony recover` does there; the
@@ -131,6 +142,7 @@ class SmallColony {
   std::optional<ReferenceLog> reference_;
   std::optional<ReferenceLog> lost_;  // as it was before the broker has forgotten
   std::uint64_t recoveries_ = 0;
+  std::vector<std::string> repaired_, kept_;
   std::optional<Judge> judge_;
 };
 
