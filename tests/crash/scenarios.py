@@ -5,6 +5,7 @@ step with the passings at which to kill, and raises AssertionError."""
 import contextlib
 import json
 import shutil
+import sqlite3
 
 from crash_colony import CrashColony, plain_rows
 from processes import SQLITE, run, until
@@ -242,6 +243,38 @@ def restore(port, cell, step, passings):
     plain_file(port, cell, step, passings, "restore", "OUT", "--cluster", "CLUSTER", "--nats", "BROKER")
 
 
+def repair(port, cell, step, passings):
+    """Rows differ from the log, apps and sidecars go on, and the command that mends it dies."""
+    way = "--keep-mine" if step == "repair.outbox_written" else "--take-theirs"
+    with colony(port, cell, flags=()) as made:
+        made.start()
+        victim, other = made.nodes[:2]
+        for node in made.nodes[1:]:
+            made.start_app(node)
+        victim.wait()
+        made.done("snapshot", other.path)
+        victim.stop()
+        victim.sql("BEGIN; DELETE FROM large WHERE id = 7; UPDATE large SET body = 'mine' WHERE id = 8; COMMIT; "
+                   "DELETE FROM __colony_outbox")  # nobody has captured it
+        made.launch(victim)
+        victim.await_state("running")
+        made.start_app(victim)
+        made.command("repair", victim.path, way, step=step)
+        made.done("repair", victim.path, way)
+        assert "nothing differs" in made.done("repair", victim.path)
+        made.stop_apps()
+        made.check()
+        rows = victim.query("SELECT id, typeof(body) FROM large WHERE id IN (7, 8)")
+        assert rows == ([(8, "text")] if way == "--keep-mine" else [(7, "blob"), (8, "blob")]), rows
+        beside = [path for path in victim.directory.iterdir() if "-colony-" in path.name]
+        assert all("-colony-repair-" in path.name and path.suffix == ".db" for path in beside), beside
+        for path in beside:  # one for each that came so far
+            made.whole(path)
+            with contextlib.closing(sqlite3.connect(path)) as kept:
+                assert kept.execute("SELECT id, body FROM large").fetchall() == [(8, "mine")]
+        assert bool(beside) == (way == "--take-theirs")
+
+
 def init(port, cell, step, passings):
     """A file becomes a node's; a copy of one becomes another node's."""
     with colony(port, cell) as made:
@@ -390,6 +423,7 @@ SCENARIOS = {
     "housekeeper": (housekeeping, ONCE),
     "backup": (backup, ONCE),
     "restore": (restore, ONCE),
+    "repair": (repair, ONCE),
     "init": (init, ONCE),
     "leave": (leave_command, ONCE),
     "recover": (recover, ONCE),
