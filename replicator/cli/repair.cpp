@@ -76,6 +76,16 @@ int exit_code_of(const RepairReport& report) {
   return changed ? kDone : kNo;
 }
 
+// Throws Error if they cannot be compared.
+std::unique_ptr<Repair> open_repair(const RepairRequest& request, Log* log, const GoOn& go_on) {
+  try {
+    return std::make_unique<Repair>(request, log, go_on);
+  } catch (const SchemaMismatch& mismatch) {
+    throw Error(std::string("the snapshot ") + mismatch.what() +
+                ": run colony snapshot on a node with the same tables, and try again when this one has come as far");
+  }
+}
+
 int run(const Arguments& arguments) {
   const Identity self = [&] {
     Database db = open_database(arguments.path, Database::Mode::kReadOnly);
@@ -99,11 +109,12 @@ int run(const Arguments& arguments) {
   report.action = arguments.action();
   report.dry_run = arguments.dry_run;
   report.base = fetch_base(arguments, broker, log.get(), place.path(), go_on);
-  Repair repair({.database = arguments.path,
-                 .base = place.path(),
-                 .tables = {arguments.tables.begin(), arguments.tables.end()},
-                 .reads_only = !arguments.changes()},
-                log.get(), go_on);
+  const std::unique_ptr<Repair> opened = open_repair({.database = arguments.path,
+                                                      .base = place.path(),
+                                                      .tables = {arguments.tables.begin(), arguments.tables.end()},
+                                                      .reads_only = !arguments.changes()},
+                                                     log.get(), go_on);
+  Repair& repair = *opened;
   report.found = repair.compare();
   report.position = repair.position();
   report.pending = repair.pending();
@@ -135,7 +146,10 @@ void add_repair(CLI::App& app, int& exit_code) {
                                        "beside it, DB-colony-repair-TIME.db");
   keep->excludes(take);
   command->add_flag("--dry-run", arguments->dry_run, "Only say what would be changed, and change nothing");
-  command->add_option("--table", arguments->tables, "Only this table; may be given several times")->type_name("NAME");
+  command->add_option("--table", arguments->tables, "Only this table; may be given several times")
+      ->type_name("NAME")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--limit", arguments->limit, "How many rows of each table to show")
       ->capture_default_str()
       ->type_name("N");

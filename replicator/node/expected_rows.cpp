@@ -70,7 +70,13 @@ void ExpectedRows::put_on_pending(NodeFile& of) {
     records_.set_absorbed(of.absorbed());
   }
   Rebase rebase(records_, fold_, schema_, journal_, pending_);
-  rebase.put_on_top(copy_outbox(of));
+  try {
+    rebase.put_on_top(copy_outbox(of));
+  } catch (const SchemaMismatch& mismatch) {
+    throw Error(std::string("a pending transaction ") + mismatch.what() +
+                ", and the snapshot is older than that: run colony snapshot on another node, and try again when this "
+                "one has come as far");
+  }
 }
 
 // What has become pending since the last time.

@@ -30,6 +30,28 @@ ReplicatedSchema loaded(Database& db, const std::set<std::string>& wanted) {
   return schema;
 }
 
+// What is an index's that triggers feed does not sound so.
+void put_theirs(RowDifferences& differences) {
+  try {
+    differences.put_theirs();
+  } catch (const SqliteError& error) {
+    if (error.extended_code() != SQLITE_CORRUPT_VTAB) throw;
+    throw Error(
+        "a virtual table that triggers feed does not match the rows that are to be replaced (the file itself is "
+        "sound): "
+        "rebuild it, as by INSERT INTO idx(idx) VALUES('rebuild') with FTS5, and try again");
+  }
+}
+
+// Throws Error if rows cannot be put without the app.
+void check_derived(const Fold& fold) {
+  try {
+    fold.check_derived();
+  } catch (const SchemaMismatch& mismatch) {
+    throw Error(std::string("this file ") + mismatch.what() + ": " + mismatch.advice());
+  }
+}
+
 std::set<std::string> as_set(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
 
 void sync_folder_of(const std::string& path) {
@@ -137,10 +159,11 @@ Repair::Change Repair::keep_mine() {
 Repair::Change Repair::take_theirs(const std::string& kept_in) {
   reading_.reset();
   const Fold derives(db_, schema_);  // what triggers feed follows the rows
+  check_derived(derives);
   return change([&](Change& made) {
     keep_rows(kept_in, made);
     COLONY_STEP("repair.rows_kept");
-    differences_.put_theirs();
+    put_theirs(differences_);
     COLONY_STEP("repair.rows_put");
   });
 }

@@ -67,7 +67,7 @@ class RowDifferences {
   template <class Visit>
   void look_at(Table& table, Visit&& visit);
 
-  StatementCache mine_, theirs_;  // of the two connections
+  StatementCache mine_, theirs_;                // of the two connections
   std::vector<std::unique_ptr<Table>> tables_;  // by name
 };
 

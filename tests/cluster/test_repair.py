@@ -47,7 +47,7 @@ class Repair(ColonyTest):
         return cluster, a, b
 
     def repair(self, node, *more, code=0):
-        done = colony("repair", node.path, *more)
+        done = colony("repair", *more, node.path)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         self.assertEqual(done.stderr, "")
         left = [path.name for path in node.directory.iterdir() if "expected" in path.name or "unfinished" in path.name]
@@ -98,7 +98,7 @@ class Repair(ColonyTest):
         with contextlib.closing(sqlite3.connect(report["kept_in"])) as kept:
             self.assertEqual(kept.execute("SELECT * FROM items ORDER BY id").fetchall(), [(2, "zwei", 2), (9, "nine", 9)])
         self.assertEqual(b.query("SELECT * FROM items ORDER BY id"), a.query("SELECT * FROM items ORDER BY id"))
-        self.assertIn("notes: 1 different", self.repair(b, code=1))
+        self.assertIn("notes: 1 different", self.repair(b, "--table", "items", "--table", "notes", code=1))
         said = self.repair(b, "--take-theirs")
         self.assertIn("1 row: the log's were put in place of this file's; 1 of this file's are kept in ", said)
         cluster.assert_equal()
