@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include "replicator/cli/command.h"
 #include "replicator/cli/progress_line.h"
@@ -98,9 +99,9 @@ int run(const Arguments& arguments) {
     throw Error("the snapshots are in the broker: give its URL by --nats, or another store by --from");
   }
   const std::unique_ptr<JetStreamLog> log = open_log(broker, self);
-  ProgressLine line("comparing " + arguments.path + " with the log");
+  std::optional<ProgressLine> line("comparing " + arguments.path + " with the log");
   const GoOn go_on = [&](std::uint64_t done, std::uint64_t total) {
-    line.bytes(done, total);
+    if (line) line->bytes(done, total);
     return true;
   };
   const UnfinishedFile place = repair_place(arguments.path);
@@ -116,6 +117,7 @@ int run(const Arguments& arguments) {
                                                      log.get(), go_on);
   Repair& repair = *opened;
   report.found = repair.compare();
+  line.reset();
   report.position = repair.position();
   report.pending = repair.pending();
   report.unknown_tables = repair.unknown_tables();

@@ -224,7 +224,8 @@ void print_json(const RepairReport& report, const std::vector<std::string>& rows
   json.add_raw("tables", json_array(tables)).add_raw("not_compared", json_array(unknown));
   json.add("action", to_string(report.action)).add("dry_run", report.dry_run);
   json.add("changed_rows", all_rows(report.change.found.tables));
-  const std::string& kept_in = report.dry_run ? report.would_keep_in : report.change.kept_in;
+  const bool would_keep = report.dry_run && replaced(report.found.tables) > 0;
+  const std::string& kept_in = would_keep ? report.would_keep_in : report.change.kept_in;
   kept_in.empty() ? json.add_null("kept_in") : json.add("kept_in", kept_in);
   fmt::print("{}\n", json.text());
 }

@@ -176,6 +176,27 @@ TEST(Repair, text_index_follows_the_rows_that_are_put_back) {
   ASSERT_EQ(colony.settle(), "");
 }
 
+// Triggers did not run for the rows that were changed.
+TEST(Repair, text_index_that_does_not_match_the_rows) {
+  SmallColony colony(
+      "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); "
+      "CREATE VIRTUAL TABLE f USING fts5(x, content = t, content_rowid = k); "
+      "CREATE TRIGGER ti AFTER INSERT ON t BEGIN INSERT INTO f(rowid, x) VALUES(new.k, new.x); END; "
+      "CREATE TRIGGER td AFTER DELETE ON t BEGIN INSERT INTO f(f, rowid, x) VALUES('delete', old.k, old.x); END");
+  colony.sql("a", "INSERT INTO t VALUES(1, 'one'), (2, 'two'), (3, 'three')");
+  ASSERT_EQ(colony.settle(), "");
+  ASSERT_EQ(colony.snapshot("a"), "");
+  ASSERT_EQ(colony.meddle("b", "UPDATE t SET x = 'zwei drei vier' WHERE k = 2; UPDATE t SET x = 'eins' WHERE k = 1"),
+            "");
+  const std::string refused = colony.repair("b", Way::kTakeTheirs);
+  EXPECT_NE(refused.find("VALUES('rebuild')"), std::string::npos) << refused;
+  EXPECT_EQ(colony.rows("b", "SELECT x FROM t WHERE k < 3 ORDER BY k"), (Rows{"eins", "zwei drei vier"}));
+  colony.sql("b", "INSERT INTO f(f) VALUES('rebuild')");
+  ASSERT_EQ(colony.repair("b", Way::kTakeTheirs), "");
+  EXPECT_EQ(colony.try_sql("b", "INSERT INTO f(f, rank) VALUES('integrity-check', 1)"), "");
+  ASSERT_EQ(colony.settle(), "");
+}
+
 TEST(Repair, columns_that_were_added_since_the_snapshot) {
   for (const Way way : {Way::kKeepMine, Way::kTakeTheirs}) {
     SmallColony colony(kSchema);
