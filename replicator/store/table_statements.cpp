@@ -16,7 +16,18 @@ std::string parameter(int index) { return "?" + std::to_string(index); }
 }  // namespace
 
 TableStatements::TableStatements(StatementCache& cache, const ReplicatedTable& table, std::size_t columns)
-    : cache_(cache), table_(table), columns_(columns), shape_(table.shape(columns)) {
+    : TableStatements(nullptr, &cache, table, columns) {}
+
+TableStatements::TableStatements(Database& db, const ReplicatedTable& table, std::size_t columns)
+    : TableStatements(std::make_unique<StatementCache>(db), nullptr, table, columns) {}
+
+TableStatements::TableStatements(std::unique_ptr<StatementCache> own, StatementCache* cache,
+                                 const ReplicatedTable& table, std::size_t columns)
+    : own_cache_(std::move(own)),
+      cache_(own_cache_ ? *own_cache_ : *cache),
+      table_(table),
+      columns_(columns),
+      shape_(table.shape(columns)) {
   for (std::size_t i = columns; i < table.columns.size() && indispensable_.empty(); ++i) {
     if (table.without_value[i] == WithoutValue::kRefused) indispensable_ = table.columns[i];
   }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <list>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ class TableStatements {
 
   // `cache` and `table` must outlive it.
   TableStatements(StatementCache& cache, const ReplicatedTable& table, std::size_t columns);
+  // For one table alone, with a cache of its own.
+  TableStatements(Database& db, const ReplicatedTable& table, std::size_t columns);
 
   const ReplicatedTable& table() const { return table_; }
   std::size_t columns() const { return columns_; }
@@ -44,6 +47,9 @@ class TableStatements {
   bool select(const std::vector<Value>& key, std::vector<Value>& row, std::string& storage);
 
  private:
+  TableStatements(std::unique_ptr<StatementCache> own, StatementCache* cache, const ReplicatedTable& table,
+                  std::size_t columns);
+
   enum class Verb : char { kUpdate = 'u', kUpdateExact = 'x' };
   struct Update {
     std::string shape;  // the verb and which columns change
@@ -61,6 +67,7 @@ class TableStatements {
   int execute(Statement& statement);
   bool cannot_lack_columns(const std::vector<Value>& row);
 
+  std::unique_ptr<StatementCache> own_cache_;
   StatementCache& cache_;
   const ReplicatedTable& table_;
   std::size_t columns_;
