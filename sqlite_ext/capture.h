@@ -31,6 +31,11 @@ inline constexpr const char* kCaptureTable = "__colony_capture";
 // fits into a message of a broker with a max_payload of 64 KiB.
 inline constexpr int kOutboxPieceBytesMax = 60'000;
 
+// The column `last` of an outbox row.
+inline constexpr int kMorePieces = 0;  // of the same transaction come
+inline constexpr int kLastPiece = 1;
+inline constexpr int kLastPieceFlushed = 2;  // of one whose commit flushes the write-ahead log (synchronous=FULL)
+
 // Makes the connection capture, and gives it the SQL functions colony_node() and
 // colony_pending(). What is recorded spills beside each database, or as `spill`
 // says. Returns an SQLite result code.

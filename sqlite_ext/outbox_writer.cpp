@@ -13,7 +13,10 @@ constexpr const char* kCannotWrite = "cannot write the outbox";
 }  // namespace
 
 OutboxWriter::OutboxWriter(sqlite3* db, const std::string& schema)
-    : db_(db), table_(quoted(schema) + ".__colony_outbox"), meta_table_(quoted(schema) + ".__colony_meta") {}
+    : db_(db),
+      synchronous_("PRAGMA " + quoted(schema) + ".synchronous"),
+      table_(quoted(schema) + ".__colony_outbox"),
+      meta_table_(quoted(schema) + ".__colony_meta") {}
 
 void OutboxWriter::release_statements() {
   sqlite3_finalize(insert_);
@@ -30,12 +33,23 @@ void OutboxWriter::write(const Recorder& recorder) {
     bytes.clear();
     std::size_t at = 0;
     for (; rest.size() - at > kOutboxPieceBytesMax; at += kOutboxPieceBytesMax) {
-      write_piece(std::string_view(rest).substr(at, kOutboxPieceBytesMax), shape, false);
+      write_piece(std::string_view(rest).substr(at, kOutboxPieceBytesMax), shape, kMorePieces);
     }
     if (at > 0) rest.erase(0, at);
   };
   recorder.write_changeset(std::ref(drain));  // by reference: nothing is allocated for it
-  if (!rest.empty()) write_piece(rest, shape, true);
+  if (!rest.empty()) write_piece(rest, shape, commit_flushes() ? kLastPieceFlushed : kLastPiece);
+}
+
+// SQLite refuses to change it within a transaction, and computes it when it is prepared.
+// An authorizer may forbid it: then it does not, as far as we know.
+bool OutboxWriter::commit_flushes() const {
+  constexpr int kFull = 2;
+  sqlite3_stmt* ask = nullptr;
+  if (sqlite3_prepare_v2(db_, synchronous_.c_str(), -1, &ask, nullptr) != SQLITE_OK) return false;
+  const bool is_full = sqlite3_step(ask) == SQLITE_ROW && sqlite3_column_int(ask, 0) >= kFull;
+  sqlite3_finalize(ask);
+  return is_full;
 }
 
 void OutboxWriter::write(std::string_view changeset, std::uint64_t shape) {
@@ -67,7 +81,7 @@ void OutboxWriter::prepare() {
   }
 }
 
-void OutboxWriter::write_piece(std::string_view piece, std::uint64_t shape, bool last) {
+void OutboxWriter::write_piece(std::string_view piece, std::uint64_t shape, int last) {
   if (insert_ == nullptr) prepare();
   writing_ = true;
   sqlite3_bind_int(insert_, 1, last);

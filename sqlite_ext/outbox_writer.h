@@ -44,9 +44,11 @@ class OutboxWriter {
  private:
   void take_back();
   void prepare();
-  void write_piece(std::string_view piece, std::uint64_t shape, bool last);
+  bool commit_flushes() const;
+  void write_piece(std::string_view piece, std::uint64_t shape, int last);
 
   sqlite3* db_;
+  std::string synchronous_;         // the PRAGMA that tells
   std::string table_, meta_table_;  // quoted
   sqlite3_stmt* insert_ = nullptr;
   bool writing_ = false;

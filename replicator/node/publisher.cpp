@@ -128,6 +128,7 @@ bool Publisher::send_transactions(const Progress::View& view) {
   for (const OutboxPiece& piece : pieces) entry.pieces.push_back({piece.last, piece.shape, piece.changeset});
   const std::string bytes = encoded(entry);
   COLONY_STEP("publisher.encoded");
+  if (pieces.back().flushed) flushed_ = std::max(flushed_, pieces.back().piece);
   flush_up_to(pieces.back().piece);
   log_.publish(bytes);
   COLONY_STEP("publisher.sent");

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "replicator/store/file_layout.h"
+#include "sqlite_ext/capture.h"
 #include "sqlite_ext/captured_table.h"
 
 namespace colony {
@@ -222,7 +223,8 @@ std::vector<OutboxPiece> NodeFile::outbox_after(PieceNumber after, std::size_t b
   outbox_after_.bind(1, stored(after));
   while (bytes < bytes_max && outbox_after_.step()) {
     pieces.push_back({PieceNumber(loaded(outbox_after_.integer(0))), outbox_after_.integer(1) != 0,
-                      loaded(outbox_after_.integer(2)), std::string(outbox_after_.blob(3))});
+                      loaded(outbox_after_.integer(2)), std::string(outbox_after_.blob(3)),
+                      outbox_after_.integer(1) == kLastPieceFlushed});
     bytes += pieces.back().changeset.size() + kEntryBytesPerPiece;
   }
   outbox_after_.reset();

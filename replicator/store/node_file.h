@@ -56,6 +56,7 @@ struct OutboxPiece {
   bool last = false;
   std::uint64_t shape = 0;
   std::string changeset;
+  bool flushed = false;  // its commit has brought it to disk, with all that came before
 };
 
 class NodeFile {

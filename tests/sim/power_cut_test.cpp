@@ -188,6 +188,24 @@ TEST(PublisherFlush, does_not_come_again_for_what_is_sent_again) {
   EXPECT_EQ(disk.flushes_of("a.db-wal"), after_first);
 }
 
+TEST(PublisherFlush, does_not_come_after_a_commit_that_has_flushed) {
+  SmallColony colony(kSchema, {"a", "b"}, PowerDisks{"FULL"});
+  PowerDisk& disk = colony.node("a").disk();
+  colony.sql("a", "PRAGMA synchronous = NORMAL; INSERT INTO t VALUES(1, 'x'); PRAGMA synchronous = FULL");
+  colony.sql("a", "INSERT INTO t VALUES(2, 'x')");
+  const std::uint64_t before = disk.flushes_of("a.db-wal");
+  EXPECT_EQ(colony.publish("a"), "");
+  EXPECT_EQ(disk.flushes_of("a.db-wal"), before);
+  colony.lose_power("a");
+  EXPECT_EQ(colony.rows("a", "SELECT k FROM t ORDER BY k"), (Rows{"1", "2"}));
+  colony.sql("a", "PRAGMA synchronous = NORMAL; INSERT INTO t VALUES(3, 'x')");
+  EXPECT_EQ(colony.apply("a"), "");
+  EXPECT_EQ(colony.publish("a"), "");
+  colony.lose_power("a");
+  EXPECT_EQ(colony.rows("a", "SELECT k FROM t ORDER BY k"), (Rows{"1", "2", "3"}));
+  EXPECT_EQ(colony.settle(), "");
+}
+
 TEST(PublisherFlush, fails_and_nothing_is_sent) {
   SmallColony colony(kSchema, {"a", "b"}, PowerDisks{"NORMAL"});
   colony.sql("a", "INSERT INTO t VALUES(1, 'x')");
