@@ -8,6 +8,7 @@
 #include "replicator/node/enrollment.h"
 #include "replicator/node/members.h"
 #include "replicator/node/status.h"
+#include "replicator/store/checks.h"
 #include "replicator/store/json.h"
 
 namespace colony::cli {
@@ -25,7 +26,7 @@ bool has_gone_away(const Member& member) {
 }
 
 // What the board says may be seconds old; the file at hand is not.
-void describe_self(const std::string& path, NodeFile& file, Report& report) {
+void describe_self(const std::string& path, Database& db, NodeFile& file, Report& report) {
   const std::optional<StatusView> sidecar = Status::of(path);
   if (sidecar) report.head = std::max(report.head, sidecar->log_head);
   report.head = std::max(report.head, file.position());
@@ -37,6 +38,10 @@ void describe_self(const std::string& path, NodeFile& file, Report& report) {
     member.beat->state = to_string(sidecar ? sidecar->state : State::kStopped);
     member.beat->error = sidecar && sidecar->state == State::kHalted ? sidecar->message : "";
     member.beat->home = member.home;
+    const std::vector<Drift> drift = CheckRecords(db).drift_of_node(member.node);
+    if (drift.empty() || !sidecar || sidecar->state != State::kRunning) continue;
+    member.beat->state = kDiffers;
+    member.beat->error = to_text(drift.front());
   }
 }
 
@@ -61,7 +66,7 @@ Report read_report(const std::string& path, const BrokerSettings& given, bool al
   report.members = members_of(file, beats ? &*beats : nullptr, own != nullptr ? own->gone_after : kGoneAfter,
                               std::chrono::system_clock::now());
   if (!all) std::erase_if(report.members, has_gone_away);
-  describe_self(path, file, report);
+  describe_self(path, db, file, report);
   return report;
 }
 

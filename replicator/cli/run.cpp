@@ -182,6 +182,25 @@ class RetentionFlags {
   CLI::App& command_;
 };
 
+// Minutes, hours or days; `never` is 0.
+void add_check_every(CLI::App& command, std::int64_t& seconds) {
+  const std::map<std::string, std::int64_t> units = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+  const auto never = [](std::string& text) {
+    if (text == "never") text = "0s";
+    return std::string();
+  };
+  constexpr std::int64_t kYear = 366 * 86400;
+  command
+      .add_option("--check-every", seconds,
+                  "Compare all rows with those of the other nodes once in so long (90s, 5min, 24h, 7d), a share at a "
+                  "time; never: only answer when others ask [1d]")
+      ->envname("COLONY_CHECK_EVERY")
+      ->transform(CLI::Validator(never, "", "never"))
+      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::CASE_INSENSITIVE))
+      ->check(CLI::Range(std::int64_t{0}, kYear))
+      ->type_name("TIME");
+}
+
 void add_retention(CLI::App& command, RetentionSettings& retention, std::int64_t& gone_after_s) {
   RetentionFlags flags(command);
   flags.size("--snapshot-after-size", retention.snapshot_after_bytes,
@@ -239,6 +258,7 @@ void add_run(CLI::App& app, int& exit_code) {
       ->envname("COLONY_SNAPSHOTS")
       ->type_name("URL")
       ->group(kSnapshotGroup);
+  add_check_every(*command, sidecar.check_every_s);
   add_retention(*command, sidecar.retention, sidecar.gone_after_s);
   command->footer(
       "Runs until SIGTERM or SIGINT, and then ends with exit code 0. It waits for a broker that is not there, and\n"

@@ -17,15 +17,21 @@ void add_status(CLI::App& app, int& exit_code) {
       "           starting            it has not yet asked the log\n"
       "           waiting_for_broker  no broker answers; the app goes on, and what it writes is kept\n"
       "           catching_up         it reads what it has missed\n"
-      "           running             all is well\n"
+      "           running             it ships what is written here, and applies what others write\n"
+      "           differs             it runs, and its rows are not those of the other nodes: `not well` says in\n"
+      "                               which table, and what to do\n"
       "           halted              it stopped by itself: `error` says why and what to do\n"
+      "not well   what somebody must see to, and what to do\n"
       "position   the last entry of the log that this file has absorbed\n"
       "catching up, sending   what is done of what was missed, or waits in the outbox, and the time left at\n"
       "           the pace of the latest ten seconds\n"
       "wal        how large the write-ahead log is, and how much of it readers keep from the database\n"
       "pending    transactions of this node that the log has not yet handed back\n"
       "untrusted  messages that were passed over since the sidecar's start, because they are not signed by their\n"
-      "           node's key: somebody else writes to the log, or a node runs without its key");
+      "           node's key: somebody else writes to the log, or a node runs without its key\n\n"
+      "Exit code 0: all is well, or it is catching up; 1: it is not, and `not well` says why: no sidecar runs, it has\n"
+      "no broker, it has halted, it makes no progress, the node differs or has left, a table has lost its capture, no\n"
+      "snapshot can be made; 2: the status cannot be told.");
   command->callback([path, json, &exit_code] {
     const StatusReport report = read_status_report(*path);
     if (*json) {
@@ -33,7 +39,7 @@ void add_status(CLI::App& app, int& exit_code) {
     } else {
       print_text(report);
     }
-    exit_code = kDone;
+    exit_code = report.troubles.empty() ? kDone : kNo;
   });
 }
 

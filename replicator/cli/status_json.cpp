@@ -88,16 +88,35 @@ void add_stall(JsonObject& json, const StatusReport& report) {
   }
 }
 
+std::string json_of(const std::set<std::string>& names) {
+  std::vector<std::string> elements;
+  for (const std::string& name : names) elements.push_back(json_string(name));
+  return json_array(elements);
+}
+
+std::string json_of(const std::vector<Drift>& tables) {
+  std::vector<std::string> elements;
+  for (const Drift& drift : tables) {
+    JsonObject json;
+    json.add("table", drift.table).add_raw("nodes", json_of(drift.odd)).add_raw("others", json_of(drift.even));
+    json.add("position", drift.position.value()).add("since_s", drift.since_ns / 1'000'000'000);
+    elements.push_back(json.text());
+  }
+  return json_array(elements);
+}
+
 }  // namespace
 
 void print_json(const StatusReport& report) {
   const bool runs = report.sidecar.state != State::kStopped;
   std::vector<std::string> tables, warnings;
   for (const std::string& table : report.tables) tables.push_back(json_string(table));
+  for (const std::string& trouble : report.troubles) warnings.push_back(json_string(trouble));
   for (const std::string& warning : report.warnings) warnings.push_back(json_string(warning));
   JsonObject json;
   json.add("cluster", report.identity.cluster).add("node", report.identity.node);
-  json.add("state", to_string(report.sidecar.state)).add("position", report.position.value());
+  json.add("state", state_of(report)).add("well", report.troubles.empty());
+  json.add_raw("differs", json_of(report.drift)).add("position", report.position.value());
   add_lag(json, report, runs);
   const auto backlog = catching_up(report), unsent = sending(report);
   add_backlog(json, "catching_up", backlog ? json_backlog(*backlog, "behind", "entries_per_s", report) : "");

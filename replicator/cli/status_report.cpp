@@ -1,10 +1,13 @@
 #include "replicator/cli/status_report.h"
 
+#include <spdlog/fmt/chrono.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <cmath>
+#include <ctime>
 #include <filesystem>
 
+#include "replicator/node/beat.h"
 #include "replicator/node/departure.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/store/file_layout.h"
@@ -16,14 +19,14 @@ namespace {
 constexpr double kWaitWorthTelling_s = 1;
 constexpr double kBlockWorthTelling_s = 10;
 
-void find_lost_tables(Database& db, const StatusReport& report, std::vector<std::string>& warnings) {
+void find_lost_tables(Database& db, const StatusReport& report, std::vector<std::string>& lost) {
   for (const std::string& table : report.tables) {
     Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
     exists.bind(1, table);
     if (!exists.step()) {
-      warnings.push_back("table " + table + " is replicated but no longer there");
+      lost.push_back("table " + table + " is replicated but no longer there");
     } else if (!has_guards(db, table)) {
-      warnings.push_back("table " + table + " has lost its capture: run colony init again");
+      lost.push_back("table " + table + " has lost its capture: run colony init again");
     }
   }
 }
@@ -43,29 +46,67 @@ void find_held_locks(const StatusReport& report, std::vector<std::string>& warni
   }
 }
 
-std::vector<std::string> find_warnings(Database& db, const StatusReport& report) {
-  std::vector<std::string> warnings;
-  find_lost_tables(db, report, warnings);
+// What is no reason to come: it is known, or passes.
+void find_warnings(Database& db, StatusReport& report) {
+  std::vector<std::string>& warnings = report.warnings;
   if (report.sidecar.passed_over > 0) {
     warnings.push_back(std::to_string(report.sidecar.passed_over) +
                        " messages in the log were no entries of this colony, and were passed over by every node");
   }
   find_held_locks(report, warnings);
+  for (const Drift& drift : drift_of(CheckRecords(db).findings())) {
+    if (!drift.odd.contains(report.identity.node)) warnings.push_back(to_text(drift) + " (see colony status there)");
+  }
+}
+
+// Why the state alone is one: a sidecar that reads on what it has missed is well.
+std::string trouble_of_state(const StatusReport& report) {
+  switch (report.sidecar.state) {
+    case State::kStopped:
+      if (report.pending > 0 && !report.departure) {
+        return "no sidecar runs, and " + std::to_string(report.pending) +
+               " transactions wait to be sent: start colony run";
+      }
+      return report.departure ? "" : "no sidecar runs: start colony run";
+    case State::kWaitingForBroker:
+      return "no broker answers: what programs write is kept here until it does";
+    case State::kHalted:
+      return "the sidecar has halted: `error` says why and what to do";
+    case State::kStarting:
+    case State::kCatchingUp:
+    case State::kRunning:
+      break;
+  }
+  return "";
+}
+
+std::string utc_text(std::int64_t ns_since_1970) {
+  const auto seconds = static_cast<std::time_t>(ns_since_1970 / 1'000'000'000);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(seconds));
+}
+
+std::string trouble_of(const Drift& drift, const std::string& path) {
+  return fmt::format(
+      "{} (as of entry {}, since {}): colony verify {} compares all rows, colony repair {} --dry-run shows the rows",
+      to_text(drift), drift.position.value(), utc_text(drift.since_ns), path, path);
+}
+
+void find_troubles(Database& db, const std::string& path, StatusReport& report) {
+  std::vector<std::string>& troubles = report.troubles;
+  if (const std::string trouble = trouble_of_state(report); !trouble.empty()) troubles.push_back(trouble);
+  if (report.departure) {
+    troubles.push_back(departure_message(report.identity, *report.departure) + "; " + std::to_string(report.pending) +
+                       " transactions are not sent");
+  }
+  for (const Drift& drift : report.drift) troubles.push_back(trouble_of(drift, path));
+  find_lost_tables(db, report, troubles);
   if (const StatusView::Stall& stall = report.sidecar.stalled; !stall.loop.empty()) {
-    warnings.push_back(fmt::format("the {} has made no progress for {:.0f} s ({}): {}", stall.loop,
+    troubles.push_back(fmt::format("the {} has made no progress for {:.0f} s ({}): {}", stall.loop,
                                    seconds_since(stall.since), stall.doing, stall.advice));
   }
   if (!report.sidecar.trouble.empty()) {
-    warnings.push_back("no snapshot can be made, and the log is not cut: " + report.sidecar.trouble);
+    troubles.push_back("no snapshot can be made, and the log is not cut: " + report.sidecar.trouble);
   }
-  if (report.departure) {
-    warnings.push_back(departure_message(report.identity, *report.departure) + "; " + std::to_string(report.pending) +
-                       " transactions are not sent");
-  } else if (report.sidecar.state == State::kStopped && report.pending > 0) {
-    warnings.push_back("no sidecar runs, and " + std::to_string(report.pending) +
-                       " transactions wait to be sent: start colony run");
-  }
-  return warnings;
 }
 
 // Before this process opens the database itself: see wal_index.h.
@@ -120,8 +161,16 @@ StatusReport read_status_report(const std::string& path) {
     report.departure = own->second;
   }
   report.sidecar = Status::of(path).value_or(StatusView{});
-  report.warnings = find_warnings(db, report);
+  report.drift = CheckRecords(db).drift_of_node(report.identity.node);
+  find_troubles(db, path, report);
+  find_warnings(db, report);
   return report;
+}
+
+std::string state_of(const StatusReport& report) {
+  const State state = report.sidecar.state;
+  const bool is_fine = state == State::kRunning || state == State::kCatchingUp || state == State::kStarting;
+  return is_fine && !report.drift.empty() ? kDiffers : to_string(state);
 }
 
 std::uint64_t lag_of(const StatusReport& report) {

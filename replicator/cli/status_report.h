@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "replicator/node/status.h"
+#include "replicator/store/checks.h"
 #include "replicator/store/node_file.h"
 #include "replicator/store/wal_index.h"
 
@@ -31,13 +32,19 @@ struct StatusReport {
   std::int64_t conflicts = 0;
   std::optional<Departure> departure;  // if it is no member any more
   std::vector<std::string> tables;
+  std::vector<Drift> drift;  // tables in which this node differs from the others
   std::vector<std::string> warnings;
+  // What an operator must see to, a line each; empty: all is well.
+  std::vector<std::string> troubles;
   StatusView sidecar;
   LogFile log_file;
   Trust trust;
 };
 
 StatusReport read_status_report(const std::string& path);
+
+// The sidecar's state; or `differs`, where that is all that is wrong.
+std::string state_of(const StatusReport& report);
 
 // For how long what is told has lasted; nothing while that is the ordinary course of
 // things.

@@ -51,9 +51,10 @@ void print_text(const StatusReport& report) {
   const bool runs = sidecar.state != State::kStopped;
   const auto line = [](const char* name, const std::string& text) { fmt::print("{:<11} {}\n", name, text); };
   line("node", report.identity.node + " of colony " + report.identity.cluster);
-  line("state", std::string(to_string(sidecar.state)) +
-                    (runs ? " (process " + std::to_string(sidecar.pid) + ", " + sidecar.broker + ")" : ""));
+  line("state",
+       state_of(report) + (runs ? " (process " + std::to_string(sidecar.pid) + ", " + sidecar.broker + ")" : ""));
   if (!sidecar.message.empty()) line("error", sidecar.message);
+  for (const std::string& trouble : report.troubles) line("not well", trouble);
   line("position", position_text(report, runs));
   if (const auto backlog = catching_up(report)) line("catching up", text_of(*backlog, "entries"));
   if (const auto backlog = sending(report)) line("sending", text_of(*backlog, "transactions"));

@@ -62,7 +62,53 @@ class In {
   std::string_view rest_;
 };
 
-EntryKind kind_of(const EntryBody& body) { return static_cast<EntryKind>(body.index() + 1); }
+EntryKind kind_of(const EntryBody& body) {
+  if (std::holds_alternative<QuestionEntry>(body)) return EntryKind::kProof;
+  return static_cast<EntryKind>(body.index() + 1);
+}
+
+// A question as the proof of position 0 that it is on the wire: three tables a share,
+// named by the table, the lower and the upper bound.
+constexpr std::size_t kTablesPerRange = 3;
+
+ProofEntry as_proof(const QuestionEntry& question) {
+  ProofEntry proof;
+  proof.id = question.id;
+  proof.foreign_key_violations = static_cast<std::uint64_t>(question.kind);
+  for (const CheckRange& range : question.ranges) {
+    proof.tables.push_back({range.table, range.shape, range.columns});
+    proof.tables.push_back({range.low, 0, 0});
+    proof.tables.push_back({range.high, 0, 0});
+  }
+  return proof;
+}
+
+// Nothing if it is a proof after all.
+std::optional<QuestionEntry> as_question(const ProofEntry& proof) {
+  if (proof.position != Sequence() || proof.tables.empty() || proof.tables.size() % kTablesPerRange != 0 ||
+      proof.foreign_key_violations > static_cast<std::uint64_t>(CheckKind::kGoesOn)) {
+    return std::nullopt;
+  }
+  QuestionEntry question{proof.id, static_cast<CheckKind>(proof.foreign_key_violations), {}};
+  for (auto at = proof.tables.begin(); at != proof.tables.end(); at += kTablesPerRange) {
+    const ProofEntry::Table &table = at[0], &low = at[1], &high = at[2];
+    if ((low.hash | low.rows | high.hash | high.rows) != 0) return std::nullopt;
+    question.ranges.push_back({table.name, table.hash, table.rows, low.name, high.name});
+  }
+  return question;
+}
+
+void put_proof(std::string& out, const ProofEntry& proof) {
+  put(out, proof.id);
+  put(out, proof.position.value());
+  put(out, proof.foreign_key_violations);
+  put(out, static_cast<std::uint32_t>(proof.tables.size()));
+  for (const ProofEntry::Table& table : proof.tables) {
+    put_text(out, table.name);
+    put(out, table.hash);
+    put(out, table.rows);
+  }
+}
 
 std::string encode_body(const EntryBody& body) {
   std::string out;
@@ -82,15 +128,9 @@ std::string encode_body(const EntryBody& body) {
   } else if (const auto* barrier = std::get_if<BarrierEntry>(&body)) {
     put(out, barrier->id);
   } else if (const auto* proof = std::get_if<ProofEntry>(&body)) {
-    put(out, proof->id);
-    put(out, proof->position.value());
-    put(out, proof->foreign_key_violations);
-    put(out, static_cast<std::uint32_t>(proof->tables.size()));
-    for (const ProofEntry::Table& table : proof->tables) {
-      put_text(out, table.name);
-      put(out, table.hash);
-      put(out, table.rows);
-    }
+    put_proof(out, *proof);
+  } else if (const auto* question = std::get_if<QuestionEntry>(&body)) {
+    put_proof(out, as_proof(*question));
   } else if (const auto* leave = std::get_if<LeaveEntry>(&body)) {
     put_text(out, leave->node);
     put(out, leave->incarnation.value());
@@ -163,7 +203,11 @@ EntryBody decode_body(EntryKind kind, std::string_view bytes) {
         table.rows = in.get<std::uint64_t>();
         proof.tables.push_back(std::move(table));
       }
-      body = std::move(proof);
+      if (std::optional<QuestionEntry> question = as_question(proof)) {
+        body = std::move(*question);
+      } else {
+        body = std::move(proof);
+      }
       break;
     }
     case EntryKind::kLeave: {

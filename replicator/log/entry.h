@@ -59,6 +59,34 @@ struct ProofEntry {
   std::vector<Table> tables;
 };
 
+// A share of the rows of a table: those whose key comes after `low` and not after
+// `high`, as the table's key orders them.
+struct CheckRange {
+  std::string table;
+  std::uint64_t shape = 0;    // of its first `columns` columns, which are compared
+  std::uint64_t columns = 0;  // as many as the asker has
+  std::string low, high;      // the key's values in the changeset's encoding; empty: no bound
+
+  bool operator==(const CheckRange&) const = default;
+  bool is_whole() const { return low.empty() && high.empty(); }
+};
+
+// What a question is to the pass over all tables that the colony makes share by share.
+enum class CheckKind : std::uint8_t {
+  kApart = 0,  // nothing: a share is looked at again
+  kBegins = 1,
+  kGoesOn = 2,
+};
+
+// Every live node that knows the question is to say with a ProofEntry what it has of
+// these shares at this point of the log. On the wire it is a proof of position 0, which
+// answers nothing: who does not know it passes on in silence.
+struct QuestionEntry {
+  std::uint64_t id = 0;  // random
+  CheckKind kind = CheckKind::kApart;
+  std::vector<CheckRange> ranges;  // at least one; each of another table
+};
+
 // A node leaves the colony for good: the origin itself, or a dead one that the
 // origin removes. Only that life of it: the name is free for another one.
 struct LeaveEntry {
@@ -72,7 +100,9 @@ struct TrustEntry {
   std::map<std::string, PublicKey> keys;  // by node; not empty
 };
 
-using EntryBody = std::variant<TransactionsEntry, HelloEntry, BarrierEntry, ProofEntry, LeaveEntry, TrustEntry>;
+// In the order of the kinds on the wire; what has no kind of its own stands last.
+using EntryBody =
+    std::variant<TransactionsEntry, HelloEntry, BarrierEntry, ProofEntry, LeaveEntry, TrustEntry, QuestionEntry>;
 
 // Which log an entry is for: a signature counts in no other.
 struct LogName {

@@ -1,5 +1,6 @@
 #include "replicator/node/absorption.h"
 
+#include "replicator/store/checks.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
@@ -49,11 +50,25 @@ void Absorption::apply(const PlannedMessage& planned) {
     return;
   }
   if (const LeaveEntry* const leave = planned.leave()) return apply_leave(*planned.message, *leave);
-  if (const BarrierEntry* const barrier = planned.barrier()) {
-    absorbed_.barrier = {*barrier, planned.message->sequence};
-    return;
-  }
+  if (apply_check(planned)) return;
   apply_transactions(planned);
+}
+
+// Questions about the rows and the answers to them. True if it is one.
+bool Absorption::apply_check(const PlannedMessage& planned) {
+  const Message& message = *planned.message;
+  if (const BarrierEntry* const barrier = planned.barrier()) {
+    absorbed_.barrier = {*barrier, message.sequence};
+    CheckRecords(file_.db).ask(message.sequence, message.time_ns, *barrier);
+  } else if (const QuestionEntry* const question = planned.question()) {
+    absorbed_.question = {*question, message.sequence};
+    CheckRecords(file_.db).ask(message.sequence, message.time_ns, *question);
+  } else if (const ProofEntry* const proof = planned.proof()) {
+    CheckRecords(file_.db).answer(message.origin, message.time_ns, *proof);
+  } else {
+    return false;
+  }
+  return true;
 }
 
 void Absorption::pass_over(const PlannedMessage& planned) {
@@ -82,6 +97,7 @@ void Absorption::apply_leave(const Message& message, const LeaveEntry& leave) {
   // What of this file's outbox the log has taken stays taken.
   if (leave.incarnation == file_.records.identity().incarnation) file_.records.set_absorbed(origin.piece);
   origins_.erase(leaver);
+  CheckRecords(file_.db).forget(leave.node);
   COLONY_STEP("applier.leave_absorbed");
 }
 

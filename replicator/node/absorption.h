@@ -30,6 +30,7 @@ struct Absorbed {
   bool own_out_of_turn = false;
   std::vector<LogMark> places;  // of each message, if the file knows its chain
   std::optional<std::pair<BarrierEntry, Sequence>> barrier;
+  std::optional<std::pair<QuestionEntry, Sequence>> question;
 };
 
 class Absorption {
@@ -57,6 +58,7 @@ class Absorption {
   void pass_over(const PlannedMessage& planned);
   void apply_hello(const PlannedMessage& planned, const HelloEntry& hello);
   void apply_leave(const Message& message, const LeaveEntry& leave);
+  bool apply_check(const PlannedMessage& planned);
   void apply_transactions(const PlannedMessage& planned);
   void write_chain();
 

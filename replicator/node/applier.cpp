@@ -288,6 +288,9 @@ void Applier::tell(const Absorbed& absorbed) {
   headway_.absorbed(file_.position, absorbed.own, file_.pending.empty());
   if (absorbed.own_out_of_turn) progress_.need_resync();
   if (absorbed.barrier) options_.on_barrier(absorbed.barrier->first, absorbed.barrier->second);
+  if (absorbed.question && status_.view().state == State::kRunning) {
+    options_.on_question(absorbed.question->first, absorbed.question->second);
+  }
 }
 
 void Applier::tell_accepted() {

@@ -62,6 +62,9 @@ class Applier {
     // Called right after the commit that moved the file to a barrier's position:
     // what a reader now sees is the fold up to there and the pending transactions.
     std::function<void(const BarrierEntry&, Sequence)> on_barrier = [](const BarrierEntry&, Sequence) {};
+    // The same for a question about shares of the rows, unless the file has missed so much
+    // that it is catching up.
+    std::function<void(const QuestionEntry&, Sequence)> on_question = [](const QuestionEntry&, Sequence) {};
   };
 
   // Opens the file; throws Error if it is not a colony's.

@@ -18,6 +18,9 @@ namespace colony {
 inline constexpr std::chrono::seconds kBeatEvery{5};
 inline constexpr std::chrono::hours kGoneAfter{7 * 24};  // unless it is set otherwise
 
+// What stands for the state of a node that runs and has other rows than the others.
+inline constexpr const char* kDiffers = "differs";
+
 struct Beat {
   std::string node;
   Incarnation incarnation;
@@ -28,7 +31,7 @@ struct Beat {
   std::string state;  // as `colony status` shows it
   std::string version;
   Home home;
-  std::string error;                            // why it has halted; else empty
+  std::string error;                            // why it has halted, or in what it differs; else empty
   std::chrono::seconds gone_after{kGoneAfter};  // its setting
   std::string snapshots;                        // where it keeps them: snapshot_place()
   // For `colony recover`. Of one moment, like the position.

@@ -56,6 +56,7 @@ void Heartbeat::read_file() {
     beat_.former_epochs = file_.former_epochs();
     beat_.marks = marks_of(file_);
     beat_.pending = file_.pending_transactions();
+    drift_ = CheckRecords(db_).drift_of_node(beat_.node);
   } catch (const SqliteError&) {
     beat_.held_by.clear();  // of what is not fresh nothing may be concluded
   }
@@ -91,6 +92,10 @@ bool Heartbeat::beat(State state, const std::string& message) {
   read_file();
   beat_.state = to_string(state);
   beat_.error = message;
+  if (!drift_.empty() && state == State::kRunning) {
+    beat_.state = kDiffers;
+    beat_.error = to_text(drift_.front());
+  }
   asks_broker_ = true;
   bool taken = false;
   try {

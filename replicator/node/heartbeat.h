@@ -11,12 +11,14 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "replicator/log/board.h"
 #include "replicator/node/beat.h"
 #include "replicator/node/log_witness.h"
 #include "replicator/node/pulse.h"
 #include "replicator/node/status.h"
+#include "replicator/store/checks.h"
 
 namespace colony {
 
@@ -42,7 +44,8 @@ class Heartbeat {
 
   Database db_;
   NodeFile file_;
-  Beat beat_;  // the latest
+  Beat beat_;                 // the latest
+  std::vector<Drift> drift_;  // of this node
   Status& status_;
   LogWitness& witness_;
   Pulse& pulse_;

@@ -65,6 +65,10 @@ struct PlannedMessage {
   const BarrierEntry* barrier() const {
     return entry && !passed_over ? std::get_if<BarrierEntry>(&entry->body) : nullptr;
   }
+  const ProofEntry* proof() const { return entry && !passed_over ? std::get_if<ProofEntry>(&entry->body) : nullptr; }
+  const QuestionEntry* question() const {
+    return entry && !passed_over ? std::get_if<QuestionEntry>(&entry->body) : nullptr;
+  }
   const TrustEntry* trust() const { return entry && !passed_over ? std::get_if<TrustEntry>(&entry->body) : nullptr; }
   const LeaveEntry* leave() const { return entry && !passed_over ? std::get_if<LeaveEntry>(&entry->body) : nullptr; }
 };

@@ -7,6 +7,7 @@ namespace {
 
 // Each holds a snapshot of the file, which its write-ahead log outgrows meanwhile.
 constexpr std::size_t kWaitingMax = 8;
+constexpr std::size_t kWaitingMaxForQuestions = 4;
 
 }  // namespace
 
@@ -24,13 +25,24 @@ ProofWorker::~ProofWorker() {
 }
 
 void ProofWorker::answer(const BarrierEntry& barrier, Sequence position) {
-  auto snapshot = std::make_shared<ProofSnapshot>(path_, barrier.id, position);
+  add({std::make_shared<ProofSnapshot>(path_, barrier.id, position), {}});
+}
+
+void ProofWorker::answer(const QuestionEntry& question, Sequence position) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.size() >= kWaitingMaxForQuestions) return;
+  }
+  add({std::make_shared<ProofSnapshot>(path_, question.id, position), question.ranges});
+}
+
+void ProofWorker::add(Task task) {
   const std::lock_guard lock(mutex_);
   if (waiting_.size() == kWaitingMax) {
     spdlog::warn("more than {} questions for a proof at once: the oldest is not answered", kWaitingMax);
     waiting_.pop_front();
   }
-  waiting_.push_back(std::move(snapshot));
+  waiting_.push_back(std::move(task));
   changed_.notify_all();
 }
 
@@ -39,13 +51,15 @@ void ProofWorker::work() {
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
     if (stopping_) return;
-    at_work_ = std::move(waiting_.front());
+    Task task = std::move(waiting_.front());
     waiting_.pop_front();
-    const std::shared_ptr<ProofSnapshot> snapshot = at_work_;
+    at_work_ = task.snapshot;
     lock.unlock();
     pulse_.begin("hashing the tables for a proof");
     try {
-      on_proof_(snapshot->compute([this] { pulse_.advance(); }));
+      const auto on_progress = [this] { pulse_.advance(); };
+      on_proof_(task.ranges.empty() ? task.snapshot->compute(on_progress)
+                                    : task.snapshot->compute(task.ranges, on_progress));
     } catch (const std::exception& error) {
       spdlog::warn("a proof could not be made error=\"{}\"", error.what());
     }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "replicator/node/pulse.h"
 #include "replicator/store/proof.h"
@@ -24,8 +25,17 @@ class ProofWorker {
   // The applier's thread, right after its commit: takes the snapshot at once. Of
   // more barriers than can wait the oldest is dropped: who asked it asks again.
   void answer(const BarrierEntry& barrier, Sequence position);
+  // Likewise; but of more questions than a few the latest is dropped: what it is about
+  // comes again.
+  void answer(const QuestionEntry& question, Sequence position);
 
  private:
+  struct Task {
+    std::shared_ptr<ProofSnapshot> snapshot;
+    std::vector<CheckRange> ranges;  // none: everything
+  };
+
+  void add(Task task);
   void work();
 
   std::string path_;
@@ -33,9 +43,9 @@ class ProofWorker {
   Pulse& pulse_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::shared_ptr<ProofSnapshot>> waiting_;  // guarded by mutex_
-  std::shared_ptr<ProofSnapshot> at_work_;              // likewise
-  bool stopping_ = false;                               // likewise
+  std::deque<Task> waiting_;                // guarded by mutex_
+  std::shared_ptr<ProofSnapshot> at_work_;  // likewise
+  bool stopping_ = false;                   // likewise
   std::thread thread_;
 };
 

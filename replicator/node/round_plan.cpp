@@ -32,7 +32,7 @@ void RoundPlan::take_in(const std::vector<Message>& messages, std::size_t messag
     }
     const PlannedMessage& planned = messages_.back();
     if (!meet(planned)) break;
-    if (planned.barrier() != nullptr) break;  // its position is to be seen
+    if (planned.barrier() != nullptr || planned.question() != nullptr) break;  // its position is to be seen
     if (planned.entry) unpacked += planned.entry->storage.size();
     if (unpacked > kUnpackedBytesMax) break;
     expected = expected.next();

@@ -37,7 +37,7 @@ constexpr auto kBrokerRetry = 100ms;
 constexpr auto kErrorRetry = 3s;
 constexpr auto kStopWait = 1s;
 constexpr auto kWatchEvery = 1s;
-constexpr int kLoops = 4;  // applier, publisher, heartbeat, housekeeper
+constexpr int kLoops = 5;  // applier, publisher, heartbeat, checker, housekeeper
 
 // SQLite follows symbolic links before it names the write-ahead log.
 SidecarSettings resolved(SidecarSettings settings) {
@@ -80,6 +80,8 @@ class Sidecar::Implementation {
                     .pulse = &pulses_.publisher}),
         proofs_(
             settings_.database, [this](ProofEntry proof) { publisher_.enqueue(std::move(proof)); }, pulses_.proofs),
+        checker_(settings_.database, {.every = std::chrono::seconds(settings_.check_every_s)},
+                 std::chrono::steady_clock::now()),
         heartbeat_(settings_.database, about_me(), *status_, witness_, pulses_.heartbeat, board(),
                    [this] { loops_.ended(); }),
         applier_(settings_.database, log_, progress_, *status_, applier_options()),
@@ -106,6 +108,7 @@ class Sidecar::Implementation {
     if (!settings_.snapshot_url.empty()) housekeeper.emplace(housekeeping());
     std::thread applying([this] { applier_loop_.run(), loops_.ended(); });
     std::thread publishing([this] { publish(), loops_.ended(); });
+    std::thread checking([this] { check(), loops_.ended(); });
     heartbeat_.start();
     file_health_.look();
     loop_.run();
@@ -116,6 +119,7 @@ class Sidecar::Implementation {
     closing.join();
     applying.join();
     publishing.join();
+    checking.join();
     spdlog::info("node={} stopped", identity_.node);
   }
 
@@ -129,6 +133,7 @@ class Sidecar::Implementation {
     options.pulse = &pulses_.applier;
     options.go_on_waiting = [this](int) { return !loops_.stopping() && !file_health_.is_unwell(); };
     options.on_barrier = [this](const BarrierEntry& barrier, Sequence position) { proofs_.answer(barrier, position); };
+    options.on_question = [this](const QuestionEntry& question, Sequence at) { proofs_.answer(question, at); };
     return options;
   }
 
@@ -171,6 +176,7 @@ class Sidecar::Implementation {
     log_.interrupt();
     heartbeat_.stop();
     applier_.interrupt();
+    checker_.interrupt();
     progress_.work();
     loop_.stop();
   }
@@ -192,6 +198,23 @@ class Sidecar::Implementation {
         spdlog::warn("cannot publish error=\"{}\"", error.what());
         loops_.pause(kErrorRetry);
       }
+    }
+  }
+
+  void check() {
+    while (!loops_.stopping()) {
+      try {
+        const bool is_well = status_->view().state == State::kRunning && !file_health_.is_unwell();
+        const auto wall = std::chrono::system_clock::now().time_since_epoch();
+        auto question = is_well
+                            ? checker_.next(std::chrono::steady_clock::now(), std::chrono::nanoseconds(wall).count())
+                            : std::nullopt;
+        if (question) publisher_.enqueue(std::move(*question));
+      } catch (const std::exception& error) {
+        if (!loops_.stopping()) spdlog::warn("cannot ask whether the nodes are equal error=\"{}\"", error.what());
+        loops_.pause(kErrorRetry);
+      }
+      loops_.pause(checker_.rest());
     }
   }
 
@@ -237,6 +260,7 @@ class Sidecar::Implementation {
   Publisher publisher_;
   ProofWorker proofs_;
   LogWitness witness_;
+  Checker checker_;
   Heartbeat heartbeat_;
   Applier applier_;
   NewBase new_base_;

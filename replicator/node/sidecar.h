@@ -4,7 +4,8 @@
 // write-ahead log, which tells of every commit of the app. A thread for the
 // applier and one for the publisher are plain loops of blocking steps. A third
 // answers barriers, and a fourth makes snapshots, so that neither waits for them. A
-// fifth tells the colony's board how the node is.
+// fifth tells the colony's board how the node is, and a sixth asks now and then whether
+// all nodes have the same rows.
 #pragma once
 
 #include <chrono>
@@ -13,6 +14,7 @@
 
 #include "replicator/log/broker_settings.h"
 #include "replicator/node/beat.h"
+#include "replicator/node/checker.h"
 #include "replicator/node/retention.h"
 
 namespace colony {
@@ -28,6 +30,8 @@ struct SidecarSettings {
   std::string snapshot_url = "nats:";
   RetentionSettings retention;
   std::int64_t gone_after_s = std::chrono::seconds(kGoneAfter).count();
+  // In which the nodes compare all their rows once, share by share; 0: this one does not ask.
+  std::int64_t check_every_s = std::chrono::seconds(kCheckEvery).count();
 };
 
 class Sidecar {

@@ -51,6 +51,23 @@ CREATE TABLE IF NOT EXISTS __colony_left(
   path TEXT NOT NULL,
   version TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS __colony_trust(node TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_checks(
+  position INTEGER NOT NULL,
+  table_name TEXT NOT NULL,
+  id INTEGER NOT NULL,
+  low BLOB NOT NULL,
+  high BLOB NOT NULL,
+  asked INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  PRIMARY KEY(position, table_name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_answers(
+  position INTEGER NOT NULL,
+  table_name TEXT NOT NULL,
+  node TEXT NOT NULL,
+  hash INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  PRIMARY KEY(position, table_name, node)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_unchecked(name TEXT PRIMARY KEY, since INTEGER, why TEXT) WITHOUT ROWID;
 )sql";
 
 struct Guard {

@@ -123,6 +123,7 @@ void NodeFile::forget_identity() {
   db_.execute(
       "DELETE FROM __colony_meta WHERE key IN ('node', 'incarnation', 'home_host', 'home_path', 'absorbed', "
       "'merged')");
+  if (knows("__colony_unchecked")) db_.execute("DELETE FROM __colony_unchecked");
   identity_.node.clear();
   identity_.incarnation = Incarnation();
 }
@@ -329,12 +330,13 @@ Spill NodeFile::parts(const std::string& origin) {
 
 void NodeFile::copy_log_state(NodeFile& other) {
   set_trust(other.trust());
-  db_.execute(
-      "DELETE FROM __colony_origins; DELETE FROM __colony_left; DELETE FROM __colony_parts; "
-      "DELETE FROM __colony_conflicts WHERE sequence > 0");
+  db_.execute("DELETE FROM __colony_left; DELETE FROM __colony_conflicts WHERE sequence > 0");
   std::vector<std::string> tables = {"__colony_origins", "__colony_parts", "__colony_conflicts"};
-  if (other.knows("__colony_left")) tables.push_back("__colony_left");
+  for (const char* younger : {"__colony_left", "__colony_checks", "__colony_answers"}) {
+    if (other.knows(younger) && knows(younger)) tables.emplace_back(younger);
+  }
   for (const std::string& table : tables) {
+    if (table != "__colony_conflicts") db_.execute("DELETE FROM " + table);
     Statement from(other.db_, "SELECT * FROM " + table);
     std::string names, parameters;
     for (int i = 0; i < from.columns(); ++i) {

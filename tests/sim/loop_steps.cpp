@@ -73,6 +73,18 @@ void LoopSteps::crash(std::size_t at) {
   if (world_.random.percent(50)) start(at);
 }
 
+// The time between two shares, or between two passes, is over for it.
+void LoopSteps::check(std::size_t at) {
+  try {
+    world_.node(at).ask(world_.now);
+    world_.now += kCheckEvery;
+    if (world_.node(at).ask(world_.now)) world_.say(at, "asks whether all nodes are equal");
+  } catch (const SqliteError& error) {
+    if (!world_.is_in_the_way(at, error)) throw;
+    world_.say(at, "checker: busy");
+  }
+}
+
 void LoopSteps::adopt(std::size_t at, bool newest) {
   take(at, newest, [this, at](const std::string& base) { world_.node(at).applier().adopt(base); });
 }

@@ -19,6 +19,7 @@ class LoopSteps {
   void apply(std::size_t at);
   void publish(std::size_t at);
   void crash(std::size_t at);
+  void check(std::size_t at);
 
   // Takes the newest snapshot from which the log can be read on, or any of them.
   void adopt(std::size_t at, bool newest);

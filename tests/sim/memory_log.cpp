@@ -7,7 +7,8 @@
 namespace colony::sim {
 
 Sequence MemoryLog::append(const std::string& origin, std::string data) {
-  messages_.push_back({last().next(), origin, std::move(data)});
+  const Sequence next = last().next();
+  messages_.push_back({next, origin, std::move(data), static_cast<std::int64_t>(next.value())});
   return last();
 }
 

@@ -8,6 +8,7 @@
 #include "replicator/store/file_layout.h"
 #include "replicator/store/fold.h"
 #include "replicator/store/node_file.h"
+#include "replicator/store/proof.h"
 #include "sqlite_ext/capture.h"
 
 namespace colony::sim {
@@ -179,6 +180,14 @@ void Node::start(Applier::Options applier, Publisher::Options publisher) {
   applier.spill = spill();
   applier.go_on_waiting = [](int) { return false; };
   if (publisher.key) applier.key = publisher.key->public_key();
+  applier.on_barrier = [this, told = applier.on_barrier](const BarrierEntry& barrier, Sequence position) {
+    told(barrier, position);
+    answer([&] { return ProofSnapshot(settings_.path, barrier.id, position).compute(); });
+  };
+  applier.on_question = [this](const QuestionEntry& question, Sequence position) {
+    if (!settings_.answers_questions) return;
+    answer([&] { return ProofSnapshot(settings_.path, question.id, position).compute(question.ranges); });
+  };
   applier_ = std::make_unique<Applier>(settings_.path, link_, *progress_, *status_, std::move(applier));
   publisher.hello = hello();
   publisher_ = std::make_unique<Publisher>(settings_.path, link_, *progress_, std::move(publisher));
@@ -199,7 +208,31 @@ void Node::lose_power(Random* random) {
   open_app();
 }
 
+// As a proof worker whose thread is always done at once.
+void Node::answer(const std::function<ProofEntry()>& compute) {
+  try {
+    publisher_->enqueue(compute());
+  } catch (const SqliteError& error) {
+    if (error.code() != SQLITE_BUSY && error.code() != SQLITE_LOCKED) throw;
+  }
+}
+
+bool Node::ask(std::chrono::steady_clock::time_point now) {
+  constexpr std::uint64_t kShareBytes = 150;
+  if (!checker_) {
+    // The real ids are random, and a seed must always lead to the same.
+    const auto id = [this] { return settings_.incarnation << 32 | ++questions_; };
+    checker_ = std::make_unique<Checker>(settings_.path, CheckSettings{kCheckEvery, kShareBytes, id}, now);
+  }
+  auto question = checker_->next(now, std::chrono::nanoseconds(now.time_since_epoch()).count());
+  if (question) publisher_->enqueue(std::move(*question));
+  return question.has_value();
+}
+
+void Node::write_behind_its_back(const std::string& sql) { open_for_fold(settings_.path).execute(sql); }
+
 void Node::crash() {
+  checker_.reset();
   publisher_.reset();
   applier_.reset();
   progress_.reset();

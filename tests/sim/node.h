@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "replicator/node/applier.h"
+#include "replicator/node/checker.h"
 #include "replicator/node/publisher.h"
 #include "replicator/store/sqlite.h"
 #include "tests/sim/memory_log.h"
@@ -40,7 +41,11 @@ struct NodeSettings {
   std::string synchronous = {};
   // It comes to a colony that others have begun, with a file that has not met them.
   bool comes_late = false;
+  // As a sidecar does that knows of questions; one that does not answers barriers only.
+  bool answers_questions = true;
 };
+
+inline constexpr std::chrono::seconds kCheckEvery{1000};
 
 // What a statement of the app came to.
 struct SqlResult {
@@ -107,6 +112,15 @@ class Node {
   // Whom the colony trusts as far as its file knows, and whether that is this node too.
   Trust trust() { return NodeFile(*observer_).trust(); }
   bool is_trusted() { return !trust().is_in_force() || trust().keys.contains(settings_.name); }
+  // Its checker asks what is due then; false if nothing is. For the simulator a pass
+  // takes kCheckEvery, and a share is a few rows.
+  bool ask(std::chrono::steady_clock::time_point now);
+  std::vector<Finding> findings() { return CheckRecords(*observer_).findings(); }
+  std::vector<Drift> drift() { return CheckRecords(*observer_).drift_of_node(settings_.name); }
+  bool answers_questions() const { return settings_.answers_questions; }
+  void set_answers_questions(bool answers) { settings_.answers_questions = answers; }
+  // What no capture sees.
+  void write_behind_its_back(const std::string& sql);
   HelloEntry hello() const { return {"host", settings_.path, "1"}; }
   // Where what is too large for memory goes.
   SpillSettings spill() const;
@@ -118,6 +132,7 @@ class Node {
  private:
   void open_app();
   void make_database();
+  void answer(const std::function<ProofEntry()>& compute);
   void found();
   void join();
 
@@ -129,6 +144,8 @@ class Node {
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<Checker> checker_;
+  std::uint64_t questions_ = 0;
 };
 
 }  // namespace colony::sim

@@ -1,5 +1,7 @@
 #include "tests/sim/rest.h"
 
+#include <algorithm>
+
 namespace colony::sim {
 
 void Rest::come_to_rest() {
@@ -58,6 +60,34 @@ bool Rest::step_node(std::size_t at) {
   }
   for (int most = 1000; most > 0 && node.publisher().step(); --most) moved = true;
   return moved;
+}
+
+void Rest::notice_drift() {
+  world_.random = Random(world_.plan.seed, "drift");
+  const std::size_t at = world_.random.below(2);  // these know questions
+  std::vector<std::string> filled;
+  for (const Table& table : world_.schema.tables) {
+    Statement any(world_.node(at).observer(), "SELECT 1 FROM " + quote(table.name));
+    if (any.step()) filled.push_back(table.name);
+  }
+  if (filled.empty()) return;
+  const std::string table = world_.random.pick(filled);
+  world_.say(at, "loses what is in " + table);
+  world_.node(at).write_behind_its_back("DELETE FROM " + quote(table));
+  if (!find_drift(at, table)) throw Violation("nobody notices that " + table + " differs");
+}
+
+bool Rest::find_drift(std::size_t at, const std::string& table) {
+  constexpr int kStepsPerPass = 50;
+  for (int i = 0; i < 3 * kStepsPerPass; ++i) {
+    world_.now += kCheckEvery / kStepsPerPass;
+    for (const auto& node : world_.nodes) node->ask(world_.now);
+    while (round()) {
+    }
+    const std::vector<Drift> drift = world_.node(at).drift();
+    if (std::any_of(drift.begin(), drift.end(), [&](const Drift& found) { return found.table == table; })) return true;
+  }
+  return false;
 }
 
 void Rest::judge() {

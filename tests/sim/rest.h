@@ -20,7 +20,12 @@ class Rest {
   // Throws Violation.
   void judge();
 
+  // After judge(): rows of a node change without anybody seeing it, which all must notice
+  // within a pass of checks. Throws Violation.
+  void notice_drift();
+
  private:
+  bool find_drift(std::size_t at, const std::string& table);
   void make_well(std::size_t at);
   bool round();
   bool step_node(std::size_t at);

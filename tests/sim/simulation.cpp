@@ -17,6 +17,7 @@ std::optional<std::string> Simulation::run() {
     }
     rest_.come_to_rest();
     rest_.judge();
+    if (plan.seed % 4 == 0) rest_.notice_drift();
     return compare_with_plain_sqlite(plan.seed, world_.transcript);
   } catch (const std::exception& error) {
     return error.what();
@@ -83,6 +84,7 @@ void Simulation::deliver() {
 
 void Simulation::ask_for_barrier(std::size_t at, std::size_t number) {
   if (!world_.node(at).running()) return;
+  if (world_.random.percent(50)) return loops_.check(at);
   world_.say(at, "asks for a barrier");
   world_.node(at).publisher().enqueue(BarrierEntry{number});
 }

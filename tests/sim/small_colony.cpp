@@ -1,5 +1,6 @@
 #include "tests/sim/small_colony.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "replicator/node/first_meeting.h"
@@ -352,6 +353,40 @@ std::string SmallColony::rest() {
     if (!moved) now_ += std::chrono::seconds(11);
   }
   return "";
+}
+
+int SmallColony::check(std::chrono::seconds later, const std::vector<std::string>& names) {
+  now_ += later;
+  int asked = 0;
+  for (auto& [name, node] : nodes_) {
+    const bool is_meant = names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+    if (!is_meant || !node->running()) continue;
+    asked += node->ask(now_);
+    exchange();
+  }
+  return asked;
+}
+
+// Until nothing moves, in no time. Who is cut off stays behind.
+void SmallColony::exchange() {
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (auto& [name, node] : nodes_) {
+      std::string stopped;
+      if (node->running()) moved |= turn(name, stopped);
+    }
+  }
+}
+
+void SmallColony::check_all() {
+  constexpr int kStepsPerPass = 40;
+  for (int i = 0; i < 2 * kStepsPerPass; ++i) check(kCheckEvery / kStepsPerPass);
+}
+
+std::vector<std::string> SmallColony::drift(const std::string& name) {
+  std::vector<std::string> lines;
+  for (const Drift& drift : drift_of(node(name).findings())) lines.push_back(to_text(drift));
+  return lines;
 }
 
 std::string SmallColony::settle() {

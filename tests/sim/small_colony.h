@@ -65,6 +65,9 @@ class SmallColony {
   void leave(const std::string& by, const std::string& leaver);
   void restart(const std::string& node) { crash(node), start(node); }
 
+  // Like a sidecar of before there were questions.
+  void do_not_answer_questions(const std::string& node) { this->node(node).set_answers_questions(false); }
+
   // From its next start on a node signs with the key of its name's first letter, or
   // with that of another one, or (with '\0') not at all.
   void set_key(const std::string& node, char letter) { keys_[node] = letter; }
@@ -107,6 +110,14 @@ class SmallColony {
   // All that run take the newest snapshot where their log is another one.
   std::string follow();
 
+  // So much later the checkers of `nodes`, or of all, ask what is due; what they ask is
+  // answered. How many questions there were.
+  int check(std::chrono::seconds later, const std::vector<std::string>& nodes = {});
+  // As many shares as a pass has, and what is looked at again.
+  void check_all();
+  // `table t: c has other rows than a, b` for each table in which a node finds that nodes differ.
+  std::vector<std::string> drift(const std::string& node);
+
   // Everybody publishes and applies until nothing moves; then everything is
   // judged: rows, journals, nothing left over.
   std::string settle();
@@ -121,10 +132,13 @@ class SmallColony {
   // Without it transactions of 100,000 rows are not compared with the model.
   void do_not_judge_rows() { judges_rows_ = false; }
 
+  // Until nothing moves; gives what is in the way.
+  std::string rest();
+
  private:
   void found(std::vector<NodeSettings> nodes);
-  std::string rest();
   void judge_by(Node& node);
+  void exchange();
   bool turn(const std::string& name, std::string& stopped);
   RecoveryReport report(const std::string& name);
 

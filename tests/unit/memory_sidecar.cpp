@@ -9,6 +9,7 @@ std::string shown_body(const Entry& entry) {
   if (std::holds_alternative<HelloEntry>(entry.body)) return "hello";
   if (std::holds_alternative<BarrierEntry>(entry.body)) return "barrier";
   if (std::holds_alternative<ProofEntry>(entry.body)) return "proof";
+  if (std::holds_alternative<QuestionEntry>(entry.body)) return "question";
   const auto& transactions = std::get<TransactionsEntry>(entry.body);
   const std::uint64_t first = transactions.first.value();
   return std::to_string(first) + ".." + std::to_string(first + transactions.pieces.size() - 1);
@@ -17,7 +18,8 @@ std::string shown_body(const Entry& entry) {
 }  // namespace
 
 Sequence MemoryStream::append(const std::string& origin, std::string data) {
-  messages.push_back({Sequence(messages.size() + 1), origin, std::move(data)});
+  const std::size_t next = messages.size() + 1;
+  messages.push_back({Sequence(next), origin, std::move(data), static_cast<std::int64_t>(next)});
   return last();
 }
 
