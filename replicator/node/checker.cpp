@@ -81,7 +81,9 @@ std::optional<QuestionEntry> Checker::next(Clock::time_point now, std::int64_t w
 // Questions that this process sees are timed by its own clock; what was before by the
 // broker's, as well as they agree.
 void Checker::observe(const CheckPlace& place, Clock::time_point now, std::int64_t wall_ns) {
-  const auto ago = [&](std::int64_t then_ns) { return std::chrono::nanoseconds(std::max<std::int64_t>(wall_ns - then_ns, 0)); };
+  const auto ago = [&](std::int64_t then_ns) {
+    return std::chrono::nanoseconds(std::max<std::int64_t>(wall_ns - then_ns, 0));
+  };
   const bool is_new = place.asked_ns != asked_ns_;
   if (!observed_) {
     asked_ = std::max(asked_, now - ago(place.asked_ns));

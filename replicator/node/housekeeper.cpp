@@ -136,7 +136,15 @@ class Housekeeper::Implementation {
     epoch_ = file.epoch();
     has_met_colony_ = file.has_met_colony();
     former_epochs_ = file.former_epochs();
-    return {file.position(), file.log_bytes()};
+    return {file.position(), file.log_bytes(), last_change(file)};
+  }
+
+  // Nodes that compare their rows write to the log, and change nothing.
+  static Sequence last_change(NodeFile& file) {
+    Sequence last;
+    for (const auto& [node, origin] : file.origins()) last = std::max(last, origin.sequence);
+    for (const auto& [incarnation, departure] : file.departures()) last = std::max(last, departure.sequence);
+    return last;
   }
 
   // Where the members stand, by their own word; this one's file knows better. Of who

@@ -21,8 +21,8 @@ bool is_snapshot_due(const RetentionSettings& settings, const std::optional<Snap
   if (here.position == Sequence()) return false;
   if (!newest) return true;
   if (here.position <= newest->position) return false;
-  return here.log_bytes - newest->log_bytes >= settings.snapshot_after_bytes ||
-         now_s - newest->made_s >= settings.snapshot_after_s;
+  if (here.log_bytes - newest->log_bytes >= settings.snapshot_after_bytes) return true;
+  return here.changed > newest->position && now_s - newest->made_s >= settings.snapshot_after_s;
 }
 
 RetentionPlan plan_retention(const RetentionSettings& settings, const LogExtent& log,

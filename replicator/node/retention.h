@@ -37,6 +37,7 @@ struct LogExtent {
 struct LogPlace {
   Sequence position;
   std::uint64_t log_bytes = 0;  // up to there, since the log began
+  Sequence changed = position;  // the last entry up to there that was more than a check of the rows
 };
 
 // `newest`: the newest snapshot of the same log, if there is any.

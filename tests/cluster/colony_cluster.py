@@ -100,9 +100,12 @@ class Node(Child):
     # The commands.
     def status(self):
         done = colony("status", self.path, "--json")
-        if done.returncode != 0:
+        if done.returncode not in (0, 1):
             raise AssertionError(f"status of {self.name}: {done.stderr}")
-        return json.loads(done.stdout)
+        status = json.loads(done.stdout)
+        if status["well"] != (done.returncode == 0):
+            raise AssertionError(f"status of {self.name} gives {done.returncode}: {done.stdout}")
+        return status
 
     def await_state(self, state, timeout=PATIENCE_S):
         latest = {}

@@ -70,7 +70,9 @@ class Converge(ColonyTest):
         cluster.broker.kill()
         status = a.status()
         self.assertEqual((status["state"], status["pending"], status["error"]), ("stopped", 0, None))
-        self.assertEqual(colony("status", a.path).returncode, 0)
+        done = colony("status", a.path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no sidecar runs: start colony run", done.stdout)
 
     def test_wait_tells_by_its_exit_code(self):
         cluster = self.running(SCHEMA, nodes="ab")

@@ -48,6 +48,7 @@ void add_entries(Seeds& seeds) {
   add(HelloEntry{"host", "/srv/b.db", "0.1.0"});
   add(BarrierEntry{42});
   add(ProofEntry{42, Sequence(17), 1, {{"objects", 3, 4}, {"odd names", 5, 6}}});
+  add(QuestionEntry{43, CheckKind::kBegins, {{"objects", 3, 4, "low", "high"}, {"odd names", 5, 6, "", ""}}});
   add(LeaveEntry{"c", Incarnation(8)});
   add(TransactionsEntry{PieceNumber(3), {{false, 1, "first half"}, {true, 1, std::string(400, 'x')}}});
 }

@@ -127,7 +127,7 @@ class Node(Child):
 
     def status(self):
         done = self.colony("status", "--json")
-        return json.loads(done.stdout) if done.returncode == 0 else {"state": "?", "error": done.stderr.strip()}
+        return json.loads(done.stdout) if done.returncode in (0, 1) else {"state": "?", "error": done.stderr.strip()}
 
     @staticmethod
     def _in_order(db, table):

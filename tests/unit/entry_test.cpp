@@ -99,6 +99,55 @@ TEST(Entry, barrier_and_proof_come_back) {
   EXPECT_EQ(body.tables[1].name, "with space");
 }
 
+QuestionEntry some_question() {
+  return {
+      77, CheckKind::kGoesOn, {{"one", 0xfeedfeedfeedfeed, 3, "low", std::string("h\0gh", 4)}, {"two", 5, 1, "", ""}}};
+}
+
+TEST(Entry, question_comes_back) {
+  const auto entry = decode_exact(encode("n", Incarnation(1), some_question()), "n");
+  const auto& body = std::get<QuestionEntry>(entry->body);
+  EXPECT_EQ(body.id, 77u);
+  EXPECT_EQ(body.kind, CheckKind::kGoesOn);
+  EXPECT_EQ(body.ranges, some_question().ranges);
+  EXPECT_FALSE(body.ranges[0].is_whole());
+  EXPECT_TRUE(body.ranges[1].is_whole());
+}
+
+// A Colony that does not know questions reads a proof: it neither halts nor passes it over
+// as noise, and as nothing is at position 0 it takes it for nobody's answer.
+TEST(Entry, question_is_a_proof_of_position_0_to_who_does_not_know_it) {
+  ProofEntry proof;
+  proof.id = 77;
+  proof.foreign_key_violations = 2;
+  proof.tables = {{"one", 0xfeedfeedfeedfeed, 3},
+                  {"low", 0, 0},
+                  {std::string("h\0gh", 4), 0, 0},
+                  {"two", 5, 1},
+                  {"", 0, 0},
+                  {"", 0, 0}};
+  EXPECT_EQ(encode("n", Incarnation(1), some_question()), encode("n", Incarnation(1), proof));
+}
+
+TEST(Entry, proof_that_is_no_question_stays_a_proof) {
+  ProofEntry proof;
+  proof.tables = {{"one", 1, 1}, {"", 0, 0}};
+  const auto is_proof = [&] {
+    const auto entry = decode(encode("n", Incarnation(1), proof), "n");
+    return entry && std::holds_alternative<ProofEntry>(entry->body);
+  };
+  EXPECT_TRUE(is_proof());
+  proof.tables.push_back({"", 0, 1});
+  EXPECT_TRUE(is_proof());
+  proof.tables.back().rows = 0;
+  EXPECT_FALSE(is_proof());
+  proof.foreign_key_violations = 3;
+  EXPECT_TRUE(is_proof());
+  proof.foreign_key_violations = 0;
+  proof.position = Sequence(1);
+  EXPECT_TRUE(is_proof());
+}
+
 TEST(Entry, what_repeats_itself_is_compressed) {
   const std::string repeated(100'000, 'r');
   const std::string message = transactions(repeated);

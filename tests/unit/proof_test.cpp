@@ -5,7 +5,9 @@
 
 #include <set>
 
+#include "replicator/node/checker.h"
 #include "replicator/node/rebase.h"
+#include "sqlite_ext/captured_table.h"
 #include "tests/unit/memory_node.h"
 #include "tests/unit/random_sql.h"
 
@@ -177,6 +179,55 @@ TEST(Proof, foreign_keys_that_point_nowhere_are_counted) {
   EXPECT_EQ(proof_of(node).foreign_key_violations, 2u);
 }
 
+ProofEntry share_of(MemoryNode& node, const CheckRange& range) {
+  return ProofSnapshot(node.path(), 1, Sequence(0)).compute(std::vector<CheckRange>{range});
+}
+
+std::uint64_t shape_of(std::initializer_list<std::string> columns) { return table_shape(columns, columns.size()); }
+
+std::string bound(std::int64_t key) {
+  std::string bytes;
+  append_value(bytes, Value::of_integer(key));
+  return bytes;
+}
+
+TEST(Proof, share_has_the_rows_after_the_lower_bound_up_to_the_upper) {
+  MemoryNode node(kSchema);
+  node.run("INSERT INTO t(k) VALUES(1), (2), (3), (4), (5)").run("DELETE FROM __colony_outbox");
+  const std::uint64_t shape = shape_of({"k", "a", "b"});
+  const auto rows = [&](const std::string& low, const std::string& high) {
+    return share_of(node, {"t", shape, 3, low, high}).tables.at(0).rows;
+  };
+  EXPECT_EQ(rows("", ""), 5u);
+  EXPECT_EQ(rows("", bound(2)), 2u);
+  EXPECT_EQ(rows(bound(2), bound(4)), 2u);
+  EXPECT_EQ(rows(bound(4), ""), 1u);
+  node.run("DELETE FROM t WHERE k = 3; UPDATE t SET k = 30 WHERE k = 4");  // pending
+  EXPECT_EQ(rows(bound(2), bound(4)), 2u);
+  EXPECT_EQ(rows(bound(4), ""), 1u);
+}
+
+TEST(Proof, share_is_of_the_columns_that_the_asker_has) {
+  const std::uint64_t shape = shape_of({"k", "a", "b"});
+  MemoryNode narrow(kSchema), wide("CREATE TABLE t(k INTEGER PRIMARY KEY, a, b, later DEFAULT 7)");
+  for (MemoryNode* node : {&narrow, &wide}) {
+    node->run("INSERT INTO t(k, a) VALUES(1, 'a')").run("DELETE FROM __colony_outbox");
+    node->run("UPDATE t SET b = 'pending'; INSERT INTO t(k) VALUES(2)");
+  }
+  EXPECT_EQ(shown(share_of(narrow, {"t", shape, 3, "", ""})), shown(share_of(wide, {"t", shape, 3, "", ""})));
+  EXPECT_EQ(shown(share_of(narrow, {"t", shape_of({"k", "a", "b", "later"}), 4, "", ""})), "");
+}
+
+TEST(Proof, what_cannot_be_compared_is_left_out) {
+  MemoryNode node(kSchema);
+  const std::uint64_t shape = shape_of({"k", "a", "b"});
+  EXPECT_EQ(shown(share_of(node, {"other", shape, 3, "", ""})), "");
+  EXPECT_EQ(shown(share_of(node, {"t", shape + 1, 3, "", ""})), "");
+  EXPECT_EQ(shown(share_of(node, {"t", shape_of({}), 0, "", ""})), "");
+  EXPECT_EQ(shown(share_of(node, {"t", shape, 3, "\x09", ""})), "");               // no value
+  EXPECT_EQ(shown(share_of(node, {"t", shape, 3, bound(1) + bound(2), ""})), "");  // too many
+}
+
 class ProofProperty : public testing::TestWithParam<std::string> {};
 
 TEST_P(ProofProperty, whatever_is_pending_the_proof_stays) {
@@ -192,6 +243,35 @@ TEST_P(ProofProperty, whatever_is_pending_the_proof_stays) {
       script += sql + ";\n";
     }
     ASSERT_EQ(shown(proof_of(node)), before) << "seed " << seed << "\n" << script;
+  }
+}
+
+// Asked for share by share, with transactions pending in and beside each.
+TEST_P(ProofProperty, shares_add_up_to_the_whole) {
+  using namespace std::chrono_literals;
+  for (std::uint32_t seed = 0; seed < unit::seeds(20); ++seed) {
+    unit::RandomSql random(seed);
+    MemoryNode node(GetParam());
+    for (const std::string& sql : random.statements(20)) unit::error_of(node.db(), sql);
+    node.run("DELETE FROM __colony_outbox");
+    for (const std::string& sql : random.statements(5)) unit::error_of(node.db(), sql);
+    std::map<std::string, ProofEntry::Table> sums;
+    Checker::Clock::time_point now{};
+    Checker checker(node.path(), {.every = 1000s, .share_bytes_min = 1 + seed * 20}, now);
+    bool has_begun = false;
+    for (std::uint64_t n = 1;; ++n) {
+      const auto question = checker.next(now += 1000s, std::chrono::nanoseconds(now.time_since_epoch()).count());
+      ASSERT_TRUE(question);
+      if (std::exchange(has_begun, true) && question->kind == CheckKind::kBegins) break;
+      for (const auto& table : ProofSnapshot(node.path(), 1, Sequence(0)).compute(question->ranges).tables) {
+        ProofEntry::Table& sum = sums[table.name];
+        sum = {table.name, sum.hash + table.hash, sum.rows + table.rows};
+      }
+      CheckRecords(node.db()).ask(Sequence(n), static_cast<std::int64_t>(n), *question);
+    }
+    ProofEntry whole;
+    for (const auto& [name, table] : sums) whole.tables.push_back(table);
+    ASSERT_EQ(shown(whole), shown(proof_of(node))) << "seed " << seed;
   }
 }
 

@@ -11,7 +11,9 @@ constexpr std::int64_t kNow = 1'000'000;
 SnapshotName snapshot(std::uint64_t position, std::int64_t age) {
   return {"shop", Sequence(position), kNow - age, "a", 10 * position, "epoch"};
 }
-LogPlace place(std::uint64_t position) { return {Sequence(position), 10 * position}; }
+LogPlace place(std::uint64_t position) {
+  return {.position = Sequence(position), .log_bytes = 10 * position, .changed = Sequence(position)};
+}
 
 RetentionSettings settings() {
   RetentionSettings settings;
@@ -22,6 +24,17 @@ RetentionSettings settings() {
   settings.log_keep_entries = 1'000'000;
   settings.snapshots_keep = 2;
   return settings;
+}
+
+TEST(Retention, checks_of_rows_alone_make_no_snapshot_due) {
+  LogPlace here = place(15);
+  here.changed = Sequence(10);
+  EXPECT_FALSE(is_snapshot_due(settings(), snapshot(10, 9999), here, kNow));
+  here.changed = Sequence(11);
+  EXPECT_TRUE(is_snapshot_due(settings(), snapshot(10, 9999), here, kNow));
+  here = place(20);  // but the log has grown
+  here.changed = Sequence(10);
+  EXPECT_TRUE(is_snapshot_due(settings(), snapshot(10, 0), here, kNow));
 }
 
 TEST(Retention, snapshot_is_due) {
