@@ -222,16 +222,18 @@ std::optional<QuestionEntry> Checker::next_unsure(Clock::time_point now) {
     Unsure& unsure = unsure_[name];
     if (unsure.id != 0 && is_answered_equal(name, unsure, now)) {
       unsure.id = 0;
+      unsure.wait = 0s;
       unsure.low = unsure.high;
       unsure.is_sure = unsure.high.empty();
     }
     unsure.is_sure |= records_.is_found_equal(name, since * kNanoseconds);  // by somebody else's question
-    if (unsure.is_sure || (unsure.id != 0 && now - unsure.asked < kAnswersWait)) continue;
+    if (unsure.is_sure || (unsure.id != 0 && now - unsure.asked < unsure.wait)) continue;
     const ReplicatedTable& table = *schema_.find(name);
     std::uint64_t bytes_left = share_bytes();
     unsure.high = share_end(table, unsure.low, bytes_left);
     unsure.id = fresh_id();
     unsure.asked = now;
+    unsure.wait = std::clamp<std::chrono::seconds>(2 * unsure.wait, kAnswersWait, kLookAgain);
     return QuestionEntry{unsure.id, CheckKind::kApart, {range_of(table, unsure.low, unsure.high)}};
   }
   return std::nullopt;

@@ -57,6 +57,7 @@ class Checker {
     std::string low, high;  // the share; before it the table was found equal
     std::uint64_t id = 0;   // of the question that is open; 0: none
     Clock::time_point asked;
+    std::chrono::seconds wait{0};  // before it is asked again
     bool is_sure = false;
   };
 

@@ -235,7 +235,8 @@ ShareAnswers CheckRecords::answers(std::uint64_t id, const std::string& table) {
 bool CheckRecords::is_found_equal(const std::string& table, std::int64_t asked_from_ns) {
   for (const Finding& check : select("AND c.since = 0 AND c.table_name = ?1", table)) {
     const bool is_whole = check.low.empty() && check.high.empty();
-    if (is_whole && check.asked_ns >= asked_from_ns && check.answers.size() > 1) return true;
+    if (!is_whole || check.asked_ns < asked_from_ns || check.answers.size() < 2) continue;
+    if (!differ(check.answers)) return true;
   }
   return false;
 }

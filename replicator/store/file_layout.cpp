@@ -60,6 +60,8 @@ CREATE TABLE IF NOT EXISTS __colony_checks(
   asked INTEGER NOT NULL,
   since INTEGER NOT NULL,
   PRIMARY KEY(position, table_name)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS __colony_checks_by_table ON __colony_checks(table_name);
+CREATE INDEX IF NOT EXISTS __colony_checks_found ON __colony_checks(table_name, position) WHERE since > 0;
 CREATE TABLE IF NOT EXISTS __colony_answers(
   position INTEGER NOT NULL,
   table_name TEXT NOT NULL,

@@ -78,18 +78,32 @@ std::optional<KeyRange> KeyRange::of(const ReplicatedTable& table, const std::st
   return range;
 }
 
-std::string KeyRange::condition(const std::vector<std::string>& key, int first) const {
+// SQLite finds the rows of a range by the key if the columns are named as they are, or
+// the range is of the first one alone.
+std::string KeyRange::condition(const std::vector<std::string>& key, int first, bool also_of_first) const {
+  const int columns = static_cast<int>(key.size());
   std::string sql;
+  const auto add = [&](const std::string& left, const char* compares, const std::string& right) {
+    sql += (sql.empty() ? "" : " AND ") + left + compares + right;
+  };
   if (!low_.empty()) {
-    sql += row_of(key) + " > " + parameters(key.size(), first);
-    first += static_cast<int>(key.size());
+    if (also_of_first) add(key.front(), " >= ", parameter(first));
+    add(row_of(key), " > ", parameters(key.size(), first));
+    first += columns;
   }
-  if (!high_.empty()) sql += (sql.empty() ? "" : " AND ") + row_of(key) + " <= " + parameters(key.size(), first);
+  if (!high_.empty()) {
+    if (also_of_first) add(key.front(), " <= ", parameter(first));
+    add(row_of(key), " <= ", parameters(key.size(), first));
+  }
   return sql;
 }
 
 std::string KeyRange::where(const ReplicatedTable& table) const {
-  return is_whole() ? "" : " WHERE " + condition(key_terms(table), 1);
+  if (is_whole()) return "";
+  if (!table.key_as_declared) return " WHERE " + condition(key_terms(table), 1, true);
+  std::vector<std::string> names;
+  for (const std::size_t column : key_columns(table)) names.push_back(quoted(table.columns[column]));
+  return " WHERE " + condition(names, 1, false);
 }
 
 std::string KeyRange::test(const ReplicatedTable& table) const {
@@ -97,7 +111,7 @@ std::string KeyRange::test(const ReplicatedTable& table) const {
   for (const std::size_t column : key_columns(table)) {
     terms.push_back(collated(table, column, parameter(static_cast<int>(terms.size()) + 1)));
   }
-  return condition(terms, static_cast<int>(terms.size()) + 1);
+  return condition(terms, static_cast<int>(terms.size()) + 1, false);
 }
 
 void KeyRange::bind(Statement& statement, int first) const {

@@ -31,7 +31,7 @@ class KeyRange {
   void bind(Statement& statement, int first) const;
 
  private:
-  std::string condition(const std::vector<std::string>& key, int first) const;
+  std::string condition(const std::vector<std::string>& key, int first, bool also_of_first) const;
 
   std::string low_, high_;
 };

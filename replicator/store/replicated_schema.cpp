@@ -61,6 +61,21 @@ const char* collation_name(Collation collation) {
 
 std::uint64_t ReplicatedTable::shape(std::size_t count) const { return table_shape(columns, count); }
 
+namespace {
+
+bool is_key_as_declared(Database& db, const ReplicatedTable& table) {
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    if (table.key[i] == 0) continue;
+    const char* declared = nullptr;
+    sqlite3_table_column_metadata(db.handle(), "main", table.name.c_str(), table.columns[i].c_str(), nullptr, &declared,
+                                  nullptr, nullptr, nullptr);
+    if (declared == nullptr || sqlite3_stricmp(declared, collation_name(table.key_collations[i])) != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 ReplicatedTable read_table(Database& db, const std::string& name) {
   ReplicatedTable table;
   table.name = name;
@@ -87,6 +102,7 @@ ReplicatedTable read_table(Database& db, const std::string& name) {
     table.rowid_key = false;
     for (std::size_t i = 0; i < index.columns.size(); ++i) table.key_collations[index.columns[i]] = index.collations[i];
   }
+  table.key_as_declared = is_key_as_declared(db, table);
   return table;
 }
 

@@ -38,6 +38,7 @@ struct ReplicatedTable {
   std::vector<Collation> key_collations;    // per column; of use where key is not 0
   std::vector<WithoutValue> without_value;  // per column
   bool rowid_key = false;                   // an INTEGER PRIMARY KEY
+  bool key_as_declared = true;              // the key's collations are those of its columns
   bool resolves_conflicts = false;          // its definition may have an ON CONFLICT clause
   std::vector<UniqueIndex> unique;          // besides the primary key
 
