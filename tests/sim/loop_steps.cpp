@@ -92,8 +92,8 @@ void LoopSteps::adopt(std::size_t at, bool newest) {
 void LoopSteps::meet(std::size_t at, bool newest) {
   take(at, newest, [this, at](const std::string& base) {
     Node& node = world_.node(at);
-    const Database scratch(fresh_path("scratch"), Database::Mode::kReadWrite);
-    FirstMeeting({node.path(), base, scratch.path(), node.spill()}, node.link(), [](std::uint64_t, std::uint64_t) {
+    const std::unique_ptr<Database> scratch = world_.rack.new_place(node.path());
+    FirstMeeting({node.path(), base, scratch->path(), node.spill()}, node.link(), [](std::uint64_t, std::uint64_t) {
       return true;
     }).check();
     node.applier().adopt(base, OwnRows::kCompared);

@@ -113,9 +113,9 @@ void SmallColony::found(const std::string& name, const std::string& sql) {
 
 std::string SmallColony::meet(const std::string& name) {
   try {
-    const Database scratch(fresh_path("scratch"), Database::Mode::kReadWrite);
+    const std::unique_ptr<Database> scratch = rack_.new_place(path(name));
     const std::string base = rack_.path(rack_.newest_position());
-    FirstMeeting({path(name), base, scratch.path(), node(name).spill()}, node(name).link(),
+    FirstMeeting({path(name), base, scratch->path(), node(name).spill()}, node(name).link(),
                  [](std::uint64_t, std::uint64_t) { return true; })
         .check();
     node(name).applier().adopt(base, OwnRows::kCompared);

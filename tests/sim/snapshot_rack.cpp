@@ -12,8 +12,12 @@ std::string SnapshotRack::place_for(const std::string& path) {
   return disk_.path(file);
 }
 
+std::unique_ptr<Database> SnapshotRack::new_place(const std::string& path) {
+  return std::make_unique<Database>(place_for(path), Database::Mode::kReadWrite);
+}
+
 Database& SnapshotRack::make(const std::string& path) {
-  auto made = std::make_unique<Database>(place_for(path), Database::Mode::kReadWrite);
+  auto made = new_place(path);
   newest_ = make_base(path, made->path(), [](std::uint64_t, std::uint64_t) { return true; }).position;
   auto& place = snapshots_[newest_];
   place = std::move(made);

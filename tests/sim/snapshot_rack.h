@@ -18,6 +18,9 @@ class SnapshotRack {
   // Of the node's database at `path`; one that has the same position goes.
   Database& make(const std::string& path);
 
+  // An empty database in which a copy of that one can be made; it keeps itself alive.
+  std::unique_ptr<Database> new_place(const std::string& path);
+
   // In their order.
   std::vector<Sequence> positions() const;
   // Those from which the log can be read on.
