@@ -71,7 +71,7 @@ void change(const Arguments& arguments, Repair& repair, RepairReport& report) {
 int exit_code_of(const RepairReport& report) {
   if (!report.differs()) return kDone;
   const bool changed = report.action != RepairAction::kShow && !report.dry_run;
-  for (const TableDifference& table : report.found.tables) {
+  for (const DifferingRows& table : report.found.tables) {
     if (table.keyless > 0) return kNo;
   }
   return changed ? kDone : kNo;

@@ -15,7 +15,7 @@ std::string counted(std::uint64_t count, const char* what) { return fmt::format(
 std::string rows(std::uint64_t count) { return counted(count, count == 1 ? "row" : "rows"); }
 
 // "1 only here, 2 missing here".
-std::string counts(const TableDifference& table) {
+std::string counts(const DifferingRows& table) {
   std::string text;
   const auto add = [&](std::uint64_t count, const char* what) {
     if (count > 0) text += (text.empty() ? "" : ", ") + counted(count, what);
@@ -72,7 +72,7 @@ std::string row_as_json(const RowDifference& difference) {
   return row.text();
 }
 
-std::uint64_t left_out(const TableDifference& table, std::uint64_t limit) {
+std::uint64_t left_out(const DifferingRows& table, std::uint64_t limit) {
   return table.rows() > limit ? table.rows() - limit : 0;
 }
 
@@ -89,15 +89,15 @@ const char* to_string(RepairAction action) {
 }
 
 // My rows that the log's take the place of.
-std::uint64_t replaced(const std::vector<TableDifference>& tables) {
+std::uint64_t replaced(const std::vector<DifferingRows>& tables) {
   std::uint64_t count = 0;
-  for (const TableDifference& table : tables) count += table.only_mine + table.different;
+  for (const DifferingRows& table : tables) count += table.only_mine + table.different;
   return count;
 }
 
-std::uint64_t all_rows(const std::vector<TableDifference>& tables) {
+std::uint64_t all_rows(const std::vector<DifferingRows>& tables) {
   std::uint64_t count = 0;
-  for (const TableDifference& table : tables) count += table.rows();
+  for (const DifferingRows& table : tables) count += table.rows();
   return count;
 }
 
@@ -120,7 +120,7 @@ std::uint64_t RepairReport::rows() const { return all_rows(found.tables); }
 
 bool RepairReport::differs() const {
   return found.any() || std::any_of(found.tables.begin(), found.tables.end(),
-                                    [](const TableDifference& table) { return table.keyless > 0; });
+                                    [](const DifferingRows& table) { return table.keyless > 0; });
 }
 
 void print_differences(const RepairReport& report, Repair& repair, std::uint64_t limit) {
@@ -135,8 +135,8 @@ void print_differences(const RepairReport& report, Repair& repair, std::uint64_t
              report.self.node, report.self.cluster, report.position.value(),
              counted(static_cast<std::uint64_t>(report.pending), report.pending == 1 ? "transaction" : "transactions"),
              report.base.node, report.base.position.value());
-  std::map<std::string, const TableDifference*> by_name;
-  for (const TableDifference& table : report.found.tables) by_name[table.table] = &table;
+  std::map<std::string, const DifferingRows*> by_name;
+  for (const DifferingRows& table : report.found.tables) by_name[table.table] = &table;
   std::string shown;
   std::uint64_t printed = 0;
   const auto end_table = [&] {
@@ -154,7 +154,7 @@ void print_differences(const RepairReport& report, Repair& repair, std::uint64_t
     return true;
   });
   end_table();
-  for (const TableDifference& table : report.found.tables) {
+  for (const DifferingRows& table : report.found.tables) {
     if (table.keyless == 0) continue;
     if (table.rows() == 0) fmt::print("{}: {}\n", table.table, counts(table));
     fmt::print("  rows with NULL in the key cannot be replicated nor repaired: delete them\n");
@@ -194,14 +194,14 @@ std::vector<std::string> rows_as_json(const RepairReport& report, Repair& repair
     return true;
   });
   std::vector<std::string> arrays;
-  for (const TableDifference& table : report.found.tables) arrays.push_back(json_array(by_table[table.table]));
+  for (const DifferingRows& table : report.found.tables) arrays.push_back(json_array(by_table[table.table]));
   return arrays;
 }
 
 void print_json(const RepairReport& report, const std::vector<std::string>& rows_of_tables) {
   std::vector<std::string> tables, unknown;
   for (std::size_t i = 0; i < report.found.tables.size(); ++i) {
-    const TableDifference& table = report.found.tables[i];
+    const DifferingRows& table = report.found.tables[i];
     tables.push_back(JsonObject()
                          .add("table", table.table)
                          .add("only_here", table.only_mine)

@@ -84,7 +84,7 @@ Repair::Repair(const RepairRequest& request, Log* log, GoOn go_on)
              differences_.tables().size() == schema_.tables().size()) {}
 
 bool Repair::Found::any() const {
-  const auto differs = [](const TableDifference& table) { return table.rows() > 0; };
+  const auto differs = [](const DifferingRows& table) { return table.rows() > 0; };
   return notes.any() || std::any_of(tables.begin(), tables.end(), differs);
 }
 

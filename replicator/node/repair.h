@@ -40,7 +40,7 @@ class Repair {
   // What differs: of each table, also those that are equal, and of what is noted beside
   // the rows.
   struct Found {
-    std::vector<TableDifference> tables;
+    std::vector<DifferingRows> tables;
     NoteDifference notes;
 
     bool any() const;

@@ -105,10 +105,10 @@ void RowDifferences::look_at(Table& table, Visit&& visit) {
   });
 }
 
-std::vector<TableDifference> RowDifferences::count() {
-  std::vector<TableDifference> differences;
+std::vector<DifferingRows> RowDifferences::count() {
+  std::vector<DifferingRows> differences;
   for (const auto& table : tables_) {
-    TableDifference& difference = differences.emplace_back();
+    DifferingRows& difference = differences.emplace_back();
     difference.table = table->pair.table().name;
     difference.keyless = table->pair.keyless();
     look_at(*table, [&](const TablePair& pair) {

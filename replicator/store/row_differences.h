@@ -26,7 +26,7 @@ struct RowDifference {
   const std::vector<Value>* theirs;
 };
 
-struct TableDifference {
+struct DifferingRows {
   std::string table;
   std::uint64_t only_mine = 0, only_theirs = 0, different = 0;
   // Rows here with a NULL in the key, which no node can replicate.
@@ -49,7 +49,7 @@ class RowDifferences {
   void compare(const std::function<void()>& go_on);
 
   // What differs now of what compare() has found. One for each table that was compared.
-  std::vector<TableDifference> count();
+  std::vector<DifferingRows> count();
   // Calls visit for each row that still differs, table by table. A row is good until
   // visit returns. False from it ends the visit.
   void for_each(const std::function<bool(const RowDifference&)>& visit);

@@ -259,7 +259,7 @@ std::string SmallColony::repair(const std::string& name, Way way, const std::set
     }
     repaired_.clear();
     if (found.notes.any()) repaired_.push_back("notes");
-    for (const TableDifference& table : found.tables) {
+    for (const DifferingRows& table : found.tables) {
       if (table.rows() == 0) continue;
       repaired_.push_back(table.table + " " + std::to_string(table.only_mine) + " " +
                           std::to_string(table.only_theirs) + " " + std::to_string(table.different));

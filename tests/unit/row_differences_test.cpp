@@ -85,7 +85,7 @@ class RowDifferencesTest : public testing::Test {
     differences_->put_theirs();
     transaction.commit();
     EXPECT_EQ(all_rows(mine_), all_rows(theirs_));
-    for (const TableDifference& table : differences_->count()) EXPECT_EQ(table.rows(), 0u) << table.table;
+    for (const DifferingRows& table : differences_->count()) EXPECT_EQ(table.rows(), 0u) << table.table;
     return changes;
   }
 
@@ -113,7 +113,7 @@ TEST_F(RowDifferencesTest, rows_of_one_side_and_rows_that_are_different) {
             "t: 'other' 3 NULL 3 > 'other' 4 NULL 3\n"
             "t: nothing > 'less' 5 NULL 5\n"
             "t: 'more' 2 NULL 2 > nothing\n");
-  const TableDifference table = differences_->count().front();
+  const DifferingRows table = differences_->count().front();
   EXPECT_EQ(table.only_mine, 1u);
   EXPECT_EQ(table.only_theirs, 1u);
   EXPECT_EQ(table.different, 1u);
