@@ -14,14 +14,16 @@ FoldedFile::FoldedFile(const std::string& path, const std::optional<SpillSetting
 void FoldedFile::load() {
   const std::int64_t known_schema = schema.version();
   const Sequence known_position = position;
+  const std::int64_t known_repairs = repairs_;
   schema.load(db);
   fold.schema_changed();
   position = records.position();
-  if (schema.version() != known_schema || position != known_position || !index_.is_current()) index_.clear();
+  repairs_ = records.repairs();
+  const bool knows_rows = schema.version() == known_schema && position == known_position && repairs_ == known_repairs;
+  if (!knows_rows || !index_.is_current()) index_.clear();
   log_bytes = records.log_bytes();
   log_chain = records.log_chain();
   origins = records.origins();
-  repairs_ = records.repairs();
 }
 
 bool FoldedFile::was_put_back() {
