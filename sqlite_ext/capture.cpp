@@ -49,6 +49,21 @@ int x_connect(sqlite3* db, void* context, int, const char* const* argv, sqlite3_
   }
 }
 
+// SQLite does not say that a table which it has just made takes part in the transaction.
+int x_create(sqlite3* db, void* context, int argc, const char* const* argv, sqlite3_vtab** out, char** error) {
+  const int rc = x_connect(db, context, argc, argv, out, error);
+  if (rc == SQLITE_OK) table_of(*out).capture->begin_as_made();
+  return rc;
+}
+
+// The table is dropped.
+int x_destroy(sqlite3_vtab* vtab) {
+  if (!table_of(vtab).connection->allows_schema_changes()) return SQLITE_READONLY;
+  table_of(vtab).capture->release_statements();
+  delete &table_of(vtab);
+  return SQLITE_OK;
+}
+
 int x_disconnect(sqlite3_vtab* vtab) {
   table_of(vtab).capture->release_statements();
   delete &table_of(vtab);
@@ -57,17 +72,14 @@ int x_disconnect(sqlite3_vtab* vtab) {
 
 int x_begin(sqlite3_vtab* vtab) {
   return guarded(vtab, [&] {
-    table_of(vtab).capture->begin();
     table_of(vtab).connection->begin();
+    table_of(vtab).capture->begin();
     COLONY_STEP("capture.begun");
   });
 }
 
 int x_sync(sqlite3_vtab* vtab) {
-  return guarded(vtab, [&] {
-    table_of(vtab).connection->check();
-    table_of(vtab).capture->sync();
-  });
+  return guarded(vtab, [&] { table_of(vtab).connection->sync(*table_of(vtab).capture); });
 }
 
 int end(sqlite3_vtab* vtab) {
@@ -128,11 +140,11 @@ int x_rowid(sqlite3_vtab_cursor*, sqlite3_int64* rowid) {
 sqlite3_module capture_module() {
   sqlite3_module module{};
   module.iVersion = 2;
-  module.xCreate = x_connect;
+  module.xCreate = x_create;
   module.xConnect = x_connect;
   module.xBestIndex = x_best_index;
   module.xDisconnect = x_disconnect;
-  module.xDestroy = x_disconnect;
+  module.xDestroy = x_destroy;
   module.xOpen = x_open;
   module.xClose = x_close;
   module.xFilter = x_filter;
@@ -164,27 +176,53 @@ void query_function(sqlite3_context* context, int, sqlite3_value**) {
   if (sqlite3_finalize(statement) != SQLITE_OK) sqlite3_result_error(context, sqlite3_errmsg(db), -1);
 }
 
+void guard_function(sqlite3_context* context, int, sqlite3_value**) {
+  static_cast<ConnectionCapture*>(sqlite3_user_data(context))->before_guarded_write();
+  sqlite3_result_int(context, 0);
+}
+
+void allow_function(sqlite3_context* context, int, sqlite3_value**) {
+  static_cast<ConnectionCapture*>(sqlite3_user_data(context))->allow_schema_changes();
+  sqlite3_result_text(context, "schema changes are allowed: stop the programs that write, make them on every node", -1,
+                      SQLITE_STATIC);
+}
+
 constexpr char kNodeSql[] = "SELECT value FROM main.__colony_meta WHERE key = 'node'";
 constexpr char kPendingSql[] = "SELECT count(*) FROM main.__colony_outbox WHERE last";
 
 }  // namespace
 
-int install_capture(sqlite3* db, const SqliteHost& host, const std::optional<SpillSettings>& spill) {
+int install_capture(sqlite3* db, const SqliteHost& host, const std::optional<SpillSettings>& spill, CaptureFor whom) {
   static const sqlite3_module module = capture_module();
   auto* const capture = new (std::nothrow) ConnectionCapture(db, host, spill);
   if (capture == nullptr) return SQLITE_NOMEM;
+  if (whom == CaptureFor::kColony) capture->allow_schema_changes();
   int rc = sqlite3_create_module_v2(db, kCaptureModule, &module, capture,
                                     [](void* context) { delete static_cast<ConnectionCapture*>(context); });
-  if (rc == SQLITE_OK) rc = allow_guarded_writes(db);
   constexpr int kFlags = SQLITE_UTF8 | SQLITE_INNOCUOUS;
-  if (rc == SQLITE_OK) {
-    rc = sqlite3_create_function(db, "colony_node", 0, kFlags, nullptr, query_function<kNodeSql>, nullptr, nullptr);
+  const auto add = [&](const char* name, int flags, void (*function)(sqlite3_context*, int, sqlite3_value**)) {
+    if (rc == SQLITE_OK) rc = sqlite3_create_function(db, name, 0, flags, capture, function, nullptr, nullptr);
+  };
+  add(kGuardFunction, kFlags | SQLITE_DETERMINISTIC, guard_function);
+  add("colony_node", kFlags, query_function<kNodeSql>);
+  add("colony_pending", kFlags, query_function<kPendingSql>);
+  add("colony_allow_schema_changes", SQLITE_UTF8 | SQLITE_DIRECTONLY, allow_function);
+  if (rc != SQLITE_OK || whom == CaptureFor::kColony) return rc;
+  try {
+    capture->start();
+  } catch (...) {
+    return SQLITE_NOMEM;
   }
-  if (rc == SQLITE_OK) {
-    rc = sqlite3_create_function(db, "colony_pending", 0, kFlags, nullptr, query_function<kPendingSql>, nullptr,
-                                 nullptr);
-  }
-  return rc;
+  return SQLITE_OK;
+}
+
+// Functions can be looked for without reading the schema, which must not be read before
+// they are registered: SQLite would then call the guards' for every row.
+bool has_capture(sqlite3* db) {
+  sqlite3_stmt* call = nullptr;
+  const int rc = sqlite3_prepare_v2(db, "SELECT colony_allow_schema_changes()", -1, &call, nullptr);
+  sqlite3_finalize(call);
+  return rc == SQLITE_OK;
 }
 
 }  // namespace colony

@@ -6,10 +6,15 @@
 //    insert into the virtual table __colony_capture but never run. Compiling
 //    them makes SQLite enlist the virtual table in the transaction; a connection
 //    that does not know the module cannot compile them, and so cannot write.
-//  - The preupdate hook shows every row change to a Recorder.
+//    A guard index (guard_index.h) does the same where triggers are off.
+//  - The preupdate hook shows every row change to a Recorder, and enlists the
+//    virtual table where that has not been done.
+//  - A trace callback sees the schema change before it does, and has the virtual
+//    table enlisted for that, too.
 //  - xSync, which SQLite calls just before the transaction commits, writes the
-//    recording into __colony_outbox. xSavepoint and its relatives keep the
-//    recording in step with what is rolled back.
+//    recording into __colony_outbox, and refuses changes of the schema that would
+//    make the nodes differ. xSavepoint and its relatives keep the recording in
+//    step with what is rolled back.
 //
 // One Capture belongs to one connection, and lives until it is closed; SQLite
 // calls it under that connection's mutex. A failure to record or to write
@@ -36,9 +41,19 @@ inline constexpr int kMorePieces = 0;  // of the same transaction come
 inline constexpr int kLastPiece = 1;
 inline constexpr int kLastPieceFlushed = 2;  // of one whose commit flushes the write-ahead log (synchronous=FULL)
 
-// Makes the connection capture, and gives it the SQL functions colony_node() and
-// colony_pending(). What is recorded spills beside each database, or as `spill`
-// says. Returns an SQLite result code.
-int install_capture(sqlite3* db, const SqliteHost& host, const std::optional<SpillSettings>& spill = std::nullopt);
+// Whose connection it is. Colony's own programs need the module to compile the triggers;
+// what they write where triggers are off is not captured, and they may change the schema
+// in ways that would make nodes differ, as operators may on theirs after
+// colony_allow_schema_changes().
+enum class CaptureFor { kProgram, kColony };
+
+// Makes the connection capture, and gives it the SQL functions colony_node(),
+// colony_pending() and colony_allow_schema_changes(). What is recorded spills beside
+// each database, or as `spill` says. Returns an SQLite result code.
+int install_capture(sqlite3* db, const SqliteHost& host, const std::optional<SpillSettings>& spill = std::nullopt,
+                    CaptureFor whom = CaptureFor::kProgram);
+
+// Whether it has been installed on this connection.
+bool has_capture(sqlite3* db);
 
 }  // namespace colony

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 
 namespace colony {
 namespace {
@@ -26,27 +27,46 @@ std::string text_column(sqlite3_stmt* statement, int column) {
 constexpr int kOrdinary = 0;
 constexpr int kVirtualGenerated = 2;
 
-bool is_without_rowid(sqlite3* db, const std::string& schema, const std::string& name) {
-  // Only a table with rowids answers to one of these names. A table whose own
-  // columns take all three is declared differently enough: ask the schema.
-  const StatementHandle list =
-      prepare(db, "SELECT wr FROM pragma_table_list(?1) WHERE schema = ?2 COLLATE NOCASE AND name = ?1 COLLATE NOCASE");
-  if (!list) return false;
-  sqlite3_bind_text(list.get(), 1, name.c_str(), -1, SQLITE_STATIC);
-  sqlite3_bind_text(list.get(), 2, schema.c_str(), -1, SQLITE_STATIC);
-  return sqlite3_step(list.get()) == SQLITE_ROW && sqlite3_column_int(list.get(), 0) != 0;
-}
-
-// Whether the primary key is an alias of the rowid: it then needs no index.
-bool has_rowid_key(sqlite3* db, const std::string& schema, const std::string& name) {
+// The index of the primary key; empty if that is an alias of the rowid, which needs none.
+std::string key_index(sqlite3* db, const std::string& schema, const std::string& name) {
   const StatementHandle indexes = prepare(db, "PRAGMA " + quoted(schema) + ".index_list(" + quoted(name) + ")");
   while (indexes && sqlite3_step(indexes.get()) == SQLITE_ROW) {
-    if (text_column(indexes.get(), 3) == "pk") return false;
+    if (text_column(indexes.get(), 3) == "pk") return text_column(indexes.get(), 1);
   }
-  return true;
+  return "";
+}
+
+// An index ends with the rowid, in tables that have one.
+bool is_without_rowid(sqlite3* db, const std::string& schema, const std::string& key_index) {
+  if (key_index.empty()) return false;
+  const StatementHandle columns = prepare(db, "PRAGMA " + quoted(schema) + ".index_xinfo(" + quoted(key_index) + ")");
+  bool has_rowid = false;
+  while (columns && sqlite3_step(columns.get()) == SQLITE_ROW) has_rowid |= sqlite3_column_int(columns.get(), 1) == -1;
+  return !has_rowid;
 }
 
 }  // namespace
+
+Value value_of(sqlite3_value* value) {
+  if (value == nullptr) return Value::null();
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER:
+      return Value::of_integer(sqlite3_value_int64(value));
+    case SQLITE_FLOAT:
+      return Value::of_real(sqlite3_value_double(value));
+    case SQLITE_TEXT: {
+      const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
+      if (text == nullptr) throw std::bad_alloc();
+      return Value::of_text({text, static_cast<std::size_t>(sqlite3_value_bytes(value))});
+    }
+    case SQLITE_BLOB: {
+      const auto* blob = static_cast<const char*>(sqlite3_value_blob(value));
+      return Value::of_blob({blob, static_cast<std::size_t>(sqlite3_value_bytes(value))});
+    }
+    default:
+      return Value::null();
+  }
+}
 
 std::size_t CapturedTable::key_columns() const {
   return static_cast<std::size_t>(
@@ -83,6 +103,24 @@ std::string quoted(const std::string& name) {
   return out + '"';
 }
 
+std::string encoded_default(const std::string& declared_type, const std::string& default_sql) {
+  std::string encoded;
+  sqlite3* const scratch = default_sql.empty() ? nullptr : SqliteHost::open_scratch();
+  // An expression needs its parentheses, and a word in quotes must not have them.
+  for (const std::string& definition : {default_sql, "(" + default_sql + ")"}) {
+    const std::string table = "CREATE TABLE t(c " + declared_type + " DEFAULT " + definition + ")";
+    if (scratch == nullptr || !encoded.empty()) break;
+    if (sqlite3_exec(scratch, table.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) continue;
+    sqlite3_exec(scratch, "INSERT INTO t DEFAULT VALUES", nullptr, nullptr, nullptr);
+    const StatementHandle row = prepare(scratch, "SELECT c FROM t");
+    if (row && sqlite3_step(row.get()) == SQLITE_ROW)
+      append_value(encoded, value_of(sqlite3_column_value(row.get(), 0)));
+  }
+  sqlite3_close(scratch);
+  if (encoded.empty()) append_value(encoded, Value::null());
+  return encoded;
+}
+
 std::optional<CapturedTable> load_captured_table(sqlite3* db, const std::string& schema, const std::string& name) {
   const StatementHandle info = prepare(db, "PRAGMA " + quoted(schema) + ".table_xinfo(" + quoted(name) + ")");
   if (!info) return std::nullopt;
@@ -100,6 +138,8 @@ std::optional<CapturedTable> load_captured_table(sqlite3* db, const std::string&
       column.name = text_column(info.get(), 1);
       column.declared_index = index;
       column.stored_index = stored;
+      column.type = text_column(info.get(), 2);
+      column.default_sql = text_column(info.get(), 4);
       column.real = reals.back();
       column.has_default = sqlite3_column_type(info.get(), 4) != SQLITE_NULL;
       key_displaced |= sqlite3_column_int(info.get(), 5) != 0 && index != stored;
@@ -115,8 +155,9 @@ std::optional<CapturedTable> load_captured_table(sqlite3* db, const std::string&
     column.shown_as_real = !column.real && reals[static_cast<std::size_t>(column.stored_index)];
   }
   table.shape = table_shape(names, names.size());
-  table.without_rowid = is_without_rowid(db, schema, name);
-  table.rowid_key_displaced = key_displaced && !table.without_rowid && has_rowid_key(db, schema, name);
+  const std::string key = key_index(db, schema, name);
+  table.without_rowid = is_without_rowid(db, schema, key);
+  table.rowid_key_displaced = key_displaced && !table.without_rowid && key.empty();
   return table;
 }
 

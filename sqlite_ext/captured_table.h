@@ -13,6 +13,8 @@ namespace colony {
 
 struct CapturedColumn {
   std::string name;
+  std::string type;          // as declared
+  std::string default_sql;   // empty: none
   int declared_index = 0;    // among all columns, generated ones too
   int stored_index = 0;      // the same, virtual generated columns moved to the end
   bool real = false;         // REAL affinity: the hook may show 5.0 as the integer 5
@@ -20,6 +22,8 @@ struct CapturedColumn {
   // A hook in storage order takes the affinity of a REAL column for this one's, and
   // shows its integers as reals.
   bool shown_as_real = false;
+
+  bool operator==(const CapturedColumn&) const = default;
 };
 
 struct CapturedTable {
@@ -32,6 +36,7 @@ struct CapturedTable {
   bool rowid_key_displaced = false;
 
   std::size_t key_columns() const;
+  bool operator==(const CapturedTable&) const = default;
 };
 
 // A number that changes with the names or the order of a table's first `columns`
@@ -42,8 +47,16 @@ std::uint64_t combine_shapes(std::uint64_t a, std::uint64_t b);
 // Whether a column of this declared type has REAL affinity (sqlite.org/datatype3.html, 3.1).
 bool has_real_affinity(const std::string& declared_type);
 
+// A view, good as long as the value is. Throws std::bad_alloc.
+Value value_of(sqlite3_value* value);
+
 // "name", with its quotes doubled.
 std::string quoted(const std::string& name);
+
+// What a row holds, as a changeset has it, in a column that was added after it was
+// written: the column's default, in the storage that its type gives it. NULL if the
+// default cannot be told without the rest of the schema.
+std::string encoded_default(const std::string& declared_type, const std::string& default_sql);
 
 // Reads what SQLite knows of `schema`.`name`; nothing if there is no such table
 // or it has no declared primary key.

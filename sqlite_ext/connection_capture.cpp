@@ -3,12 +3,32 @@
 #include <new>
 #include <utility>
 
+#include "sqlite_ext/capture.h"
+#include "sqlite_ext/schema_statement.h"
+
 namespace colony {
 namespace {
 
 constexpr const char* kHookTaken =
     "colony: something else on this connection uses the preupdate hook (a session, perhaps), and there is only one: "
     "changes cannot be captured";
+
+bool is_virtual_copy(const char* schema) {
+  // VACUUM copies into an attached database of this name.
+  return std::string_view(schema) == "vacuum_db" || std::string_view(schema) == "temp";
+}
+
+class Raised {
+ public:
+  explicit Raised(bool& flag) : flag_(flag), before_(std::exchange(flag, true)) {}
+  ~Raised() { flag_ = before_; }
+  Raised(const Raised&) = delete;
+  Raised& operator=(const Raised&) = delete;
+
+ private:
+  bool& flag_;
+  bool before_;
+};
 
 }  // namespace
 
@@ -17,26 +37,35 @@ ConnectionCapture::ConnectionCapture(sqlite3* db, const SqliteHost& host, const 
   context_.capture = this;
 }
 
+void ConnectionCapture::start() {
+  started_ = true;
+  keep_trace();
+  discover("main");
+}
+
 SchemaCapture& ConnectionCapture::connect(const char* schema) {
   if (!hook_is_ours_) {
-    if (!take_hook()) {
+    const bool taken = !take_hook();
+    if (taken || std::exchange(hook_was_taken_, false)) {
       host_.preupdate_hook(db_, nullptr, nullptr);
+      hook_was_taken_ = enlisting_;  // nobody hears of it: the app's own statement has to tell
       throw RecordError(kHookTaken);
     }
     hook_is_ours_ = true;
   }
-  for (const auto& known : schemas_) {
-    if (known->schema() == schema) {
-      known->schema_changed();
-      return *known;
-    }
+  if (SchemaCapture* const known = find(schema)) {
+    known->schema_changed();
+    return *known;
   }
-  return *schemas_.emplace_back(std::make_unique<SchemaCapture>(db_, schema, host_, spill_));
+  SchemaCapture& made = *schemas_.emplace_back(std::make_unique<SchemaCapture>(db_, schema, host_, spill_));
+  if (allows_schema_changes_) made.allow_schema_changes();
+  return made;
 }
 
 void ConnectionCapture::begin() {
   if (in_transaction_ ? !keep_hook() : !take_hook()) throw RecordError(kHookTaken);
   in_transaction_ = true;
+  if (started_) keep_trace();
 }
 
 void ConnectionCapture::end() {
@@ -44,9 +73,20 @@ void ConnectionCapture::end() {
   failure_.clear();
 }
 
+void ConnectionCapture::sync(SchemaCapture& capture) {
+  check();
+  const Raised raised(enlisting_);  // its own statements are traced as well
+  capture.sync();
+}
+
 void ConnectionCapture::check() {
   if (!failure_.empty()) throw RecordError(std::exchange(failure_, {}));
   if (!keep_hook()) throw RecordError(kHookTaken);
+}
+
+void ConnectionCapture::allow_schema_changes() {
+  allows_schema_changes_ = true;
+  for (const auto& capture : schemas_) capture->allow_schema_changes();
 }
 
 // False if somebody else had the hook until now.
@@ -60,20 +100,172 @@ bool ConnectionCapture::keep_hook() {
   return host_.preupdate_hook(db_, &ConnectionCapture::on_preupdate, &context_) == &context_;
 }
 
+// Where the host does not show whose trace callback it is, none is replaced.
+void ConnectionCapture::keep_trace() {
+  const std::optional<TraceCallback> now = TraceCallback::of(db_, host_);
+  if (!now || (now->function == &on_trace && now->context == this)) return;
+  constexpr unsigned kKnown = SQLITE_TRACE_STMT | SQLITE_TRACE_PROFILE | SQLITE_TRACE_ROW | SQLITE_TRACE_CLOSE;
+  if ((now->mask & ~kKnown) != 0) return;  // the older sqlite3_trace(), whose callback is another one
+  others_trace_ = *now;
+  sqlite3_trace_v2(db_, now->mask | SQLITE_TRACE_STMT, &on_trace, this);
+}
+
+SchemaCapture* ConnectionCapture::find(const char* schema) {
+  for (const auto& known : schemas_) {
+    if (known->schema() == schema) return known.get();
+  }
+  return nullptr;
+}
+
+std::vector<std::string> ConnectionCapture::schema_names() {
+  std::vector<std::string> names;
+  sqlite3_stmt* list = nullptr;
+  if (sqlite3_prepare_v2(db_, "PRAGMA database_list", -1, &list, nullptr) != SQLITE_OK) return names;
+  while (sqlite3_step(list) == SQLITE_ROW) {
+    const auto* name = reinterpret_cast<const char*>(sqlite3_column_text(list, 1));
+    if (name != nullptr && !is_virtual_copy(name)) names.emplace_back(name);
+  }
+  sqlite3_finalize(list);
+  return names;
+}
+
+// A statement that makes SQLite connect the virtual table of a schema when it is
+// prepared, and enlist it in the transaction when it runs, without changing anything.
+int ConnectionCapture::run_enlistment(const std::string& schema, bool only_prepare) {
+  const Raised raised(enlisting_);
+  const KeepCounters keep(db_, host_);
+  const std::string sql = "INSERT INTO " + quoted(schema) + "." + kCaptureTable + " SELECT 1 WHERE 0";
+  sqlite3_stmt* statement = nullptr;
+  int rc = sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr);
+  if (rc == SQLITE_OK && !only_prepare) rc = sqlite3_step(statement);
+  sqlite3_finalize(statement);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+// Null if it belongs to no colony.
+SchemaCapture* ConnectionCapture::discover(const std::string& schema) {
+  run_enlistment(schema, true);
+  return find(schema.c_str());
+}
+
+// No longer, once it was detached from it or from this connection.
+bool ConnectionCapture::is_of_colony(const SchemaCapture& capture) {
+  return sqlite3_table_column_metadata(db_, capture.schema().c_str(), kCaptureTable, nullptr, nullptr, nullptr, nullptr,
+                                       nullptr, nullptr) == SQLITE_OK;
+}
+
+void ConnectionCapture::enlist(SchemaCapture& capture) {
+  if (run_enlistment(capture.schema(), false) == SQLITE_OK && capture.takes_part()) return;
+  if (is_of_colony(capture)) refuse_next_commit();
+}
+
+void ConnectionCapture::refuse_next_commit() {
+  sqlite3_commit_hook(db_, &on_commit, this);
+  commit_hook_is_ours_ = true;
+}
+
+int ConnectionCapture::on_commit(void* context) {
+  auto* const self = static_cast<ConnectionCapture*>(context);
+  sqlite3_commit_hook(self->db_, nullptr, nullptr);
+  self->commit_hook_is_ours_ = false;
+  for (const auto& capture : self->schemas_) {
+    if (capture->takes_part() || sqlite3_txn_state(self->db_, capture->schema().c_str()) != SQLITE_TXN_WRITE) continue;
+    sqlite3_log(SQLITE_CONSTRAINT_COMMITHOOK,
+                "colony: a change of %s could not be captured, and its commit is refused: try again",
+                capture->schema().c_str());
+    return 1;
+  }
+  return 0;
+}
+
+bool ConnectionCapture::fires_triggers() {
+  int fires = 1;
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_ENABLE_TRIGGER, -1, &fires);
+  return fires != 0;
+}
+
+void ConnectionCapture::before_guarded_write() noexcept {
+  if (enlisting_ || !started_) return;
+  try {
+    for (const auto& capture : schemas_) {
+      if (capture->takes_part() || sqlite3_txn_state(db_, capture->schema().c_str()) != SQLITE_TXN_WRITE) continue;
+      enlist(*capture);
+    }
+  } catch (...) {
+    refuse_next_commit();
+  }
+}
+
+void ConnectionCapture::before_row(const char* schema, int op, const char* table, sqlite3_int64 old_rowid) {
+  SchemaCapture* const capture = find(schema);
+  if (capture == nullptr) return;
+  if (!capture->takes_part()) {
+    if (enlisting_ || !started_ || !is_of_colony(*capture) || !capture->concerns(table)) return;
+    enlist(*capture);
+  }
+  capture->record(op, table, old_rowid);
+}
+
 void ConnectionCapture::on_preupdate(void* context, sqlite3*, int op, const char* schema, const char* table,
                                      sqlite3_int64 old_rowid, sqlite3_int64) {
   auto* const self = static_cast<HookContext*>(context)->capture;
   try {
-    for (const auto& capture : self->schemas_) {
-      if (capture->schema() == schema) {
-        capture->record(op, table, old_rowid);
-        return;
-      }
-    }
+    self->before_row(schema, op, table, old_rowid);
   } catch (const std::bad_alloc&) {
     self->failure_ = "colony: out of memory while recording a transaction";
   } catch (const std::exception& error) {
     self->failure_ = std::string("colony: ") + error.what();
+  }
+  if (!self->failure_.empty() && !self->in_transaction_) self->refuse_next_commit();
+}
+
+int ConnectionCapture::on_trace(unsigned event, void* context, void* p, void* x) {
+  auto* const self = static_cast<ConnectionCapture*>(context);
+  const TraceCallback other = self->others_trace_;  // which may replace this one
+  if (event == SQLITE_TRACE_STMT && !self->enlisting_) {
+    try {
+      self->before_statement(static_cast<sqlite3_stmt*>(p), static_cast<const char*>(x));
+    } catch (const std::bad_alloc&) {
+      self->failure_ = "colony: out of memory while recording a transaction";
+    } catch (const std::exception& error) {
+      self->failure_ = error.what();
+    }
+    if (!self->failure_.empty() && !self->in_transaction_) self->refuse_next_commit();
+  }
+  return other.function != nullptr && (other.mask & event) != 0 ? other.function(event, other.context, p, x) : 0;
+}
+
+// Programs of triggers come by as well, with a text of their own.
+void ConnectionCapture::before_statement(sqlite3_stmt* statement, const char* text) {
+  if (sqlite3_stmt_readonly(statement) != 0 || text == nullptr || text != sqlite3_sql(statement)) return;
+  if (commit_hook_is_ours_ && sqlite3_get_autocommit(db_) != 0) {  // what it was for was rolled back
+    sqlite3_commit_hook(db_, nullptr, nullptr);
+    commit_hook_is_ours_ = false;
+    failure_.clear();
+  }
+  const std::optional<SchemaStatement> change = schema_statement(text);
+  if (change) {
+    before_schema_change(change->schema);
+    return;
+  }
+  const Raised raised(enlisting_);
+  for (const auto& capture : schemas_) capture->before_statement();
+  // Else triggers connect the virtual table of a file that was attached or has become a colony's.
+  if (fires_triggers()) return;
+  for (const std::string& name : schema_names()) {
+    if (find(name.c_str()) == nullptr) discover(name);
+  }
+}
+
+void ConnectionCapture::before_schema_change(const std::string& schema) {
+  const Raised raised(enlisting_);
+  for (const std::string& name : schema_names()) {
+    if (!schema.empty() && sqlite3_stricmp(schema.c_str(), name.c_str()) != 0) continue;
+    SchemaCapture* capture = find(name.c_str());
+    if (capture == nullptr) capture = discover(name);
+    if (capture == nullptr) continue;
+    if (!capture->takes_part()) enlist(*capture);
+    if (capture->takes_part()) capture->before_schema_change();
   }
 }
 

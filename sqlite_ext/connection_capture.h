@@ -1,6 +1,16 @@
-// Captures all schemas of one connection, whose preupdate hook it has. There is only one
-// such hook: if somebody else takes it, what was recorded cannot be trusted, and commits
-// are refused.
+// Captures all schemas of one connection: brings what the connection does before the
+// SchemaCapture that it concerns, by as many ways as SQLite offers.
+//
+//  - The preupdate hook shows every row that changes. There is only one such hook: if
+//    somebody else takes it, what was recorded cannot be trusted, and commits are refused.
+//  - What takes part in a transaction through its virtual table is told of savepoints and
+//    of the commit. Triggers see to that. Where they do not fire, the hook does, or the
+//    function of a guard index.
+//  - The trace callback sees statements before they run, and so those that change a
+//    schema. A program may have one of its own, which is called by this one, and may
+//    replace this one; it is put back when the next transaction begins.
+//  - Only when a change was seen that can no longer be brought before anybody is a commit
+//    hook installed, which turns this one commit into a rollback.
 //
 // Threads: those of the connection, one at a time. Errors: RecordError, std::bad_alloc.
 #pragma once
@@ -20,6 +30,10 @@ class ConnectionCapture {
   ConnectionCapture(const ConnectionCapture&) = delete;
   ConnectionCapture& operator=(const ConnectionCapture&) = delete;
 
+  // Once everything is registered: begins to watch. Reads the schema of `main`. Until then
+  // only what triggers bring is captured.
+  void start();
+
   // The capture of a schema, whose tables may have changed. Lives as long as this.
   // Throws RecordError when somebody else has the preupdate hook.
   SchemaCapture& connect(const char* schema);
@@ -28,8 +42,14 @@ class ConnectionCapture {
   void begin();
   void end();
 
-  // To be called before what was recorded is trusted.
-  void check();
+  // The transaction is about to commit.
+  void sync(SchemaCapture& capture);
+
+  // A row of some guarded table is about to be written.
+  void before_guarded_write() noexcept;
+
+  void allow_schema_changes();
+  bool allows_schema_changes() const { return allows_schema_changes_; }
 
  private:
   // A session that is made on this connection takes the hook's context for
@@ -40,18 +60,40 @@ class ConnectionCapture {
     ConnectionCapture* capture = nullptr;
   };
 
+  void check();
   bool take_hook();
   bool keep_hook();
+  void keep_trace();
   static void on_preupdate(void* context, sqlite3*, int op, const char* schema, const char* table,
                            sqlite3_int64 old_rowid, sqlite3_int64);
+  static int on_trace(unsigned event, void* context, void* p, void* x);
+  static int on_commit(void* context);
+
+  void before_row(const char* schema, int op, const char* table, sqlite3_int64 old_rowid);
+  void before_statement(sqlite3_stmt* statement, const char* text);
+  void before_schema_change(const std::string& schema);
+  SchemaCapture* find(const char* schema);
+  SchemaCapture* discover(const std::string& schema);
+  std::vector<std::string> schema_names();
+  int run_enlistment(const std::string& schema, bool only_prepare);
+  void enlist(SchemaCapture& capture);
+  bool is_of_colony(const SchemaCapture& capture);
+  void refuse_next_commit();
+  bool fires_triggers();
 
   sqlite3* db_;
   const SqliteHost& host_;
   std::optional<SpillSettings> spill_;
   HookContext context_;
+  TraceCallback others_trace_;
+  bool started_ = false;
   bool hook_is_ours_ = false;
+  bool hook_was_taken_ = false;  // by somebody else, before it was ours
   bool in_transaction_ = false;  // that a table of ours takes part in
-  std::string failure_;          // of the hook, which has no way to tell
+  bool enlisting_ = false;
+  bool commit_hook_is_ours_ = false;
+  bool allows_schema_changes_ = false;
+  std::string failure_;  // of a callback that has no way to tell
   std::vector<std::unique_ptr<SchemaCapture>> schemas_;
 };
 

@@ -16,12 +16,6 @@ extern "C" __attribute__((visibility("default"))) int sqlite3_colony_init(sqlite
     return SQLITE_ERROR;
   }
   // A second load into one connection changes nothing.
-  if (sqlite3_stmt* loaded = nullptr;
-      sqlite3_prepare_v2(db, "SELECT 1 FROM pragma_module_list WHERE name = ?1", -1, &loaded, nullptr) == SQLITE_OK) {
-    sqlite3_bind_text(loaded, 1, colony::kCaptureModule, -1, SQLITE_STATIC);
-    const bool is_loaded = sqlite3_step(loaded) == SQLITE_ROW;
-    sqlite3_finalize(loaded);
-    if (is_loaded) return SQLITE_OK;
-  }
+  if (colony::has_capture(db)) return SQLITE_OK;
   return colony::install_capture(db, *host);
 }

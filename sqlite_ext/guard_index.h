@@ -32,7 +32,8 @@ int allow_guarded_writes(sqlite3* db);
 bool has_guard_index(sqlite3* db, const std::string& schema, const std::string& table);
 
 // Makes it, or makes it anew where has_guard_index() is not satisfied, which reads the
-// whole table. Gives whether there was anything to do.
+// whole table. Gives whether there was anything to do. Within a transaction, or the table
+// is without it for a moment.
 bool refresh_guard_index(sqlite3* db, const std::string& schema, const std::string& table);
 
 void drop_guard_index(sqlite3* db, const std::string& schema, const std::string& table);

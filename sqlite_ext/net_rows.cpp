@@ -26,14 +26,6 @@ std::uint32_t hash_of(std::uint32_t table, const ChangesetTable& layout, std::st
   return static_cast<std::uint32_t>(hash);
 }
 
-void decode(const ChangesetTable& layout, Operation op, std::string_view values, Change& change) {
-  change.op = op;
-  change.before.assign(op == Operation::kInsert ? 0 : layout.columns(), Value{});
-  change.after.assign(op == Operation::kDelete ? 0 : layout.columns(), Value{});
-  for (Value& value : change.before) value = take_value(values);
-  for (Value& value : change.after) value = take_value(values);
-}
-
 // Forgets the columns that are as they were; false when none is left.
 bool drop_unchanged(Change& update, const ChangesetTable& layout) {
   bool changed = false;
@@ -91,16 +83,39 @@ int phase_of(Operation op) { return op == Operation::kDelete ? 0 : op == Operati
 
 }  // namespace
 
-NetRows::NetRows(const ChangeLog& log, LayoutOf layout_of) : log_(log), layout_of_(std::move(layout_of)) {
+NetRows::NetRows(const ChangeLog& log, LayoutOf layout_of)
+    : NetRows(log, Tables{std::move(layout_of), [](std::uint32_t table) { return table; }, {}}) {}
+
+NetRows::NetRows(const ChangeLog& log, Tables tables) : log_(log), of_(std::move(tables)) {
   for (std::size_t at = 0; at < log_.size();) {
     const ChangeLog::Record record = log_.at(at);
-    add(at, record, layout_of_(record.table));
+    add(at, record);
     at = record.end;
     log_.passed(at);
   }
   slots_ = {};
   settle_repeated();
   put_in_order();
+}
+
+// As a change of the present layout; false if none of that layout's columns changes.
+bool NetRows::decode(const ChangeLog::Record& record, std::uint32_t present, Change& change) const {
+  const ChangesetTable& noted = of_.layout_of(record.table);
+  std::string_view values = record.values;
+  change.op = record.op;
+  change.before.assign(record.op == Operation::kInsert ? 0 : noted.columns(), Value{});
+  change.after.assign(record.op == Operation::kDelete ? 0 : noted.columns(), Value{});
+  for (Value& value : change.before) value = take_value(values);
+  for (Value& value : change.after) value = take_value(values);
+  if (record.table == present) return true;
+  const ChangesetTable& layout = of_.layout_of(present);
+  for (std::vector<Value>* row : {&change.before, &change.after}) {
+    if (row->empty()) continue;
+    row->resize(layout.columns());
+    if (record.op == Operation::kUpdate) continue;
+    for (std::size_t i = noted.columns(); i < layout.columns(); ++i) (*row)[i] = of_.value_before(present, i);
+  }
+  return record.op != Operation::kUpdate || drop_unchanged(change, layout);
 }
 
 void NetRows::grow() {
@@ -113,30 +128,36 @@ void NetRows::grow() {
   }
 }
 
-bool NetRows::same_key(const Row& row, const ChangeLog::Record& record, const ChangesetTable& layout) const {
-  std::string_view here = log_.at(row.at).values, there = record.values;
-  for (const std::uint8_t place : layout.key) {
+// The columns that two layouts of a table share have the whole key.
+bool NetRows::same_key(const Row& row, const ChangeLog::Record& record) const {
+  const ChangeLog::Record first = log_.at(row.at);
+  std::string_view here = first.values, there = record.values;
+  const std::vector<std::uint8_t>& key = of_.layout_of(record.table).key;
+  const std::size_t shared = std::min(key.size(), of_.layout_of(first.table).columns());
+  for (std::size_t i = 0; i < shared; ++i) {
     const Value a = take_value(here), b = take_value(there);
-    if (place != 0 && !identical(a, b)) return false;
+    if (key[i] != 0 && !identical(a, b)) return false;
   }
   return true;
 }
 
-void NetRows::add(std::size_t at, const ChangeLog::Record& record, const ChangesetTable& layout) {
+void NetRows::add(std::size_t at, const ChangeLog::Record& record) {
+  const std::uint32_t table = of_.present_of(record.table);
+  if (table == kLeftOut) return;
   if (rows_.size() + repeats_.size() >= std::numeric_limits<std::uint32_t>::max() / 2) {
     throw ChangesetError("a transaction changes more rows than can be counted");
   }
   if (rows_.size() * 2 >= slots_.size()) grow();
-  const std::uint32_t hash = hash_of(record.table, layout, record.values);
+  const std::uint32_t hash = hash_of(table, of_.layout_of(record.table), record.values);
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t slot = hash & mask;; slot = (slot + 1) & mask) {
     if (slots_[slot] == 0) {
       slots_[slot] = static_cast<std::uint32_t>(rows_.size() + 1);
-      rows_.push_back({.at = at, .hash = hash, .table = record.table, .op = record.op});
+      rows_.push_back({.at = at, .hash = hash, .table = table, .op = record.op, .recast = table != record.table});
       return;
     }
     Row& row = rows_[slots_[slot] - 1];
-    if (row.hash != hash || row.table != record.table || !same_key(row, record, layout)) continue;
+    if (row.hash != hash || row.table != table || !same_key(row, record)) continue;
     repeats_.push_back({at, 0});
     const auto repeat = static_cast<std::uint32_t>(repeats_.size());
     if (row.first_repeat == 0) {
@@ -151,14 +172,11 @@ void NetRows::add(std::size_t at, const ChangeLog::Record& record, const Changes
 
 // The net change of a row; false if it is none.
 bool NetRows::merge(const Row& row, Change& net) const {
-  const ChangesetTable& layout = layout_of_(row.table);
-  const ChangeLog::Record first = log_.at(row.at);
-  decode(layout, first.op, first.values, net);
-  bool gone = false;
+  const ChangesetTable& layout = of_.layout_of(row.table);
+  bool gone = !decode(log_.at(row.at), row.table, net);
   Change next;
   for (std::uint32_t repeat = row.first_repeat; repeat != 0; repeat = repeats_[repeat - 1].next) {
-    const ChangeLog::Record record = log_.at(repeats_[repeat - 1].at);
-    decode(layout, record.op, record.values, next);
+    if (!decode(log_.at(repeats_[repeat - 1].at), row.table, next)) continue;
     if (gone) {
       std::swap(net, next);
       gone = false;
@@ -172,7 +190,7 @@ bool NetRows::merge(const Row& row, Change& net) const {
 void NetRows::settle_repeated() {
   Change net;
   for (Row& row : rows_) {
-    if (row.first_repeat == 0) continue;
+    if (row.first_repeat == 0 && !row.recast) continue;
     row.gone = !merge(row, net);
     row.op = net.op;
   }
@@ -211,9 +229,9 @@ void NetRows::write(const std::function<void(std::string& bytes)>& drain) const 
   const Row* before = nullptr;
   for (const std::uint32_t i : order_) {
     const Row& row = rows_[i];
-    if (before == nullptr || before->table != row.table) writer.begin_table(layout_of_(row.table));
+    if (before == nullptr || before->table != row.table) writer.begin_table(of_.layout_of(row.table));
     before = &row;
-    if (row.first_repeat == 0) {
+    if (row.first_repeat == 0 && !row.recast) {
       writer.add_encoded(row.op, log_.at(row.at).values);
     } else {
       merge(row, net);

@@ -23,7 +23,7 @@ void OutboxWriter::release_statements() {
   insert_ = nullptr;
 }
 
-void OutboxWriter::write(const Recorder& recorder) {
+void OutboxWriter::write(const Recorder& recorder, const std::set<std::string>& left_out) {
   if (has_written()) take_back();
   std::string rest;  // of what has come, shorter than a piece
   std::uint64_t shape = 0;
@@ -37,7 +37,7 @@ void OutboxWriter::write(const Recorder& recorder) {
     }
     if (at > 0) rest.erase(0, at);
   };
-  recorder.write_changeset(std::ref(drain));  // by reference: nothing is allocated for it
+  recorder.write_changeset(std::ref(drain), left_out);  // by reference: nothing is allocated for it
   if (!rest.empty()) write_piece(rest, shape, commit_flushes() ? kLastPieceFlushed : kLastPiece);
 }
 

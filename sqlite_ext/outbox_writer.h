@@ -22,10 +22,10 @@ class OutboxWriter {
   OutboxWriter(const OutboxWriter&) = delete;
   OutboxWriter& operator=(const OutboxWriter&) = delete;
 
-  // Writes all that is recorded, in place of what this transaction has written before: a
-  // COMMIT that meets SQLITE_BUSY (in an attached file that is not in WAL mode, say)
-  // leaves the transaction open, and the app may go on with it.
-  void write(const Recorder& recorder);
+  // Writes all that is recorded but the rows of the tables in `left_out`, in place of what this transaction has written
+  // before: a COMMIT that meets SQLITE_BUSY (in an attached file that is not in WAL mode, say) leaves the transaction
+  // open, and the app may go on with it.
+  void write(const Recorder& recorder, const std::set<std::string>& left_out = {});
 
   // The same for a changeset that is complete; `shape` is the combined one of its tables.
   void write(std::string_view changeset, std::uint64_t shape);

@@ -1,31 +1,11 @@
 #include "sqlite_ext/recorder.h"
 
+#include <utility>
+
 #include "sqlite_ext/net_rows.h"
 
 namespace colony {
 namespace {
-
-// Views into the sqlite3_value stay good until the hook returns.
-Value view_of(sqlite3_value* value) {
-  if (value == nullptr) return Value::null();
-  switch (sqlite3_value_type(value)) {
-    case SQLITE_INTEGER:
-      return Value::of_integer(sqlite3_value_int64(value));
-    case SQLITE_FLOAT:
-      return Value::of_real(sqlite3_value_double(value));
-    case SQLITE_TEXT: {
-      const auto* text = reinterpret_cast<const char*>(sqlite3_value_text(value));
-      if (text == nullptr) throw std::bad_alloc();
-      return Value::of_text({text, static_cast<std::size_t>(sqlite3_value_bytes(value))});
-    }
-    case SQLITE_BLOB: {
-      const auto* blob = static_cast<const char*>(sqlite3_value_blob(value));
-      return Value::of_blob({blob, static_cast<std::size_t>(sqlite3_value_bytes(value))});
-    }
-    default:
-      return Value::null();
-  }
-}
 
 Value realified(Value value, bool real) {
   return real && value.type == ValueType::kInteger ? Value::of_real(static_cast<double>(value.integer)) : value;
@@ -56,15 +36,36 @@ void Recorder::release_statements() {
 
 void Recorder::set_tables(const std::vector<std::string>& names) {
   release_statements();
-  if (empty()) tables_.clear();
-  index_.clear();
-  found_ = 0;
+  if (empty()) {
+    tables_.clear();
+    index_.clear();
+  }
+  const std::unordered_map<std::string, std::uint32_t> former = std::exchange(index_, {});
+  found_ = kNone;
+  newly_touched_.clear();
   for (const std::string& name : names) {
     std::optional<CapturedTable> layout = load_captured_table(db_, schema_, name);
     if (!layout) continue;
-    index_.emplace(name, static_cast<std::uint32_t>(tables_.size()));
-    tables_.push_back(Table{std::move(*layout), {}});
+    const auto known = former.find(name);
+    auto number = static_cast<std::uint32_t>(tables_.size());
+    if (known != former.end() && tables_[known->second].layout == *layout) {
+      number = known->second;
+    } else {
+      tables_.push_back(Table{std::move(*layout), {}});
+    }
+    index_.emplace(name, number);
+    // Rows of it may be in the recording.
+    if (known == former.end() || !tables_[known->second].touched) continue;
+    tables_[number].touched = true;
+    newly_touched_.push_back(number);
   }
+}
+
+std::vector<std::string> Recorder::take_newly_touched() {
+  std::vector<std::string> names;
+  for (const std::uint32_t table : newly_touched_) names.push_back(tables_[table].layout.header.name);
+  newly_touched_.clear();
+  return names;
 }
 
 Recorder::Table* Recorder::find(const char* name) {
@@ -110,7 +111,7 @@ Value Recorder::stored_value(Table& table, std::size_t column, sqlite3_int64 row
     }
   }
   if (sqlite3_step(statement) != SQLITE_ROW) return Value::null();
-  return view_of(sqlite3_column_value(statement, 0));
+  return value_of(sqlite3_column_value(statement, 0));
 }
 
 Value Recorder::old_value(Table& table, std::size_t column, sqlite3_int64 rowid) {
@@ -119,7 +120,7 @@ Value Recorder::old_value(Table& table, std::size_t column, sqlite3_int64 rowid)
   const int rc =
       host_.preupdate_old(db_, hook_index(table.layout, column, host_.preupdate_in_storage_order, false), &raw);
   if (rc != SQLITE_OK) throw RecordError("cannot see the old values of a row that changes");
-  Value value = view_of(raw);
+  Value value = value_of(raw);
   const bool misread = value.type == ValueType::kReal && c.shown_as_real && host_.preupdate_in_storage_order;
   if (misread || (value.type == ValueType::kNull && c.has_default)) value = stored_value(table, column, rowid);
   return realified(value, c.real);
@@ -131,7 +132,7 @@ Value Recorder::new_value(const Table& table, std::size_t column, int op) {
   if (host_.preupdate_new(db_, index, &raw) != SQLITE_OK) {
     throw RecordError("cannot see the new values of a row that changes");
   }
-  return realified(view_of(raw), table.layout.columns[column].real);
+  return realified(value_of(raw), table.layout.columns[column].real);
 }
 
 bool Recorder::same_key(const Table& table) const {
@@ -153,6 +154,10 @@ void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
     throw RecordError("a BLOB of table " + table->layout.header.name +
                       " was written with sqlite3_blob_write(), which cannot be captured: use UPDATE, and compare the "
                       "nodes with colony verify");
+  }
+  if (!table->touched) {
+    newly_touched_.push_back(found_);
+    table->touched = true;
   }
   const std::size_t columns = table->layout.columns.size();
   before_.assign(op == SQLITE_INSERT ? 0 : columns, Value{});
@@ -198,14 +203,39 @@ void Recorder::write_changeset_of_one(const ChangeLog::Record& record, const Dra
   drain(out, combine_shapes(0, table.shape));
 }
 
-void Recorder::write_changeset(const Drain& drain) const {
+// Under which number the rows of a table go into the changeset.
+std::uint32_t Recorder::present_number(std::uint32_t table, const std::set<std::string>& left_out) const {
+  const ChangesetTable& noted = tables_[table].layout.header;
+  if (!left_out.empty() && left_out.contains(noted.name)) return NetRows::kLeftOut;
+  const auto found = index_.find(noted.name);
+  if (found == index_.end() || found->second == table) return table;
+  const CapturedTable &was = tables_[table].layout, &is = tables_[found->second].layout;
+  for (std::size_t i = 0; i < was.columns.size() && i < is.columns.size(); ++i) {
+    if (was.columns[i].name == is.columns[i].name && was.header.key[i] == is.header.key[i]) continue;
+    throw RecordError("colony: table " + noted.name +
+                      " was given other columns in a transaction that had changed its rows: commit in between");
+  }
+  return found->second;
+}
+
+void Recorder::write_changeset(const Drain& drain, const std::set<std::string>& left_out) const {
   if (log_.empty()) return;
-  if (const ChangeLog::Record first = log_.at(0); first.end == log_.size()) {
+  if (const ChangeLog::Record first = log_.at(0);
+      first.end == log_.size() && present_number(first.table, left_out) == first.table) {
     write_changeset_of_one(first, drain);
     return;
   }
+  std::map<std::pair<std::uint32_t, std::size_t>, std::string> defaults;
   const NetRows net(log_,
-                    [this](std::uint32_t table) -> const ChangesetTable& { return tables_[table].layout.header; });
+                    {[this](std::uint32_t table) -> const ChangesetTable& { return tables_[table].layout.header; },
+                     [&](std::uint32_t table) { return present_number(table, left_out); },
+                     [&](std::uint32_t table, std::size_t column) {
+                       std::string& encoded = defaults[{table, column}];
+                       const CapturedColumn& c = tables_[table].layout.columns[column];
+                       if (encoded.empty()) encoded = encoded_default(c.type, c.default_sql);
+                       std::string_view bytes = encoded;
+                       return take_value(bytes);
+                     }});
   std::uint64_t shape = 0;
   for (const std::uint32_t table : net.tables()) shape = combine_shapes(shape, tables_[table].layout.shape);
   net.write([&](std::string& bytes) { drain(bytes, shape); });

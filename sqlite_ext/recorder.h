@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -42,9 +43,14 @@ class Recorder {
   Recorder& operator=(const Recorder&) = delete;
 
   // Which tables to record; reads their columns anew. Call it again whenever the
-  // schema may have changed, and never from inside the hook. What was recorded
-  // so far stays, under the columns of its time.
+  // schema may have changed. What was recorded so far stays; write_changeset() puts it
+  // under the columns that a table has then.
   void set_tables(const std::vector<std::string>& names);
+
+  bool records(const char* table) { return find(table) != nullptr; }
+
+  // The tables of which the first row since set_tables() was recorded since the last call.
+  std::vector<std::string> take_newly_touched();
 
   // To be called from the preupdate hook with its arguments. A table that is not
   // recorded is passed over.
@@ -64,8 +70,9 @@ class Recorder {
   using Drain = std::function<void(std::string& bytes, std::uint64_t shape)>;
 
   // Writes the net changeset of all that is recorded, in as many calls as it takes;
-  // none when it all comes to nothing.
-  void write_changeset(const Drain& drain) const;
+  // none when it all comes to nothing. Rows of the tables in `left_out` are passed over.
+  // Throws RecordError when a table has lost columns other than its last.
+  void write_changeset(const Drain& drain, const std::set<std::string>& left_out = {}) const;
 
   // Calls visit(table, row) for each row that was deleted since `mark`, in order,
   // with its values before. For rows that REPLACE displaced.
@@ -76,9 +83,11 @@ class Recorder {
   struct Table {
     CapturedTable layout;
     std::map<std::size_t, sqlite3_stmt*> stored_value;  // per column: see stored_value()
+    bool touched = false;                               // since set_tables()
   };
 
   void write_changeset_of_one(const ChangeLog::Record& record, const Drain& drain) const;
+  std::uint32_t present_number(std::uint32_t table, const std::set<std::string>& left_out) const;
   Table* find(const char* name);
   Value old_value(Table& table, std::size_t column, sqlite3_int64 rowid);
   Value new_value(const Table& table, std::size_t column, int op);
@@ -90,7 +99,9 @@ class Recorder {
   const SqliteHost& host_;
   std::vector<Table> tables_;                             // also those of earlier schemas that log_ still refers to
   std::unordered_map<std::string, std::uint32_t> index_;  // of the present schema, by name
-  std::uint32_t found_ = 0;                               // what find() found last
+  std::vector<std::uint32_t> newly_touched_;
+  static constexpr std::uint32_t kNone = ~0u;
+  std::uint32_t found_ = kNone;  // what find() found last
   ChangeLog log_;
   std::vector<Value> before_, after_;  // of the row at hand
 };

@@ -1,25 +1,31 @@
 // Captures one schema (`main`, or an attached file) of one connection: which tables are
 // recorded, what is taken back with a savepoint, and what the commit writes.
 //
+// A transaction may change rows and the schema in any order. Tables are read anew before
+// the next statement, or at the latest when the next row changes; SchemaJudge says at the
+// commit whether the new schema may be.
+//
 // Threads: those of the connection, one at a time; the calls are SQLite's own, in its
 // order. Errors: RecordError, SpillError, std::bad_alloc; the transaction must then not
 // be committed.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "sqlite_ext/outbox_writer.h"
 #include "sqlite_ext/recorder.h"
+#include "sqlite_ext/schema_judge.h"
 
 namespace colony {
 
 class SchemaCapture {
  public:
   SchemaCapture(sqlite3* db, std::string schema, const SqliteHost& host, const std::optional<SpillSettings>& spill);
+  ~SchemaCapture() { release_statements(); }
   SchemaCapture(const SchemaCapture&) = delete;
   SchemaCapture& operator=(const SchemaCapture&) = delete;
 
@@ -32,13 +38,29 @@ class SchemaCapture {
   // tables before it looks.
   void release_statements();
 
-  // A transaction is going to change one of the tables.
-  void begin() {
-    if (!tables_known_) load_tables();
+  // The virtual table takes part in the transaction from now on: sync() will be called
+  // before it commits.
+  void begin();
+  bool takes_part() const { return takes_part_; }
+  // The same, of a virtual table that is made in this very transaction.
+  void begin_as_made() { takes_part_ = made_ = true; }
+
+  // A statement comes: what statements before it have done to the schema is read.
+  void before_statement() {
+    if (takes_part_ && !tables_known_) load_tables();
   }
+  // And this one is going to change the schema.
+  void before_schema_change();
+
+  // Whether rows of this table are captured, or judged.
+  bool concerns(const char* table);
 
   // A row changes, as the preupdate hook says. Each of an app's changes comes by here.
   void record(int op, const char* table, sqlite3_int64 old_rowid);
+
+  // For a connection that may change the schema: tables that differ from what is agreed
+  // are then left alone, not refused.
+  void allow_schema_changes() { allows_schema_changes_ = true; }
 
   void savepoint(int level);
   void release(int level);
@@ -54,22 +76,34 @@ class SchemaCapture {
  private:
   struct Mark {
     int level;
-    std::size_t at;
+    std::size_t at;       // in the recording
+    std::size_t missing;  // see SchemaJudge::mark()
   };
 
   void truncate_marks(int level);
   std::vector<std::string> query_names(const std::string& sql);
   void load_tables();
+  sqlite3_int64 schema_version();
+  void judge_touched();
 
   sqlite3* db_;
   const SqliteHost& host_;
   std::string schema_;
   Recorder recorder_;
   OutboxWriter outbox_;
+  SchemaJudge judge_;
   std::vector<Mark> marks_;
+  sqlite3_stmt* read_version_ = nullptr;
+  sqlite3_int64 loaded_version_ = 0;  // when the tables were read
+  sqlite3_int64 begun_version_ = 0;   // when the transaction began
+  bool takes_part_ = false;
+  bool syncing_ = false;  // the hook then sees what sync() itself writes
+  bool made_ = false;     // the virtual table, in this transaction
   bool tables_known_ = false;
-  std::set<std::string, std::less<>> guarded_strangers_;  // tables that took their guards to another name
-  bool written_ = false;                                  // all of the recording is in the outbox
+  bool allows_schema_changes_ = false;
+  bool written_ = false;                                     // all of the recording is in the outbox
+  std::map<std::string, std::string, std::less<>> refused_;  // tables and why, of those known to have changed
+  std::vector<std::string> strangers_;                       // not replicated, and written in this transaction
 };
 
 }  // namespace colony

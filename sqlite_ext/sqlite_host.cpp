@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <cstring>
+#include <utility>
 #include <vector>
 
 namespace colony {
@@ -54,6 +55,27 @@ std::optional<std::size_t> find_change_counters(sqlite3* db) {
   }
   if (candidates.size() != 1) return std::nullopt;
   return candidates.front();
+}
+
+int probe_trace(unsigned, void*, void*, void*) { return 0; }
+
+std::optional<SqliteHost::TraceOffsets> find_trace(sqlite3* db) {
+  const std::size_t size = sqlite3_msize(db);
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(db);
+  int argument = 0;
+  const void* const wanted[2] = {reinterpret_cast<void*>(&probe_trace), &argument};
+  std::vector<std::size_t> callbacks, masks;
+  for (std::size_t offset = 0; offset < size; ++offset) masks.push_back(offset);
+  for (const unsigned mask : {1u, 2u, 8u, 3u, 0u, 9u}) {
+    sqlite3_trace_v2(db, mask, mask == 0 ? nullptr : probe_trace, &argument);
+    std::erase_if(masks, [&](std::size_t offset) { return bytes[offset] != mask; });
+  }
+  for (std::size_t offset = 0; offset + sizeof wanted <= size; offset += alignof(void*)) {
+    if (std::memcmp(bytes + offset, wanted, sizeof wanted) == 0) callbacks.push_back(offset);
+  }
+  sqlite3_trace_v2(db, 0, nullptr, nullptr);
+  if (callbacks.size() != 1 || masks.size() != 1) return std::nullopt;
+  return SqliteHost::TraceOffsets{callbacks.front(), masks.front()};
 }
 
 struct OrderProbe {
@@ -111,14 +133,13 @@ thread_local bool examining = false;
 std::optional<SqliteHost> examine() {
   SqliteHost host;
   if (!find_preupdate_functions(host)) return std::nullopt;
-  examining = true;
-  sqlite3* db = nullptr;
-  if (sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr) == SQLITE_OK) {
+  sqlite3* const db = SqliteHost::open_scratch();
+  if (db != nullptr) {
     host.change_counters_offset = find_change_counters(db);
+    host.trace_offsets = find_trace(db);
     host.preupdate_in_storage_order = has_storage_order(db, host);
   }
   sqlite3_close(db);
-  examining = false;
   return host;
 }
 
@@ -130,6 +151,26 @@ const SqliteHost* SqliteHost::get() {
 }
 
 bool SqliteHost::being_examined() { return examining; }
+
+sqlite3* SqliteHost::open_scratch() {
+  const bool nested = std::exchange(examining, true);
+  sqlite3* db = nullptr;
+  const int rc = sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  examining = nested;
+  if (rc == SQLITE_OK) return db;
+  sqlite3_close(db);
+  return nullptr;
+}
+
+std::optional<TraceCallback> TraceCallback::of(sqlite3* db, const SqliteHost& host) {
+  if (!host.trace_offsets) return std::nullopt;
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(db);
+  TraceCallback callback;
+  std::memcpy(&callback.function, bytes + host.trace_offsets->callback, sizeof callback.function);
+  std::memcpy(&callback.context, bytes + host.trace_offsets->callback + sizeof(void*), sizeof callback.context);
+  callback.mask = bytes[host.trace_offsets->mask];
+  return callback;
+}
 
 KeepCounters::KeepCounters(sqlite3* db, const SqliteHost& host)
     : db_(db), host_(host), rowid_(sqlite3_last_insert_rowid(db)), changes_(0), total_changes_(0) {

@@ -39,14 +39,37 @@ struct SqliteHost {
   // See docs/decisions/0004-change-counters.md.
   std::optional<std::size_t> change_counters_offset;
 
+  // Where in `struct sqlite3` the trace callback of sqlite3_trace_v2() and its argument
+  // stand side by side, and the byte that says of what it is told. Nothing when that could
+  // not be told for certain.
+  struct TraceOffsets {
+    std::size_t callback;
+    std::size_t mask;
+  };
+  std::optional<TraceOffsets> trace_offsets;
+
   // The host of this process, examined once; null if its SQLite was built
   // without the preupdate hook.
   static const SqliteHost* get();
 
-  // True on the thread that examines the host just now, with a connection of its
-  // own: an extension that loads itself into every connection must let that one
-  // be.
+  // True on the thread that opens a scratch database just now: an extension that loads itself into every connection
+  // must let that one be.
   static bool being_examined();
+
+  // A new database in memory, with nothing of Colony's. Null if there is no memory.
+  static sqlite3* open_scratch();
+};
+
+// A trace callback as sqlite3_trace_v2() takes it.
+struct TraceCallback {
+  using Function = int (*)(unsigned event, void* context, void* p, void* x);
+
+  Function function = nullptr;
+  void* context = nullptr;
+  unsigned mask = 0;
+
+  // The one that a connection has now; nothing if the host does not show it.
+  static std::optional<TraceCallback> of(sqlite3* db, const SqliteHost& host);
 };
 
 // Keeps last_insert_rowid(), changes() and total_changes() of a connection as

@@ -195,7 +195,7 @@ EnrollReport enroll(const EnrollRequest& request) {
   { const Database check = open_database(request.path, Database::Mode::kReadWrite); }
   Database db = open_for_fold(request.path);
   sqlite3_busy_timeout(db.handle(), kLockWaitMs);
-  install_capture(db.handle(), linked_host());
+  install_capture(db.handle(), linked_host(), std::nullopt, CaptureFor::kColony);
   db.execute("PRAGMA synchronous = FULL");  // who is told that it is done can rely on it
   EnrollReport report;
 
@@ -249,7 +249,7 @@ DetachReport detach(const std::string& path) {
   if (const auto sidecar = Status::of(path)) {
     throw Error("a sidecar runs on " + path + " (process " + std::to_string(sidecar->pid) + "): stop it first");
   }
-  install_capture(db.handle(), linked_host());
+  install_capture(db.handle(), linked_host(), std::nullopt, CaptureFor::kColony);
   DetachReport report;
   // First: whoever is killed after it finds a colony's file still, and can do it again.
   report.journal_mode = restore_journal_mode(db);

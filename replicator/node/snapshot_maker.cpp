@@ -140,7 +140,7 @@ void back_up(const std::string& database, const std::string& to, const GoOn& go_
 
 void make_plain(const std::string& path) {
   Database db(path, Database::Mode::kReadWrite);
-  install_capture(db.handle(), linked_host());
+  install_capture(db.handle(), linked_host(), std::nullopt, CaptureFor::kColony);
   {
     WriteTransaction transaction(db);
     drop_layout(db);

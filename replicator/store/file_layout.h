@@ -54,7 +54,8 @@ void drop_guards(Database& db, const std::string& table);
 bool has_guards(Database& db, const std::string& table);
 
 // Brings the guard index in line with the columns of the table and the file's choice,
-// which reads the whole table if anything has to be done. Gives whether there was.
+// which reads the whole table if anything has to be done. Gives whether there was. Within
+// a transaction of the caller's.
 bool refresh_guards(Database& db, const std::string& table);
 
 std::vector<std::string> replicated_tables(Database& db);

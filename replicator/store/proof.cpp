@@ -61,18 +61,7 @@ std::string encoded_default(Database& db, const ReplicatedTable& table, std::siz
   info.bind(1, table.name).bind(2, table.columns[column]);
   const bool is_constant = table.without_value[column] == WithoutValue::kDefault;
   if (!is_constant || !info.step() || info.is_null(1)) return encoded({Value::null()});
-  const std::string type(info.text(0)), value(info.text(1));
-  for (const std::string& definition : {value, "(" + value + ")"}) {
-    try {
-      Database scratch(":memory:", Database::Mode::kReadWrite);
-      scratch.execute("CREATE TABLE t(c " + type + " DEFAULT " + definition + "); INSERT INTO t DEFAULT VALUES");
-      Statement row(scratch, "SELECT c FROM t");
-      if (row.step()) return encoded({row.value(0)});
-    } catch (const SqliteError&) {
-      // An expression needs its parentheses, and a word in quotes must not have them.
-    }
-  }
-  return encoded({Value::null()});
+  return colony::encoded_default(std::string(info.text(0)), std::string(info.text(1)));
 }
 
 // Takes pending changes back, the latest first: not in the table, but in a scratch

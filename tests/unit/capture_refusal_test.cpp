@@ -95,7 +95,9 @@ TEST(CaptureRefusal, hook_that_was_set_before_capture_is_not_stolen_in_silence) 
 // Its guards go with it to the new name; the list of replicated tables does not.
 TEST(CaptureRefusal, renamed_table_refuses_writes_instead_of_losing_them) {
   MemoryNode node("CREATE TABLE t(k INTEGER PRIMARY KEY, a); CREATE TABLE u(k INTEGER PRIMARY KEY)");
-  node.run("INSERT INTO t VALUES(1, 'a'); ALTER TABLE t RENAME TO renamed");
+  Database changer = unit::open_captured(node.path());
+  node.run("INSERT INTO t VALUES(1, 'a')");
+  changer.execute("SELECT colony_allow_schema_changes(); ALTER TABLE t RENAME TO renamed");
   const std::string error = unit::error_of(node.db(), "INSERT INTO renamed VALUES(2, 'b')");
   EXPECT_NE(error.find("run colony init again"), std::string::npos) << error;
   EXPECT_EQ(node.rows("renamed"), "1 'a'\n");
@@ -105,9 +107,10 @@ TEST(CaptureRefusal, renamed_table_refuses_writes_instead_of_losing_them) {
 // Incremental writing fires no triggers. Where there is a guard index SQLite refuses it.
 class IncrementalBlob : public testing::Test {
  protected:
-  int write(const std::string& bytes) {
+  int write(const std::string& bytes) { return write(bytes, node_.db()); }
+  static int write(const std::string& bytes, Database& db) {
     sqlite3_blob* blob = nullptr;
-    int rc = sqlite3_blob_open(node_.db().handle(), "main", "t", "a", 1, 1, &blob);
+    int rc = sqlite3_blob_open(db.handle(), "main", "t", "a", 1, 1, &blob);
     if (rc == SQLITE_OK) rc = sqlite3_blob_write(blob, bytes.data(), static_cast<int>(bytes.size()), 0);
     const int closed = sqlite3_blob_close(blob);
     return rc == SQLITE_OK ? closed : rc;
@@ -124,13 +127,28 @@ TEST_F(IncrementalBlob, in_a_transaction_makes_its_commit_fail) {
   EXPECT_EQ(node_.captured("INSERT INTO t VALUES(3, 3)"), "t + 3 3\n");
 }
 
-// SQLite gives no chance to refuse it; the next commit tells.
-TEST_F(IncrementalBlob, by_itself_makes_the_next_commit_fail) {
+TEST_F(IncrementalBlob, by_itself_is_refused) {
   node_.run("INSERT INTO t VALUES(1, x'000000')");
+  EXPECT_NE(write("abc"), SQLITE_OK);
+  EXPECT_EQ(node_.rows("t"), "1 x'000000'\n");
+  EXPECT_EQ(node_.captured("INSERT INTO t VALUES(3, 3)"), "t + 3 3\n");
+}
+
+TEST_F(IncrementalBlob, on_a_connection_that_has_not_written_before_is_refused) {
+  node_.run("INSERT INTO t VALUES(1, x'000000')");
+  Database other = unit::open_captured(node_.path());
+  EXPECT_NE(write("abc", other), SQLITE_OK);
+  EXPECT_NE(std::string(sqlite3_errmsg(other.handle())).find("sqlite3_blob_write()"), std::string::npos)
+      << sqlite3_errmsg(other.handle());
+  EXPECT_EQ(node_.rows("t"), "1 x'000000'\n");
+}
+
+TEST_F(IncrementalBlob, beside_an_update_of_the_row_makes_the_commit_fail) {
+  node_.run("INSERT INTO t VALUES(1, x'000000'); BEGIN");
   EXPECT_EQ(write("abc"), SQLITE_OK);
-  const std::string error = unit::error_of(node_.db(), "INSERT INTO t VALUES(2, 2)");
-  EXPECT_NE(error.find("sqlite3_blob_write()"), std::string::npos) << error;
-  EXPECT_NE(error.find("colony verify"), std::string::npos) << error;
+  node_.run("UPDATE t SET a = x'111111'");
+  EXPECT_NE(unit::error_of(node_.db(), "COMMIT").find("sqlite3_blob_write()"), std::string::npos);
+  EXPECT_EQ(node_.rows("t"), "1 x'000000'\n");
 }
 
 TEST(CaptureRefusal, capture_table_reads_empty_and_is_not_for_writing) {

@@ -93,7 +93,7 @@ TEST_F(EnrollmentTest, again_changes_nothing) {
 
 TEST_F(EnrollmentTest, again_takes_in_new_tables_and_lets_dropped_ones_go) {
   enroll("north");
-  open().execute("CREATE TABLE later(k INTEGER PRIMARY KEY); DROP TABLE names");
+  open().execute("SELECT colony_allow_schema_changes(); CREATE TABLE later(k INTEGER PRIMARY KEY); DROP TABLE names");
   EXPECT_EQ(enroll("north").replicated, (Names{"later", "t"}));
   Database db = open();
   EXPECT_TRUE(has_guards(db, "later"));
@@ -104,7 +104,7 @@ TEST_F(EnrollmentTest, again_mends_the_guards_of_a_table_that_was_rebuilt_or_ren
   enroll("north");
   Database db = open();
   db.execute(
-      "CREATE TABLE fresh(k INTEGER PRIMARY KEY, u UNIQUE, more); INSERT INTO fresh SELECT k, u, 1 FROM t;"
+      "SELECT colony_allow_schema_changes(); CREATE TABLE fresh(k INTEGER PRIMARY KEY, u UNIQUE, more); INSERT INTO fresh SELECT k, u, 1 FROM t;"
       "DROP TABLE t; ALTER TABLE fresh RENAME TO t; ALTER TABLE names RENAME TO labels");
   EXPECT_EQ(enroll("north").replicated, (Names{"labels", "t"}));
   EXPECT_TRUE(has_guards(db, "t"));

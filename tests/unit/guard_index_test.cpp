@@ -80,6 +80,7 @@ TEST(GuardIndex, column_that_was_added_without_capture_enters_it_when_refreshed)
   node.run("INSERT INTO t VALUES(1, 'a')");
   Stranger stranger(node.path());
   ASSERT_EQ(stranger.error_of("ALTER TABLE t ADD COLUMN c"), "");
+  node.run("SELECT colony_allow_schema_changes()");
   EXPECT_TRUE(has_guards(node.db(), "t"));
   EXPECT_FALSE(has_guard_index(node.db().handle(), "main", "t"));
   EXPECT_TRUE(refresh_guards(node.db(), "t"));
@@ -103,6 +104,7 @@ TEST(GuardIndex, any_names_and_any_number_of_columns) {
 
 TEST(GuardIndex, is_there_only_if_the_file_has_chosen_it) {
   MemoryNode node("CREATE TABLE t(k INTEGER PRIMARY KEY, a)", "a", GuardKind::kTriggers);
+  node.run("SELECT colony_allow_schema_changes()");
   EXPECT_TRUE(has_guards(node.db(), "t"));
   EXPECT_FALSE(has_guard_index(node.db().handle(), "main", "t"));
   choose_guard_kind(node.db(), GuardKind::kIndex);
@@ -116,6 +118,7 @@ TEST(GuardIndex, is_there_only_if_the_file_has_chosen_it) {
 
 TEST(GuardIndex, nothing_of_it_is_left_with_the_layout) {
   MemoryNode node("CREATE TABLE t(k INTEGER PRIMARY KEY, a)");
+  node.run("SELECT colony_allow_schema_changes()");
   drop_layout(node.db());
   EXPECT_EQ(unit::rows(node.db(), "sqlite_schema WHERE name GLOB '__colony*' OR sql GLOB '*colony*'"), "");
   Stranger stranger(node.path());

@@ -1,0 +1,247 @@
+// Rows and schema changes of one program, in every order: captured, or refused at the commit.
+#include <gtest/gtest.h>
+
+#include "replicator/store/file_layout.h"
+#include "sqlite_ext/capture.h"
+#include "sqlite_ext/table_definition.h"
+#include "tests/unit/memory_node.h"
+
+namespace colony {
+namespace {
+
+using unit::MemoryNode;
+
+constexpr const char* kSchema = "CREATE TABLE t(k INTEGER PRIMARY KEY, a); CREATE TABLE u(k INTEGER PRIMARY KEY, a)";
+
+// A node whose tables are agreed on, with a row in each, as after colony init.
+class CaptureSchema : public testing::TestWithParam<GuardKind> {
+ protected:
+  CaptureSchema() {
+    for (const char* table : {"t", "u"}) agree_on_definition(node_.db(), table);
+    node_.run(
+        "INSERT INTO __colony_meta VALUES('left_out_known', '1'); INSERT INTO t VALUES(1, 'one'); "
+        "INSERT INTO u VALUES(1, 'one')");
+  }
+
+  std::string refusal(const std::string& sql) {
+    const std::string error = unit::error_of(node_.db(), sql);
+    if (node_.db().in_transaction()) node_.run("ROLLBACK");
+    return error;
+  }
+  // The refusal says so, is one line that says what to do, and nothing has changed.
+  void expect_refused(const std::string& sql, const std::string& what) {
+    const std::string before = schema();
+    const std::size_t sent = node_.outbox().size();
+    const std::string error = refusal(sql);
+    EXPECT_NE(error.find(what), std::string::npos) << sql << ": " << error;
+    EXPECT_NE(error.find("docs/operations.md"), std::string::npos) << error;
+    EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+    EXPECT_EQ(schema(), before) << sql;
+    EXPECT_EQ(node_.outbox().size(), sent) << sql;
+  }
+  std::string schema() { return unit::rows(node_.db(), "(SELECT type, name, tbl_name, sql FROM sqlite_schema)"); }
+
+  MemoryNode node_{kSchema, "a", GetParam()};
+};
+
+INSTANTIATE_TEST_SUITE_P(Guards, CaptureSchema, testing::Values(GuardKind::kIndex, GuardKind::kTriggers),
+                         [](const auto& of) { return of.param == GuardKind::kIndex ? "index" : "triggers"; });
+
+TEST_P(CaptureSchema, rows_and_a_column_that_is_added_are_one_section_under_the_newest_columns) {
+  EXPECT_EQ(node_.captured("BEGIN; INSERT INTO u VALUES(2, 'two'); ALTER TABLE t ADD COLUMN c DEFAULT 7; "
+                           "UPDATE t SET c = 'x'; COMMIT"),
+            "u + 2 'two'\nt ~ 1 . 7>'x'\n");
+  EXPECT_EQ(node_.captured("BEGIN; UPDATE u SET a = 'x' WHERE k = 1; INSERT INTO u VALUES(3, 'three'); DELETE FROM u "
+                           "WHERE k = 2; ALTER TABLE u ADD COLUMN d TEXT DEFAULT 5; UPDATE u SET d = 'y' WHERE k = 1; "
+                           "INSERT INTO u VALUES(2, 'again', 'z'); UPDATE u SET a = 'x3' WHERE k = 3; COMMIT"),
+            "u ~ 1 'one'>'x' '5'>'y'\nu ~ 2 'two'>'again' '5'>'z'\nu + 3 'x3' '5'\n");
+}
+
+TEST_P(CaptureSchema, column_that_was_rolled_back_is_none) {
+  EXPECT_EQ(node_.captured("BEGIN; SAVEPOINT s; ALTER TABLE t ADD COLUMN c DEFAULT 7; UPDATE t SET c = 'x'; "
+                           "ROLLBACK TO s; ALTER TABLE t ADD COLUMN d DEFAULT 8; UPDATE t SET d = 'y'; COMMIT"),
+            "t ~ 1 . 8>'y'\n");
+  EXPECT_EQ(node_.captured("BEGIN; UPDATE t SET a = 'b'; SAVEPOINT s; ALTER TABLE t ADD COLUMN c DEFAULT 7; "
+                           "UPDATE t SET c = 'x'; ROLLBACK TO s; UPDATE u SET a = 'b'; COMMIT"),
+            "t ~ 1 'one'>'b' .\nu ~ 1 'one'>'b'\n");
+  EXPECT_EQ(node_.captured("BEGIN; ALTER TABLE t ADD COLUMN c DEFAULT 7; ROLLBACK; UPDATE t SET a = 'c'"),
+            "t ~ 1 'b'>'c' .\n");
+}
+
+TEST_P(CaptureSchema, added_column_is_agreed_on_in_the_same_commit) {
+  node_.run("BEGIN; ALTER TABLE t ADD COLUMN c DEFAULT 7; COMMIT");
+  EXPECT_EQ(agreed_definitions(node_.db())["t"], *read_table_definition(node_.db().handle(), "main", "t"));
+  node_.run("ALTER TABLE t ADD COLUMN d DEFAULT 7");
+  EXPECT_EQ(agreed_definitions(node_.db())["t"], *read_table_definition(node_.db().handle(), "main", "t"));
+  EXPECT_EQ(node_.captured("UPDATE t SET d = 1"), "t ~ 1 . . 7>1\n");
+}
+
+TEST_P(CaptureSchema, what_makes_no_node_differ_is_allowed) {
+  for (const char* sql : {"CREATE INDEX i ON t(a)",
+                          "CREATE VIEW v AS SELECT * FROM t",
+                          "DROP INDEX i",
+                          "CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END",
+                          "CREATE TABLE empty(k PRIMARY KEY)",
+                          "CREATE TABLE keyless AS SELECT * FROM t",
+                          "INSERT INTO keyless VALUES(1, 2)",
+                          "VACUUM",
+                          "ANALYZE",
+                          "REINDEX",
+                          "CREATE TEMP TABLE x(k PRIMARY KEY)",
+                          "INSERT INTO x VALUES(1)",
+                          "DROP TABLE temp.x",
+                          "DROP TABLE empty",
+                          "CREATE UNIQUE INDEX other ON keyless(a)",
+                          "DROP TRIGGER r",
+                          "DROP VIEW v",
+                          "BEGIN; CREATE TABLE x(k PRIMARY KEY); INSERT INTO x VALUES(1); DELETE FROM x; COMMIT",
+                          "CREATE VIRTUAL TABLE f USING fts5(x)",
+                          "INSERT INTO f VALUES('word')"}) {
+    EXPECT_EQ(refusal(sql), "") << sql;
+  }
+  EXPECT_EQ(node_.captured("UPDATE t SET a = 'b'"), "t ~ 1 'one'>'b'\n");
+}
+
+TEST_P(CaptureSchema, what_would_make_nodes_differ_is_refused_at_the_commit) {
+  expect_refused("DROP TABLE t", "table t was dropped");
+  expect_refused("ALTER TABLE t RENAME TO z", "table t was renamed to z");
+  expect_refused("ALTER TABLE t RENAME COLUMN a TO z", "table t was changed (column a is gone)");
+  if (GetParam() == GuardKind::kTriggers) {
+    expect_refused("ALTER TABLE t DROP COLUMN a", "table t was changed (column a is gone)");
+  }
+  expect_refused("CREATE UNIQUE INDEX i ON t(a)", "table t was changed");
+  expect_refused("BEGIN; DELETE FROM t; ALTER TABLE t ADD COLUMN c DEFAULT CURRENT_TIMESTAMP; COMMIT",
+                 "not a constant");
+  expect_refused("DROP TRIGGER __colony_insert_t", "table t has lost");
+  if (GetParam() == GuardKind::kIndex) expect_refused("DROP INDEX __colony_guard_u", "table u has lost");
+  expect_refused("BEGIN; CREATE TABLE n(k PRIMARY KEY); INSERT INTO n VALUES(1); COMMIT", "table n has rows");
+  EXPECT_EQ(refusal("CREATE TABLE n(k PRIMARY KEY)"), "");
+  expect_refused("INSERT INTO n VALUES(1)", "table n has rows");
+  EXPECT_NE(refusal("DROP TABLE __colony_outbox"), "");
+  EXPECT_NE(refusal("DROP TABLE __colony_capture"), "");
+  EXPECT_EQ(node_.captured("UPDATE t SET a = 'b'"), "t ~ 1 'one'>'b'\n");
+}
+
+TEST_P(CaptureSchema, table_that_is_made_anew_is_refused_whatever_it_looks_like) {
+  const std::string copy =
+      "CREATE TABLE n(k INTEGER PRIMARY KEY, a); INSERT INTO n SELECT * FROM t; DROP TABLE t; "
+      "ALTER TABLE n RENAME TO t; ";
+  expect_refused("BEGIN; " + copy + "COMMIT", "table t was made anew");
+  expect_refused("BEGIN; DROP TABLE u; CREATE TABLE u(k INTEGER PRIMARY KEY, a); COMMIT", "table u was made anew");
+  std::string guards;
+  Statement all(node_.db(),
+                "SELECT sql FROM sqlite_schema WHERE name GLOB '__colony*_t' AND type IN ('trigger', 'index')");
+  while (all.step()) guards += std::string(all.text(0)) + "; ";
+  all.reset();
+  expect_refused("BEGIN; " + copy + guards + "COMMIT", "table t was made anew");
+  expect_refused("BEGIN; DROP TABLE t; CREATE TABLE t(k INTEGER PRIMARY KEY, a); " + guards + "COMMIT",
+                 "table t was made anew");
+  expect_refused(
+      "BEGIN; SAVEPOINT s; DROP TABLE t; RELEASE s; CREATE TABLE t(k INTEGER PRIMARY KEY, a); " + guards + "COMMIT",
+      "table t was made anew");
+  EXPECT_EQ(refusal("BEGIN; SAVEPOINT s; DROP TABLE t; CREATE TABLE t(k INTEGER PRIMARY KEY, a); ROLLBACK TO s; "
+                    "CREATE INDEX fine ON t(a); COMMIT"),
+            "");
+}
+
+TEST_P(CaptureSchema, new_tables_are_not_judged_where_it_is_not_known_what_was_left_out) {
+  node_.run("DELETE FROM __colony_meta WHERE key = 'left_out_known'; CREATE TABLE n(k PRIMARY KEY)");
+  Database other = unit::open_captured(node_.path());
+  EXPECT_EQ(unit::error_of(other, "INSERT INTO n VALUES(1); CREATE TABLE m(k PRIMARY KEY); INSERT INTO m VALUES(1)"),
+            "");
+}
+
+TEST_P(CaptureSchema, tables_that_were_left_out_are_the_programs_own) {
+  node_.run("CREATE TABLE mine(k PRIMARY KEY); INSERT INTO __colony_left_out VALUES('mine')");
+  Database other = unit::open_captured(node_.path());
+  EXPECT_EQ(unit::error_of(other, "INSERT INTO mine VALUES(1)"), "");
+  EXPECT_EQ(unit::error_of(other, "CREATE UNIQUE INDEX i ON mine(k); ALTER TABLE mine RENAME COLUMN k TO l"), "");
+}
+
+TEST_P(CaptureSchema, operator_may_change_the_schema_and_rows_of_other_tables_are_captured) {
+  node_.run("SELECT colony_allow_schema_changes()");
+  EXPECT_EQ(node_.captured("BEGIN; UPDATE u SET a = 'kept'; UPDATE t SET a = 'not'; "
+                           "CREATE TABLE n(k INTEGER PRIMARY KEY, b); INSERT INTO n SELECT * FROM t; DROP TABLE t; "
+                           "ALTER TABLE n RENAME TO t; INSERT INTO t VALUES(5, 'neither'); COMMIT"),
+            "u ~ 1 'one'>'kept'\n");
+}
+
+// By a program without colony.so, or by one that has replaced the trace callback.
+TEST_P(CaptureSchema, table_that_somebody_else_has_changed_is_not_written_until_that_is_agreed_on) {
+  Database changer = unit::open_captured(node_.path());
+  changer.execute("SELECT colony_allow_schema_changes(); CREATE UNIQUE INDEX i ON t(a)");
+  for (int i = 0; i < 2; ++i) {
+    const std::string error = refusal("UPDATE t SET a = 'b'");
+    EXPECT_NE(error.find("table t is no longer what colony init has seen"), std::string::npos) << error;
+    EXPECT_NE(error.find("run colony init again on every node"), std::string::npos) << error;
+  }
+  EXPECT_EQ(node_.captured("UPDATE u SET a = 'b'"), "u ~ 1 'one'>'b'\n");
+  EXPECT_EQ(refusal("CREATE VIEW v AS SELECT * FROM t"), "");
+  agree_on_definition(changer, "t");
+  EXPECT_EQ(node_.captured("UPDATE t SET a = 'b'"), "t ~ 1 'one'>'b'\n");
+}
+
+TEST_P(CaptureSchema, rows_are_captured_and_drops_refused_where_triggers_are_off) {
+  sqlite3_db_config(node_.db().handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  EXPECT_EQ(node_.captured("INSERT INTO t VALUES(2, 'b'); BEGIN; UPDATE t SET a = 'c' WHERE k = 1; SAVEPOINT s; DELETE "
+                           "FROM u; ROLLBACK TO s; COMMIT; DELETE FROM t"),
+            "t + 2 'b'\n--\nt ~ 1 'one'>'c'\n--\nt - 1 'c'\nt - 2 'b'\n");
+  expect_refused("DROP TABLE u", "was dropped");
+}
+
+TEST_P(CaptureSchema, first_write_of_a_connection_with_triggers_off_is_captured) {
+  for (const char* sql : {"DELETE FROM t", "INSERT INTO t VALUES(9, 'nine')", "REPLACE INTO t VALUES(9, 'n')"}) {
+    Database other = unit::open_captured(node_.path());
+    sqlite3_db_config(other.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+    const std::size_t before = node_.outbox().size();
+    other.execute(sql);
+    EXPECT_EQ(node_.outbox().size(), before + 1) << sql;
+  }
+}
+
+TEST_P(CaptureSchema, attached_file_is_watched_like_the_main_one) {
+  Database other(unit::new_memory_path(), Database::Mode::kReadWrite);
+  ASSERT_EQ(install_capture(other.handle(), *SqliteHost::get()), SQLITE_OK);
+  sqlite3_db_config(other.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  other.execute("CREATE TABLE t(k PRIMARY KEY); INSERT INTO t VALUES(1); ATTACH '" + node_.path() +
+                "' AS \"the 'node\"");
+  const std::size_t before = node_.outbox().size();
+  EXPECT_NE(unit::error_of(other, "DROP TABLE \"the 'node\".t").find("was dropped"), std::string::npos);
+  other.execute(
+      "UPDATE \"the 'node\".t SET a = 'x'; BEGIN; ALTER TABLE \"the 'node\".t ADD COLUMN c DEFAULT 1; "
+      "UPDATE \"the 'node\".t SET c = 2; COMMIT; DROP TABLE main.t");
+  ASSERT_EQ(node_.outbox().size(), before + 2);
+  EXPECT_EQ(unit::shown_changes(node_.outbox()[before]), "t ~ 1 'one'>'x'\n");
+  EXPECT_EQ(unit::shown_changes(node_.outbox()[before + 1]), "t ~ 1 . 1>2\n");
+}
+
+struct Seen {
+  int statements = 0;
+  static int count(unsigned, void* seen, void*, void*) {
+    ++static_cast<Seen*>(seen)->statements;
+    return 0;
+  }
+};
+
+TEST_P(CaptureSchema, trace_callback_of_the_app_sees_its_statements_and_schema_changes_are_judged) {
+  ASSERT_TRUE(SqliteHost::get()->trace_offsets.has_value());
+  Database other(node_.path(), Database::Mode::kReadWrite);
+  Seen before, after;
+  sqlite3_trace_v2(other.handle(), SQLITE_TRACE_STMT, Seen::count, &before);
+  ASSERT_EQ(install_capture(other.handle(), *SqliteHost::get()), SQLITE_OK);
+  EXPECT_NE(unit::error_of(other, "DROP TABLE t").find("was dropped"), std::string::npos);
+  EXPECT_GE(before.statements, 1);
+  const int seen = before.statements;
+  other.execute("SELECT 1");
+  EXPECT_EQ(before.statements, seen + 1);
+  sqlite3_trace_v2(other.handle(), SQLITE_TRACE_STMT, Seen::count, &after);
+  other.execute("UPDATE u SET a = 'x'");
+  EXPECT_GE(after.statements, 1);
+  EXPECT_NE(unit::error_of(other, "BEGIN; UPDATE u SET a = 'y'; DROP TABLE t; COMMIT").find("was dropped"),
+            std::string::npos);
+  EXPECT_EQ(before.statements, seen + 1);
+  sqlite3_trace_v2(other.handle(), 0, nullptr, nullptr);
+}
+
+}  // namespace
+}  // namespace colony
