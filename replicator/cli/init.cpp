@@ -55,6 +55,13 @@ void print(const EnrollRequest& request, const EnrollReport& report) {
   } else {
     fmt::print("replicated: {}\n", joined(report.replicated));
   }
+  for (const ChangedTable& change : report.changes) fmt::print("note: {} {}\n", change.table, change.what);
+  if (report.unchecked > 0) {
+    fmt::print(
+        "{} not been compared with the other nodes' since: colony run does it, colony status tells, and colony repair "
+        "DB mends what differs\n",
+        report.unchecked == 1 ? "one table has" : fmt::format("{} tables have", report.unchecked));
+  }
   for (const LeftOut& table : report.left_out) fmt::print("left out: {}: {}\n", table.table, table.why);
   if (!report.self_numbered.empty()) {
     fmt::print(

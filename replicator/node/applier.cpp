@@ -4,12 +4,13 @@
 #include <utility>
 
 #include "replicator/node/signing_trouble.h"
+#include "replicator/store/schema_agreement.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
 namespace {
 
-// The file is no longer where it was left: what is cached of it is void.
+// The file is no longer what it was when it was left: what is cached of it is void.
 struct PutBack {};
 
 // The app has committed so much just before the lock was taken that it should not
@@ -44,6 +45,7 @@ bool Applier::step(std::chrono::milliseconds wait) {
   const EndOfWait end_of_wait{turns_};
   try {
     if (keep_wal_short()) return true;
+    if (loaded_ && file_.has_another_schema()) loaded_ = false;
     if (!loaded_) {
       pulse_.begin("reading the file");
       load();
@@ -94,7 +96,8 @@ void Applier::adopt(const std::string& snapshot_file, OwnRows own_rows) {
 
 bool Applier::is_worth_another_try() {
   try {
-    if (file_.db.query_integer("PRAGMA schema_version") != file_.schema.version()) return true;
+    if (schema_is_broken_) return find_schema_changes(file_.db).broken.empty();
+    if (file_.has_another_schema()) return true;
     if (!stopped_at_) return false;
     const std::optional<Message> entry = log_.read(stopped_at_->position);
     return !entry || message_hash(entry->data) != stopped_at_->chain;
@@ -134,9 +137,24 @@ void Applier::load() {
   missed_ = {};
   question_.reset();
   file_.load();
+  settle_schema();
   if (options_.witness != nullptr) options_.witness->begin(file_.position, file_.log_chain);
   signing_trouble_ = signing_trouble(file_.records.identity(), file_.records.trust(), options_.key);
   loaded_ = true;
+}
+
+// Tables that have only got more columns are agreed on as they are now. Halts for all else:
+// nothing may be folded into other tables, and what was written to them must not be sent.
+void Applier::settle_schema() {
+  schema_is_broken_ = false;
+  if (find_schema_changes(file_.db).empty()) return;
+  WriteTransaction transaction(file_.db);
+  const SchemaFindings findings = find_schema_changes(file_.db);
+  schema_is_broken_ = !findings.broken.empty();
+  if (schema_is_broken_) throw Halt(advice_on(findings.broken));
+  agree_on_extensions(file_.db, findings.extended);
+  transaction.commit();
+  file_.load();
 }
 
 void Applier::meet_log() {
@@ -240,6 +258,7 @@ Absorbed Applier::absorb_once(std::size_t messages_max, bool may_index_more) {
   const Clock::time_point begin = Clock::now();
   COLONY_STEP("applier.locked");
   if (file_.was_put_back()) throw PutBack();
+  if (file_.has_another_schema() && !find_schema_changes(file_.db).empty()) throw PutBack();
   if (!file_.index_rest_of_outbox()) {
     if (may_index_more) throw MuchToIndex();
     file_.index_outbox();

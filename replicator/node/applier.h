@@ -116,6 +116,7 @@ class Applier {
 
   bool keep_wal_short();
   void load();
+  void settle_schema();
   void meet_log();
   [[noreturn]] void distrust_and_rethrow();
   void answer_question();
@@ -143,7 +144,8 @@ class Applier {
   OwnName own_name_;
   Headway headway_;
 
-  bool loaded_ = false;  // what file_ has copies of
+  bool schema_is_broken_ = false;  // as of the latest load()
+  bool loaded_ = false;            // what file_ has copies of
   bool trusts_own_base_ = false;
   bool is_alone_ = false;                  // may send, and has met nobody yet
   bool met_log_ = false;                   // and found that it is the one that the file remembers

@@ -13,6 +13,7 @@
 #include "replicator/node/merge.h"
 #include "replicator/node/renaming.h"
 #include "replicator/node/status.h"
+#include "replicator/node/table_list.h"
 #include "replicator/store/fold.h"
 #include "replicator/store/table_choice.h"
 #include "sqlite_ext/capture.h"
@@ -117,19 +118,6 @@ EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request
   return has_left ? EnrollReport::Outcome::kRejoined : EnrollReport::Outcome::kCopyRenamed;
 }
 
-void replace_tables(Database& db, const std::vector<std::string>& tables) {
-  for (const std::string& former : replicated_tables(db)) {
-    if (std::find(tables.begin(), tables.end(), former) == tables.end()) drop_guards(db, former);
-  }
-  db.execute("DELETE FROM __colony_tables");
-  Statement insert(db, "INSERT INTO __colony_tables(name) VALUES(?1)");
-  for (const std::string& table : tables) {
-    insert.bind(1, table).run();
-    agree_on_definition(db, table);
-    has_guards(db, table) ? static_cast<void>(refresh_guards(db, table)) : create_guards(db, table);
-  }
-}
-
 // Those that any program can write as yet.
 std::vector<std::string> newly_guarded(Database& db, const TableChoice& choice) {
   std::vector<std::string> tables;
@@ -141,8 +129,13 @@ std::vector<std::string> newly_guarded(Database& db, const TableChoice& choice) 
 
 std::optional<std::vector<std::string>> choice_of(Database& db, const EnrollRequest& request) {
   if (request.tables || !has_layout(db)) return request.tables;
-  if (meta(db, "tables") == "chosen") return replicated_tables(db);
-  return std::nullopt;
+  if (meta(db, "tables") != "chosen") return std::nullopt;
+  std::vector<std::string> tables = replicated_tables(db);
+  std::erase_if(tables, [&](const std::string& table) {
+    Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
+    return !exists.bind(1, table).step();
+  });
+  return tables;
 }
 
 }  // namespace
@@ -230,7 +223,8 @@ EnrollReport enroll(const EnrollRequest& request) {
     names.push_back(table.name);
     if (table.self_numbered) report.self_numbered.push_back(table.name);
   }
-  replace_tables(db, names);
+  report.changes = write_table_list(db, choice, report.outcome != EnrollReport::Outcome::kNew);
+  report.unchecked = db.query_integer("SELECT count(*) FROM __colony_unchecked");
   COLONY_STEP("init.guards_made");
   if (request.merge) {
     NodeFile file(db);

@@ -12,6 +12,7 @@
 
 #include "replicator/store/file_layout.h"
 #include "replicator/store/node_file.h"
+#include "replicator/store/schema_agreement.h"
 
 namespace colony {
 
@@ -49,6 +50,10 @@ struct EnrollReport {
   std::int64_t pending = 0;  // transactions of the copy that were not in the log: kept, or taken out
   std::vector<std::string> replicated;
   std::vector<LeftOut> left_out;
+  // Of tables that were replicated before, or are newly so: what people should know, to be
+  // put after the table's name.
+  std::vector<ChangedTable> changes;
+  std::int64_t unchecked = 0;              // tables that were accepted and not compared with the other nodes' yet
   std::vector<std::string> self_numbered;  // keys that SQLite picks: two nodes may pick the same
 };
 

@@ -57,20 +57,4 @@ bool has_met_log(const std::string& path) {
   return !NodeFile(db).epoch().empty();
 }
 
-void restore_guards(const std::string& path) {
-  Database db = open_database(path, Database::Mode::kReadWrite);
-  for (const std::string& table : replicated_tables(db)) {
-    Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
-    exists.bind(1, table);
-    if (!exists.step() || has_guards(db, table)) continue;
-    spdlog::warn(
-        "table={} was made anew and had lost its capture; restored. What was written in between is not "
-        "replicated: run colony verify",
-        table);
-    WriteTransaction transaction(db);
-    create_guards(db, table);
-    transaction.commit();
-  }
-}
-
 }  // namespace colony

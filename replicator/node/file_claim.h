@@ -1,5 +1,5 @@
-// What a sidecar makes sure of before it serves a file: that it can be replicated, that
-// it is not somebody else's copy, and that its tables are captured.
+// What a sidecar makes sure of before it serves a file: that it can be replicated, and
+// that it is not somebody else's copy.
 //
 // Threads: the caller's, before any other has the file open. Errors: Error, in one line
 // that says what to do; SqliteError.
@@ -17,9 +17,5 @@ Identity claim_file(const std::string& path);
 
 // Whether it has taken a log for its own.
 bool has_met_log(const std::string& path);
-
-// Restores capture on tables that lost their guards because the app made them anew, as
-// SQLite's own recipe for ALTER TABLE does.
-void restore_guards(const std::string& path);
 
 }  // namespace colony

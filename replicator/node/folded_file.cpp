@@ -30,6 +30,8 @@ bool FoldedFile::was_put_back() {
   return records.position() != position || records.outbox_end() < index_.end() || records.repairs() != repairs_;
 }
 
+bool FoldedFile::has_another_schema() { return db.query_integer("PRAGMA schema_version") != schema.version(); }
+
 void FoldedFile::index_outbox() {
   while (!index_.take(kIndexSliceBytes)) continue;
 }

@@ -40,6 +40,9 @@ class FoldedFile {
   // Whether it has ever absorbed anybody's hello.
   bool has_met_colony() { return !origins.empty() || records.has_met_colony(); }
 
+  // Whether the tables have been changed since load().
+  bool has_another_schema();
+
   // Brings the index of the outbox up to date slice by slice, however much the app has
   // committed. Before the write lock is taken: the app can go on meanwhile.
   void index_outbox();

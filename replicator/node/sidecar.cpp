@@ -93,7 +93,6 @@ class Sidecar::Implementation {
             loop_, settings_.database, [this] { on_commit(); }, [this] { file_health_.look(); }) {
     status_->set_key_file(settings_.key_file);
     status_->set_broker(without_credentials(settings_.broker.urls), access_text(settings_.broker));
-    restore_guards(settings_.database);
   }
 
   void run() {

@@ -12,6 +12,7 @@ constexpr const char* kTables = R"sql(
 CREATE TABLE IF NOT EXISTS __colony_meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS __colony_tables(name TEXT PRIMARY KEY, definition TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS __colony_left_out(name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_unchecked(name TEXT PRIMARY KEY, since INTEGER, why TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS __colony_outbox(
   piece INTEGER PRIMARY KEY,
   last INTEGER NOT NULL,
@@ -198,6 +199,25 @@ bool has_guards(Database& db, const std::string& table) {
   count.bind(4, table);
   if (!count.step() || count.integer(0) != 3) return false;
   return chosen_guard_kind(db) != GuardKind::kIndex || has_index(db, guard_index_name(table), table);
+}
+
+std::set<std::string> guarded_tables(Database& db) {
+  const bool has_index = chosen_guard_kind(db) == GuardKind::kIndex;
+  const std::size_t wanted = std::size(kGuards) + (has_index ? 1 : 0);
+  std::map<std::string, std::size_t> found;
+  Statement own(db,
+                "SELECT tbl_name, name FROM sqlite_schema WHERE type IN ('trigger', 'index') AND "
+                "substr(name, 1, 9) = '__colony_'");
+  while (own.step()) {
+    const std::string table(own.text(0)), name(own.text(1));
+    for (const Guard& guard : kGuards) found[table] += name == guard_name(guard, table);
+    found[table] += has_index && name == guard_index_name(table);
+  }
+  std::set<std::string> guarded;
+  for (const auto& [table, guards] : found) {
+    if (guards == wanted) guarded.insert(table);
+  }
+  return guarded;
 }
 
 bool refresh_guards(Database& db, const std::string& table) {

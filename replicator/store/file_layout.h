@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,9 @@ void drop_guards(Database& db, const std::string& table);
 // Whether all of them are there. A guard index that lacks columns, which were added
 // later, counts: refresh_guards() mends it.
 bool has_guards(Database& db, const std::string& table);
+
+// The tables that have all of their guards.
+std::set<std::string> guarded_tables(Database& db);
 
 // Brings the guard index in line with the columns of the table and the file's choice,
 // which reads the whole table if anything has to be done. Gives whether there was. Within

@@ -1,0 +1,39 @@
+// Whether the replicated tables are still those on which the nodes of a colony agree: with
+// the definitions that `colony init` has kept (table_definition.h), and with their guards.
+// A file whose tables are not must not be folded into: its rows would come to differ from
+// the others', or do so already.
+//
+// Reads the file as the connection sees it, in an open transaction or in one of its own.
+// Threads: the connection's. Errors: SqliteError, RecordError.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "replicator/store/sqlite.h"
+
+namespace colony {
+
+struct ChangedTable {
+  std::string table;
+  // "is gone", "has lost its guards", "has changed: column c is gone": what follows its name.
+  std::string what;
+};
+
+struct SchemaFindings {
+  std::vector<ChangedTable> broken;   // nodes that have this change and nodes that do not would differ
+  std::vector<std::string> extended;  // tables that have got more columns, and nothing else
+
+  bool empty() const { return broken.empty() && extended.empty(); }
+};
+
+SchemaFindings find_schema_changes(Database& db);
+
+// What an operator reads where such a file is not worked with; `broken` is not empty.
+std::string advice_on(const std::vector<ChangedTable>& broken);
+
+// Keeps the new definitions of these tables as agreed, and makes their guards cover the
+// new columns. In the caller's write transaction.
+void agree_on_extensions(Database& db, const std::vector<std::string>& tables);
+
+}  // namespace colony
