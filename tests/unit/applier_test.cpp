@@ -6,6 +6,8 @@
 #include <filesystem>
 
 #include "replicator/store/proof.h"
+#include "replicator/store/schema_agreement.h"
+#include "sqlite_ext/table_definition.h"
 #include "tests/unit/memory_sidecar.h"
 #include "tests/unit/temporary_folder.h"
 
@@ -394,6 +396,58 @@ TEST_F(ApplierTest, older_backup_that_wrote_before_it_read_the_log_halts) {
   a_.app().run("INSERT INTO t VALUES(2, 'second life', 0)");
   a_.restart();
   EXPECT_NE(halt_of(a_).find("older backup of"), std::string::npos);
+}
+
+// A change of the schema by a program without the extension.
+class ApplierSchemaTest : public ApplierTest {
+ protected:
+  ApplierSchemaTest() : plain_(b_.app().path(), Database::Mode::kReadWrite) {
+    agree_on_definition(plain_, "t");
+    unit::settle({&a_, &b_});
+  }
+  // What the others wrote is not folded into a table that is no longer the same.
+  void expect_halt(const std::string& change, const std::string& why) {
+    plain_.execute(change);
+    const Sequence before = b_.file().position();
+    a_.app().run("INSERT INTO t(k, a) VALUES(1, 'x')");
+    a_.settle();
+    EXPECT_NE(halt_of(b_).find(why), std::string::npos) << halt_of(b_);
+    EXPECT_EQ(b_.file().position(), before);
+    EXPECT_FALSE(b_.applier().is_worth_another_try());
+  }
+
+  Database plain_;
+};
+
+TEST_F(ApplierSchemaTest, a_unique_index_that_only_one_node_has_halts_it_until_it_is_gone) {
+  expect_halt("CREATE UNIQUE INDEX i ON t(a)", "table t has changed: it has a new constraint");
+  plain_.execute("DROP INDEX i");
+  EXPECT_TRUE(b_.applier().is_worth_another_try());
+  unit::settle({&a_, &b_});
+  expect_same_rows();
+}
+
+TEST_F(ApplierSchemaTest, a_table_that_was_made_anew_halts_the_node_until_it_is_accepted) {
+  expect_halt("CREATE TABLE n(k INTEGER PRIMARY KEY, a, b); DROP TABLE t; ALTER TABLE n RENAME TO t",
+              "table t was made anew");
+  create_guards(plain_, "t");
+  EXPECT_TRUE(b_.applier().is_worth_another_try());
+  unit::settle({&a_, &b_});
+  expect_same_rows();
+}
+
+TEST_F(ApplierSchemaTest, a_change_is_noticed_while_nothing_comes) {
+  plain_.execute("DROP TABLE t");
+  EXPECT_NE(halt_of(b_).find("table t is gone"), std::string::npos);
+}
+
+TEST_F(ApplierSchemaTest, a_column_that_was_added_is_agreed_on) {
+  plain_.execute("ALTER TABLE t ADD COLUMN c DEFAULT 7");
+  a_.app().run("INSERT INTO t(k, a) VALUES(1, 'x')");
+  unit::settle({&a_, &b_});
+  EXPECT_EQ(b_.app().rows("t"), "1 'x' NULL 7\n");
+  EXPECT_EQ(agreed_definitions(plain_)["t"], *read_table_definition(plain_.handle(), "main", "t"));
+  EXPECT_TRUE(find_schema_changes(plain_).empty());
 }
 
 }  // namespace

@@ -114,6 +114,42 @@ TEST_F(EnrollmentTest, again_mends_the_guards_of_a_table_that_was_rebuilt_or_ren
   EXPECT_EQ(db.query_integer("SELECT colony_pending()"), 2);
 }
 
+TEST_F(EnrollmentTest, again_says_what_it_accepts_and_notes_it_until_it_is_compared) {
+  EXPECT_EQ(enroll("north").unchecked, 0);
+  Database plain(path_, Database::Mode::kReadWrite);
+  plain.execute(
+      "CREATE TABLE fresh(k INTEGER PRIMARY KEY, u); INSERT INTO fresh SELECT k, u FROM t; DROP TABLE t;"
+      "ALTER TABLE fresh RENAME TO t; DROP TABLE names; CREATE TABLE old(k PRIMARY KEY); INSERT INTO old VALUES('x');"
+      "CREATE TABLE empty(k PRIMARY KEY)");
+  const EnrollReport report = enroll("north");
+  std::string changes;
+  for (const ChangedTable& change : report.changes) changes += change.table + " " + change.what + "\n";
+  EXPECT_EQ(changes,
+            "names is gone, and replicated no more\n"
+            "old is replicated from now on; its 1 row from before are not sent\n"
+            "t has changed: a constraint is gone: unique (\"u\" BINARY); it is accepted as it is now\n");
+  EXPECT_EQ(report.unchecked, 2);
+  EXPECT_EQ(unit::rows(plain, "__colony_unchecked"),
+            "'old' 0 'was taken in with rows from before'\n"
+            "'t' 0 'has changed: a constraint is gone: unique (\"u\" BINARY)'\n");
+  EXPECT_TRUE(find_schema_changes(plain).empty());
+  EXPECT_TRUE(enroll("north").changes.empty());  // said once, and noted still
+  EXPECT_EQ(enroll("north").unchecked, 2);
+}
+
+TEST_F(EnrollmentTest, tables_that_are_left_out_are_listed) {
+  enroll("north");
+  EXPECT_EQ(unit::rows(*std::make_unique<Database>(open()), "__colony_left_out"), "'keyless'\n");
+  enroll("north", {{"t"}});
+  EXPECT_EQ(unit::rows(*std::make_unique<Database>(open()), "__colony_left_out"), "'keyless'\n'names'\n");
+}
+
+TEST_F(EnrollmentTest, a_chosen_table_that_is_gone_leaves_the_choice) {
+  enroll("north", {{"t", "names"}});
+  Database(path_, Database::Mode::kReadWrite).execute("DROP TABLE names");
+  EXPECT_EQ(enroll("north").replicated, (Names{"t"}));
+}
+
 TEST_F(EnrollmentTest, chosen_tables_are_remembered) {
   EXPECT_EQ(enroll("north", {{"t"}}).replicated, (Names{"t"}));
   open().execute("CREATE TABLE later(k INTEGER PRIMARY KEY)");
