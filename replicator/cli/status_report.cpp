@@ -11,6 +11,7 @@
 #include "replicator/node/departure.h"
 #include "replicator/node/enrollment.h"
 #include "replicator/store/file_layout.h"
+#include "replicator/store/schema_agreement.h"
 
 namespace colony::cli {
 namespace {
@@ -19,16 +20,9 @@ namespace {
 constexpr double kWaitWorthTelling_s = 1;
 constexpr double kBlockWorthTelling_s = 10;
 
-void find_lost_tables(Database& db, const StatusReport& report, std::vector<std::string>& lost) {
-  for (const std::string& table : report.tables) {
-    Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
-    exists.bind(1, table);
-    if (!exists.step()) {
-      lost.push_back("table " + table + " is replicated but no longer there");
-    } else if (!has_guards(db, table)) {
-      lost.push_back("table " + table + " has lost its capture: run colony init again");
-    }
-  }
+void find_changed_tables(Database& db, std::vector<std::string>& troubles) {
+  const std::vector<ChangedTable> broken = find_schema_changes(db).broken;
+  if (!broken.empty()) troubles.push_back(advice_on(broken));
 }
 
 void find_held_locks(const StatusReport& report, std::vector<std::string>& warnings) {
@@ -52,6 +46,10 @@ void find_warnings(Database& db, StatusReport& report) {
   if (report.sidecar.passed_over > 0) {
     warnings.push_back(std::to_string(report.sidecar.passed_over) +
                        " messages in the log were no entries of this colony, and were passed over by every node");
+  }
+  for (const auto& [table, why] : unchecked_tables(db)) {
+    warnings.push_back(fmt::format(
+        "table {}: {}; it has not been compared with the other nodes since, which colony run does", table, why));
   }
   find_held_locks(report, warnings);
   for (const Drift& drift : drift_of(CheckRecords(db).findings())) {
@@ -99,7 +97,7 @@ void find_troubles(Database& db, const std::string& path, StatusReport& report) 
                        " transactions are not sent");
   }
   for (const Drift& drift : report.drift) troubles.push_back(trouble_of(drift, path));
-  find_lost_tables(db, report, troubles);
+  find_changed_tables(db, troubles);
   if (const StatusView::Stall& stall = report.sidecar.stalled; !stall.loop.empty()) {
     troubles.push_back(fmt::format("the {} has made no progress for {:.0f} s ({}): {}", stall.loop,
                                    seconds_since(stall.since), stall.doing, stall.advice));

@@ -5,16 +5,16 @@
 #include <set>
 
 #include "replicator/store/file_layout.h"
-#include "replicator/store/node_file.h"
 #include "sqlite_ext/captured_table.h"
 
 namespace colony {
 namespace {
 
 void note_unchecked(Database& db, const std::string& table, const std::string& why) {
-  const auto position = static_cast<std::int64_t>(NodeFile(db).position().value());
-  Statement insert(db, "INSERT OR REPLACE INTO __colony_unchecked(name, since, why) VALUES(?1, ?2, ?3)");
-  insert.bind(1, table).bind(2, position).bind(3, why).run();
+  Statement insert(db,
+                   "INSERT OR REPLACE INTO __colony_unchecked(name, since, why) VALUES(?1, strftime('%s', 'now') + 0, "
+                   "?2)");
+  insert.bind(1, table).bind(2, why).run();
 }
 
 void forget_unchecked(Database& db, const std::string& table) {

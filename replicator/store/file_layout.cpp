@@ -101,6 +101,11 @@ std::string null_key_condition(Database& db, const std::string& table) {
   return condition;
 }
 
+// Since format 4.
+bool has_definitions(Database& db) {
+  return db.query_integer("SELECT count(*) FROM pragma_table_info('__colony_tables') WHERE name = 'definition'") != 0;
+}
+
 bool has_index(Database& db, const std::string& name, const std::string& table) {
   Statement select(db, "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?1 AND tbl_name = ?2");
   return select.bind(1, name).bind(2, table).step();
@@ -133,7 +138,7 @@ void upgrade_layout(Database& db) {
   if (db.query_integer(format) >= kFileFormat) return;  // who opens a newer one refuses it
   WriteTransaction transaction(db);
   db.execute(kTables);
-  if (db.query_integer("SELECT count(*) FROM pragma_table_info('__colony_tables') WHERE name = 'definition'") == 0) {
+  if (!has_definitions(db)) {
     db.execute("ALTER TABLE __colony_tables ADD COLUMN definition TEXT NOT NULL DEFAULT ''");
     for (const std::string& table : replicated_tables(db)) agree_on_definition(db, table);
   }
@@ -235,9 +240,18 @@ void agree_on_definition(Database& db, const std::string& table) {
 
 std::map<std::string, std::string> agreed_definitions(Database& db) {
   std::map<std::string, std::string> definitions;
-  Statement select(db, "SELECT name, definition FROM __colony_tables");
+  const bool are_known = has_definitions(db);
+  Statement select(db, std::string("SELECT name, ") + (are_known ? "definition" : "''") + " FROM __colony_tables");
   while (select.step()) definitions.emplace(select.text(0), select.text(1));
   return definitions;
+}
+
+std::map<std::string, std::string> unchecked_tables(Database& db) {
+  std::map<std::string, std::string> tables;
+  if (!has_definitions(db)) return tables;
+  Statement select(db, "SELECT name, why FROM __colony_unchecked");
+  while (select.step()) tables.emplace(select.text(0), select.text(1));
+  return tables;
 }
 
 std::vector<std::string> replicated_tables(Database& db) {

@@ -71,4 +71,7 @@ void agree_on_definition(Database& db, const std::string& table);
 // By table; empty where a file of an older format did not know.
 std::map<std::string, std::string> agreed_definitions(Database& db);
 
+// Tables whose rows may differ from the other nodes' and have not been compared yet, and why.
+std::map<std::string, std::string> unchecked_tables(Database& db);
+
 }  // namespace colony
