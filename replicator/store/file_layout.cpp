@@ -150,7 +150,7 @@ void drop_layout(Database& db) {
   std::string drop;
   Statement names(db,
                   "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'trigger', 'index') AND "
-                  "substr(name, 1, 9) = '__colony_' ORDER BY type DESC, name");
+                  "substr(name, 1, 9) = '__colony_' ORDER BY type = 'table', name");
   while (names.step()) {
     drop += "DROP " + std::string(names.text(0)) + " " + quoted(std::string(names.text(1))) + ";";
   }
