@@ -35,7 +35,7 @@ std::optional<std::string> column_sql(Database& db, const std::string& table, co
 
 void add_missing_columns(const std::string& path, Database& model) {
   Database db(path, Database::Mode::kReadWrite);
-  install_capture(db.handle(), linked_host());
+  install_capture(db.handle(), linked_host(), std::nullopt, CaptureFor::kColony);
   ReplicatedSchema has, wants;
   has.load(db);
   wants.load(model);

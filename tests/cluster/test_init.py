@@ -147,7 +147,7 @@ class Init(ColonyTest):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn(f"process {os.getpid()} (", done.stderr)
             self.assertIn("programs that write items, notes must load colony.so", done.stdout)
-            with self.assertRaisesRegex(sqlite3.OperationalError, "must_load_colony_so"):
+            with self.assertRaisesRegex(sqlite3.OperationalError, "this_connection_must_load_colony_so"):
                 db.execute("INSERT INTO items VALUES('four', 4)")
             self.assertEqual(db.execute("SELECT count(*) FROM items").fetchone(), (3,))
             # It changes nothing for the program any more, until there is a table that it can write.

@@ -240,7 +240,7 @@ class Service(ColonyTest):
         self.assertEqual(run(COLONY, "init", path, "--cluster", "c", "--node", "a").returncode, 0)
         for method, target, body in (("PUT", "/kv/s/k", "v"), ("GET", "/healthz", None)):
             answer = service.json(method, target, body, status=503)
-            self.assertIn("no such module", answer["error"])
+            self.assertIn("must_load_colony_so", answer["error"])
             self.assertIn("--extension colony.so", answer["do"])
         self.assertEqual(service.end(signal.SIGTERM), 0)
 

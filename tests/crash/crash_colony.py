@@ -13,7 +13,7 @@ import sqlite3
 import time
 
 import jetstream
-from colony_cluster import Cluster, Node, connect, differences
+from colony_cluster import Cluster, Node, allow_guarded, connect, differences
 from processes import COLONY, app, run, until
 
 SCHEMA = """
@@ -165,6 +165,7 @@ class CrashColony:
 
     def whole(self, path):
         with contextlib.closing(sqlite3.connect(path, timeout=20)) as db:
+            allow_guarded(db)
             found = db.execute("PRAGMA integrity_check").fetchall()
         assert found == [("ok",)], f"{path}: {found}"
 

@@ -19,7 +19,10 @@ constexpr std::int64_t kFailureShownNs = 30'000'000'000;
 
 // The file has become a colony's after this process had opened it: its triggers ask for
 // what the extension brings.
-bool lacks_extension(const std::string& what) { return what.find("no such module: colony") != std::string::npos; }
+bool lacks_extension(const std::string& what) {
+  return what.find("must_load_colony_so") != std::string::npos ||
+         what.find("no such module: colony") != std::string::npos;
+}
 
 Failure failure_of(const SqliteError& error) {
   if (lacks_extension(error.what())) return {error.what(), "restart metad with --extension colony.so"};
