@@ -29,9 +29,11 @@ Recorder::~Recorder() { release_statements(); }
 
 void Recorder::release_statements() {
   for (Table& table : tables_) {
-    for (auto& [column, statement] : table.stored_value) sqlite3_finalize(statement);
-    table.stored_value.clear();
+    sqlite3_finalize(table.stored);
+    table.stored = nullptr;
+    table.stored_read = false;
   }
+  statements_ = 0;
 }
 
 void Recorder::set_tables(const std::vector<std::string>& names) {
@@ -51,7 +53,7 @@ void Recorder::set_tables(const std::vector<std::string>& names) {
     if (known != former.end() && tables_[known->second].layout == *layout) {
       number = known->second;
     } else {
-      tables_.push_back(Table{std::move(*layout), {}});
+      tables_.emplace_back().layout = std::move(*layout);
     }
     index_.emplace(name, number);
     // Rows of it may be in the recording.
@@ -77,41 +79,61 @@ Recorder::Table* Recorder::find(const char* name) {
   return &tables_[found_];
 }
 
+void Recorder::prepare_stored(Table& table) {
+  const CapturedTable& layout = table.layout;
+  std::string columns, condition;
+  table.stored_places.clear();
+  int places = 0;
+  for (const CapturedColumn& column : layout.columns) {
+    table.stored_places.push_back(places);
+    if (!column.has_default && !column.shown_as_real) continue;
+    columns += (places++ == 0 ? "" : ", ") + quoted(column.name);
+  }
+  if (!layout.without_rowid) condition = "rowid = ?1";
+  for (std::size_t i = 0; layout.without_rowid && i < layout.columns.size(); ++i) {
+    if (layout.header.key[i] == 0) continue;
+    condition += (condition.empty() ? "" : " AND ") + quoted(layout.columns[i].name) + " = ?" + std::to_string(i + 1);
+  }
+  const std::string sql =
+      "SELECT " + columns + " FROM " + quoted(schema_) + "." + quoted(layout.header.name) + " WHERE " + condition;
+  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &table.stored, nullptr) != SQLITE_OK) {
+    throw RecordError(std::string("cannot read a row that changes: ") + sqlite3_errmsg(db_));
+  }
+  ++statements_;
+}
+
+void Recorder::bind_stored(Table& table, sqlite3_int64 rowid) {
+  const CapturedTable& layout = table.layout;
+  if (!layout.without_rowid) {
+    sqlite3_bind_int64(table.stored, 1, rowid);
+    return;
+  }
+  for (std::size_t i = 0; i < layout.columns.size(); ++i) {
+    if (layout.header.key[i] == 0) continue;
+    sqlite3_value* key = nullptr;
+    host_.preupdate_old(db_, layout.columns[i].declared_index, &key);
+    sqlite3_bind_value(table.stored, static_cast<int>(i + 1), key);
+  }
+}
+
 // What a SELECT shows of a column where the hook does not: it gives NULL for one
 // that was added after the row was written, and may give a real for an integer.
 Value Recorder::stored_value(Table& table, std::size_t column, sqlite3_int64 rowid) {
-  sqlite3_stmt*& statement = table.stored_value[column];
-  const CapturedTable& layout = table.layout;
-  if (statement == nullptr) {
-    std::string sql = "SELECT " + quoted(layout.columns[column].name) + " FROM " + quoted(schema_) + "." +
-                      quoted(layout.header.name) + " WHERE ";
-    if (!layout.without_rowid) {
-      sql += "rowid = ?1";
-    } else {
-      std::string conjunction;
-      for (std::size_t i = 0; i < layout.columns.size(); ++i) {
-        if (layout.header.key[i] == 0) continue;
-        sql += conjunction + quoted(layout.columns[i].name) + " = ?" + std::to_string(i + 1);
-        conjunction = " AND ";
-      }
-    }
-    if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
-      throw RecordError(std::string("cannot read a row that changes: ") + sqlite3_errmsg(db_));
-    }
+  if (table.stored == nullptr) prepare_stored(table);
+  if (!table.stored_read) {
+    bind_stored(table, rowid);
+    table.stored_read = true;
+    if (sqlite3_step(table.stored) != SQLITE_ROW) return Value::null();
   }
-  sqlite3_reset(statement);
-  if (!layout.without_rowid) {
-    sqlite3_bind_int64(statement, 1, rowid);
-  } else {
-    for (std::size_t i = 0; i < layout.columns.size(); ++i) {
-      if (layout.header.key[i] == 0) continue;
-      sqlite3_value* key = nullptr;
-      host_.preupdate_old(db_, layout.columns[i].declared_index, &key);
-      sqlite3_bind_value(statement, static_cast<int>(i + 1), key);
-    }
-  }
-  if (sqlite3_step(statement) != SQLITE_ROW) return Value::null();
-  return value_of(sqlite3_column_value(statement, 0));
+  return value_of(sqlite3_column_value(table.stored, table.stored_places[column]));
+}
+
+void Recorder::done_with_stored(Table& table) {
+  constexpr std::size_t kStatementsMax = 64;
+  if (!table.stored_read) return;
+  sqlite3_reset(table.stored);
+  table.stored_read = false;
+  if (statements_ > kStatementsMax) release_statements();
 }
 
 Value Recorder::old_value(Table& table, std::size_t column, sqlite3_int64 rowid) {
@@ -162,6 +184,11 @@ void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
   const std::size_t columns = table->layout.columns.size();
   before_.assign(op == SQLITE_INSERT ? 0 : columns, Value{});
   after_.assign(op == SQLITE_DELETE ? 0 : columns, Value{});
+  struct DoneWithStored {
+    Recorder& recorder;
+    Table& table;
+    ~DoneWithStored() { recorder.done_with_stored(table); }
+  } const done{*this, *table};
   for (std::size_t i = 0; i < before_.size(); ++i) before_[i] = old_value(*table, i, old_rowid);
   for (std::size_t i = 0; i < after_.size(); ++i) after_[i] = new_value(*table, i, op);
 
@@ -189,7 +216,6 @@ void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
     truncate(start);
     throw;
   }
-  for (auto& [column, statement] : table->stored_value) sqlite3_reset(statement);
 }
 
 // A single record is its own net change; most transactions have just one.

@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -82,8 +81,11 @@ class Recorder {
  private:
   struct Table {
     CapturedTable layout;
-    std::map<std::size_t, sqlite3_stmt*> stored_value;  // per column: see stored_value()
-    bool touched = false;                               // since set_tables()
+    // Reads all columns that stored_value() may be asked for, in one; null until then.
+    sqlite3_stmt* stored = nullptr;
+    std::vector<int> stored_places;  // per column, in its result
+    bool stored_read = false;        // it stands on the row at hand
+    bool touched = false;            // since set_tables()
   };
 
   void write_changeset_of_one(const ChangeLog::Record& record, const Drain& drain) const;
@@ -92,6 +94,9 @@ class Recorder {
   Value old_value(Table& table, std::size_t column, sqlite3_int64 rowid);
   Value new_value(const Table& table, std::size_t column, int op);
   Value stored_value(Table& table, std::size_t column, sqlite3_int64 rowid);
+  void prepare_stored(Table& table);
+  void bind_stored(Table& table, sqlite3_int64 rowid);
+  void done_with_stored(Table& table);
   bool same_key(const Table& table) const;
 
   sqlite3* db_;
@@ -102,6 +107,7 @@ class Recorder {
   std::vector<std::uint32_t> newly_touched_;
   static constexpr std::uint32_t kNone = ~0u;
   std::uint32_t found_ = kNone;  // what find() found last
+  std::size_t statements_ = 0;   // that tables_ have
   ChangeLog log_;
   std::vector<Value> before_, after_;  // of the row at hand
 };

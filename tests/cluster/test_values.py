@@ -150,6 +150,63 @@ class Values(ColonyTest):
             self.assertEqual(node.query("SELECT rowid FROM search WHERE search MATCH 'b'"), [(1,)])
             node.sql("INSERT INTO search(search, rank) VALUES('integrity-check', 1);")
 
+    def test_trigger_that_feeds_an_index_and_a_table(self):
+        cluster = self.running("""
+            CREATE TABLE audit(id TEXT PRIMARY KEY DEFAULT(hex(randomblob(8))), what);
+            CREATE TABLE t(id TEXT PRIMARY KEY, txt TEXT);
+            CREATE VIRTUAL TABLE f USING fts5(txt, content='t');
+            CREATE TRIGGER ai AFTER INSERT ON t BEGIN INSERT INTO f(rowid, txt) VALUES(new.rowid, new.txt);
+              INSERT INTO audit(what) VALUES('new ' || new.id); END;
+            CREATE TRIGGER ad AFTER DELETE ON t BEGIN
+              INSERT INTO f(f, rowid, txt) VALUES('delete', old.rowid, old.txt); END;""", nodes="ab")
+        a, b = cluster.nodes
+        a.sql("INSERT INTO t VALUES('1', 'one'); INSERT INTO t VALUES('2', 'two');")
+        cluster.settle()
+        self.assertEqual(b.query("SELECT txt FROM f WHERE f MATCH 'one'"), [("one",)])
+        a.sql("DELETE FROM t WHERE id = '1'")
+        rows = cluster.assert_equal()
+        self.assertEqual((len(rows["t"]), len(rows["audit"])), (1, 2))
+        for node in (a, b):
+            node.sql("INSERT INTO f(f) VALUES('integrity-check');")
+            self.assertEqual(node.query("SELECT txt FROM f WHERE f MATCH 'one OR two'"), [("two",)], node.name)
+
+        # The index alone is broken, and nobody says that of the file.
+        b.sql("INSERT INTO f(f) VALUES('delete-all');")
+        a.sql("DELETE FROM t")
+        b.halted("virtual table f", "the file itself is sound", "INSERT INTO f(f) VALUES('rebuild')")
+        b.sql("INSERT INTO f(f) VALUES('rebuild');")
+        b.await_state("running")
+        cluster.assert_equal()
+        b.sql("INSERT INTO f(f) VALUES('integrity-check');")
+
+    def test_trigger_that_only_the_app_can_run(self):
+        cluster = self.running("CREATE TABLE t(id INTEGER PRIMARY KEY, txt TEXT); CREATE TABLE u(id TEXT PRIMARY KEY);"
+                               "CREATE VIRTUAL TABLE f USING fts5(txt);", nodes="ab")
+        a, b = cluster.nodes
+        b.sql("CREATE TRIGGER ai AFTER INSERT ON t WHEN unaccent(new.txt) > '' BEGIN"
+              " INSERT INTO f(rowid, txt) VALUES(new.id, new.txt); END;")
+        a.sql("INSERT INTO u VALUES('x')")
+        cluster.settle()  # it is in nobody's way yet
+        a.sql("INSERT INTO t VALUES(1, 'x')")
+        b.halted("trigger ai", "table t", "virtual table f", "unaccent()", "which only the app has")
+        self.assertIn("left out: t: its trigger ai feeds the virtual table f and uses the function unaccent(), which "
+                      "only the app has", b.init())
+        b.sql("DROP TRIGGER ai;")
+        b.init()
+        b.await_state("running")
+        cluster.assert_equal()
+
+    def test_verify_answers_whatever_foreign_keys_look_like(self):
+        cluster = self.running("CREATE TABLE p(id TEXT PRIMARY KEY, u TEXT); CREATE VIEW v AS SELECT * FROM p;"
+                               "CREATE TABLE c(id INTEGER PRIMARY KEY, au TEXT REFERENCES p(u), b REFERENCES v(id));",
+                               nodes="ab")
+        cluster.nodes[0].sql("INSERT INTO c VALUES(1, 'x', 'y')")
+        cluster.settle()
+        done = cluster.verify()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("note: the foreign key c(au) refers to p(u), which is not unique", done.stdout)
+        self.assertIn("note: the foreign key c(b) refers to v(id), which is a view", done.stdout)
+
     def test_rtree(self):
         cluster = self.running("""
             CREATE TABLE places(id INTEGER PRIMARY KEY, x REAL, y REAL);

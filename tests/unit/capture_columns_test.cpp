@@ -165,6 +165,31 @@ TEST(CaptureColumns, strict_table_and_descending_integer_key) {
   EXPECT_EQ(node.captured("INSERT INTO d VALUES(-5, 1); UPDATE d SET a = 2"), "d + -5 1\n--\nd ~ -5 1>2\n");
 }
 
+int statements_of(sqlite3* db) {
+  int count = 0;
+  for (sqlite3_stmt* at = sqlite3_next_stmt(db, nullptr); at != nullptr; at = sqlite3_next_stmt(db, at)) ++count;
+  return count;
+}
+
+TEST(CaptureColumns, what_the_hook_does_not_show_is_read_with_few_statements) {
+  std::string columns, schema;
+  for (int i = 0; i < 200; ++i) columns += ", c" + std::to_string(i) + " DEFAULT 7";
+  for (int i = 0; i < 90; ++i) schema += "CREATE TABLE t" + std::to_string(i) + "(k INTEGER PRIMARY KEY, c DEFAULT 7);";
+  MemoryNode node("CREATE TABLE wide(k INTEGER PRIMARY KEY" + columns + ");" + schema);
+  std::string nulls;
+  for (int i = 0; i < 200; ++i) nulls += (i > 0 ? ", c" : "c") + std::to_string(i) + " = NULL";
+  node.run("INSERT INTO wide(k) VALUES(1); UPDATE wide SET " + nulls);
+  const int before = statements_of(node.db().handle());
+  EXPECT_EQ(node.captured("UPDATE wide SET c3 = 5").substr(0, 19), "wide ~ 1 . . . NULL");
+  EXPECT_LE(statements_of(node.db().handle()), before + 1);
+  for (int i = 0; i < 90; ++i) {
+    const std::string table = "t" + std::to_string(i);
+    node.run("INSERT INTO " + table + " VALUES(1, NULL)");
+    EXPECT_EQ(node.captured("DELETE FROM " + table), table + " - 1 NULL\n");
+  }
+  EXPECT_LE(statements_of(node.db().handle()), before + 70);
+}
+
 TEST(CaptureColumns, autoincrement_keys_are_captured_as_given) {
   MemoryNode node("CREATE TABLE t(k INTEGER PRIMARY KEY AUTOINCREMENT, a)");
   EXPECT_EQ(node.captured("INSERT INTO t(a) VALUES('x'); INSERT INTO t(k, a) VALUES(NULL, 'y')"),
