@@ -10,6 +10,7 @@ namespace {
 
 // A function takes 127 arguments at most unless SQLite was built otherwise.
 constexpr std::size_t kArgumentsMax = 100;
+constexpr const char* kCannotRead = "cannot read the schema";
 
 void execute(sqlite3* db, const std::string& sql, const char* what) {
   if (sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) throw_record_error(db, what);
@@ -41,9 +42,23 @@ std::string index_definition(sqlite3* db, const std::string& schema, const std::
          " THEN " + coalesced(std::move(names)) + " END";
 }
 
+// Of a table that has no such index, sqlite_schema need not be read.
+bool is_there(sqlite3* db, const std::string& schema, const std::string& table) {
+  const std::string name = guard_index_name(table);
+  const std::string sql = "PRAGMA " + quoted(schema) + ".index_list(" + quoted(table) + ")";
+  sqlite3_stmt* list = nullptr;
+  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &list, nullptr) != SQLITE_OK) throw_record_error(db, kCannotRead);
+  bool found = false;
+  while (sqlite3_step(list) == SQLITE_ROW) {
+    found |= name == reinterpret_cast<const char*>(sqlite3_column_text(list, 1));
+  }
+  if (sqlite3_finalize(list) != SQLITE_OK) throw_record_error(db, kCannotRead);
+  return found;
+}
+
 // As sqlite_schema has it; empty if there is none.
 std::string present_sql(sqlite3* db, const std::string& schema, const std::string& table) {
-  constexpr const char* kCannotRead = "cannot read the schema";
+  if (!is_there(db, schema, table)) return "";
   const std::string sql =
       "SELECT sql FROM " + quoted(schema) + ".sqlite_schema WHERE type = 'index' AND name = ?1 AND tbl_name = ?2";
   sqlite3_stmt* select = nullptr;
@@ -61,6 +76,11 @@ std::string present_sql(sqlite3* db, const std::string& schema, const std::strin
 }  // namespace
 
 std::string guard_index_name(const std::string& table) { return kGuardIndexPrefix + table; }
+
+std::string guard_index_sql(sqlite3* db, const std::string& schema, const std::string& table) {
+  const std::string definition = index_definition(db, schema, table);
+  return definition.empty() ? "" : "CREATE INDEX " + definition;
+}
 
 int allow_guarded_writes(sqlite3* db) {
   constexpr int kFlags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;

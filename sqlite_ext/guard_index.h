@@ -24,6 +24,9 @@ inline constexpr const char* kGuardIndexPrefix = "__colony_guard_";
 
 std::string guard_index_name(const std::string& table);
 
+// What sqlite_schema has of it when it names all columns; empty if there is no such table.
+std::string guard_index_sql(sqlite3* db, const std::string& schema, const std::string& table);
+
 // Makes the connection one that may write guarded tables. Nothing is captured by that:
 // for Colony's own connections. Returns an SQLite result code.
 int allow_guarded_writes(sqlite3* db);

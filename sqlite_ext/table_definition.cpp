@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <memory>
-#include <vector>
+#include <utility>
 
 #include "sqlite_ext/captured_table.h"
 #include "sqlite_ext/recorder.h"
@@ -67,34 +67,6 @@ std::string column_line(const StatementHandle& info) {
   if (hidden > kHidden) line += " generated";
   if (sqlite3_column_type(info.get(), 4) != SQLITE_NULL) line += " default=" + one_line(text(info, 4));
   return line;
-}
-
-// The WHERE clause of a partial index and the expressions of one over expressions can be
-// had as text only: all that comes after ON.
-std::string index_sql_after_on(sqlite3* db, const std::string& schema, const std::string& index) {
-  const StatementHandle select =
-      prepare(db, "SELECT sql FROM " + quoted(schema) + ".sqlite_schema WHERE type = 'index' AND name = ?1", index);
-  const std::string sql = step(db, select) ? text(select, 0) : std::string();
-  const std::size_t open = sql.find('(');
-  return open == std::string::npos ? sql : sql.substr(open);
-}
-
-std::string unique_line(sqlite3* db, const std::string& schema, const std::string& index, bool primary, bool partial) {
-  std::string line = std::string("unique ") + (primary ? "key " : "") + "(";
-  bool opaque = partial;
-  const StatementHandle columns =
-      prepare(db, "SELECT name, coll, cid FROM pragma_index_xinfo(?1, ?2) WHERE key ORDER BY seqno", index, schema);
-  std::string separator;
-  while (step(db, columns)) {
-    const bool is_expression = sqlite3_column_int(columns.get(), 2) == -2;
-    opaque |= is_expression;
-    line += separator + (is_expression ? std::string("expression") : quoted(text(columns, 0))) + " " +
-            upper(text(columns, 1));
-    separator = ", ";
-  }
-  line += ")";
-  if (opaque) line += " as " + index_sql_after_on(db, schema, index);
-  return one_line(line);
 }
 
 std::vector<std::string> lines_of(const std::string& definition, const char* kind) {
@@ -165,32 +137,92 @@ std::string difference_of_unique(const std::vector<std::string>& agreed, const s
   return "";
 }
 
+// `unique key ("id" BINARY)` for people: PRIMARY KEY(id).
+std::string constraint(const std::string& line) {
+  const bool is_key = line.starts_with("unique key ");
+  std::string text = is_key ? "PRIMARY KEY" : "UNIQUE";
+  const std::size_t as = line.find(") as ");
+  if (as != std::string::npos) return text + line.substr(as + 5);
+  text += line.substr(line.find('('));
+  for (std::size_t at = 0; (at = text.find(" BINARY", at)) != std::string::npos;) text.erase(at, 7);
+  for (const char* collation : {" NOCASE", " RTRIM"}) {
+    for (std::size_t at = 0; (at = text.find(collation, at)) != std::string::npos; at += 9) text.insert(at, " COLLATE");
+  }
+  text.erase(std::remove(text.begin(), text.end(), '"'), text.end());
+  return text;
+}
+
 }  // namespace
 
-std::optional<std::string> read_table_definition(sqlite3* db, const std::string& schema, const std::string& name) {
-  const StatementHandle list =
-      prepare(db, "SELECT wr, strict FROM pragma_table_list(?1) WHERE schema = ?2 COLLATE NOCASE AND type = 'table'",
-              name, schema);
-  if (!step(db, list)) return std::nullopt;
-  std::string definition = "table";
-  if (sqlite3_column_int(list.get(), 0) != 0) definition += " without_rowid";
-  if (sqlite3_column_int(list.get(), 1) != 0) definition += " strict";
+DefinitionReader::DefinitionReader(sqlite3* db, std::string schema, const std::string& only)
+    : db_(db), schema_(std::move(schema)) {
+  const std::string list = only.empty() ? "pragma_table_list" : "pragma_table_list(?2)";
+  const StatementHandle kinds =
+      prepare(db_, "SELECT name, wr, strict FROM " + list + " WHERE schema = ?1 COLLATE NOCASE AND type = 'table'",
+              schema_, only);
+  while (step(db_, kinds)) {
+    std::string kind = "table";
+    if (sqlite3_column_int(kinds.get(), 1) != 0) kind += " without_rowid";
+    if (sqlite3_column_int(kinds.get(), 2) != 0) kind += " strict";
+    kinds_.emplace(text(kinds, 0), std::move(kind));
+  }
+}
 
-  const StatementHandle info = prepare(db, "PRAGMA " + quoted(schema) + ".table_xinfo(" + quoted(name) + ")");
-  while (step(db, info)) definition += "\n" + column_line(info);
+std::optional<std::string> DefinitionReader::read(const std::string& name) {
+  const auto kind = kinds_.find(name);
+  if (kind == kinds_.end()) return std::nullopt;
+  std::string definition = kind->second;
+  const StatementHandle info = prepare(db_, "PRAGMA " + quoted(schema_) + ".table_xinfo(" + quoted(name) + ")");
+  while (step(db_, info)) definition += "\n" + column_line(info);
 
   std::vector<std::string> unique;
-  const StatementHandle indexes = prepare(db, "PRAGMA " + quoted(schema) + ".index_list(" + quoted(name) + ")");
-  while (step(db, indexes)) {
+  const StatementHandle indexes = prepare(db_, "PRAGMA " + quoted(schema_) + ".index_list(" + quoted(name) + ")");
+  while (step(db_, indexes)) {
     if (sqlite3_column_int(indexes.get(), 2) == 0) continue;
     unique.push_back(
-        unique_line(db, schema, text(indexes, 1), text(indexes, 3) == "pk", sqlite3_column_int(indexes.get(), 4) != 0));
+        unique_line(text(indexes, 1), text(indexes, 3) == "pk", sqlite3_column_int(indexes.get(), 4) != 0));
   }
   // Their names and their order mean nothing, and twice is as good as once.
   std::sort(unique.begin(), unique.end());
   unique.erase(std::unique(unique.begin(), unique.end()), unique.end());
   for (const std::string& line : unique) definition += "\n" + line;
   return definition;
+}
+
+std::string DefinitionReader::unique_line(const std::string& index, bool primary, bool partial) {
+  std::string line = std::string("unique ") + (primary ? "key " : "") + "(";
+  bool opaque = partial;
+  const StatementHandle columns = prepare(db_, "PRAGMA " + quoted(schema_) + ".index_xinfo(" + quoted(index) + ")");
+  std::string separator;
+  while (step(db_, columns)) {
+    if (sqlite3_column_int(columns.get(), 5) == 0) continue;  // no part of the key
+    const bool is_expression = sqlite3_column_int(columns.get(), 1) == -2;
+    opaque |= is_expression;
+    line += separator + (is_expression ? std::string("expression") : quoted(text(columns, 2))) + " " +
+            upper(text(columns, 4));
+    separator = ", ";
+  }
+  line += ")";
+  if (opaque) line += " as " + index_sql_after_on(index);
+  return one_line(line);
+}
+
+// The WHERE clause of a partial index and the expressions of one over expressions can be
+// had as text only: all that comes after ON.
+std::string DefinitionReader::index_sql_after_on(const std::string& index) {
+  if (!index_sql_known_) {
+    const StatementHandle all = prepare(
+        db_, "SELECT name, sql FROM " + quoted(schema_) + ".sqlite_schema WHERE type = 'index' AND sql NOTNULL");
+    while (step(db_, all)) index_sql_.emplace(text(all, 0), text(all, 1));
+    index_sql_known_ = true;
+  }
+  const auto found = index_sql_.find(index);
+  const std::size_t open = found == index_sql_.end() ? std::string::npos : found->second.find('(');
+  return open == std::string::npos ? "" : found->second.substr(open);
+}
+
+std::optional<std::string> read_table_definition(sqlite3* db, const std::string& schema, const std::string& name) {
+  return DefinitionReader(db, schema, name).read(name);
 }
 
 DefinitionVerdict judge_definition(const std::string& agreed, const std::string& now) {
@@ -212,6 +244,45 @@ DefinitionVerdict judge_definition(const std::string& agreed, const std::string&
     }
   }
   return {DefinitionChange::kExtended, "column " + name_in(columns_now.back()) + " was added"};
+}
+
+std::vector<std::string> definition_differences(const std::string& agreed, const std::string& now) {
+  std::vector<std::string> differences;
+  if (lines_of(agreed, "table") != lines_of(now, "table")) {
+    differences.emplace_back("it is another kind of table (STRICT, WITHOUT ROWID)");
+  }
+  const std::vector<std::string> columns = lines_of(agreed, "column "), columns_now = lines_of(now, "column ");
+  std::vector<std::string> kept, kept_now;  // names, in their order
+  for (const std::string& line : columns) {
+    if (has_name(columns_now, name_in(line))) {
+      kept.push_back(name_in(line));
+    } else {
+      differences.push_back("column " + name_in(line) + " is gone");
+    }
+  }
+  for (const std::string& line : columns_now) {
+    const auto same = std::find_if(columns.begin(), columns.end(),
+                                   [&](const std::string& other) { return name_in(other) == name_in(line); });
+    if (same == columns.end()) {
+      const std::string trouble = trouble_with_added(line);
+      differences.push_back(trouble.empty() ? "column " + name_in(line) + " is new" : trouble);
+      continue;
+    }
+    kept_now.push_back(name_in(line));
+    if (*same != line) differences.push_back("column " + name_in(line) + " has another definition");
+  }
+  if (kept != kept_now) differences.emplace_back("its columns are in another order");
+  const std::vector<std::string> unique = lines_of(agreed, "unique "), unique_now = lines_of(now, "unique ");
+  for (const std::string& line : unique_now) {
+    if (std::find(unique.begin(), unique.end(), line) == unique.end())
+      differences.push_back(constraint(line) + " is new");
+  }
+  for (const std::string& line : unique) {
+    if (std::find(unique_now.begin(), unique_now.end(), line) == unique_now.end()) {
+      differences.push_back(constraint(line) + " is gone");
+    }
+  }
+  return differences;
 }
 
 bool is_constant_default(const std::string& default_sql) {

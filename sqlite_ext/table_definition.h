@@ -10,8 +10,10 @@
 // docs/formats.md. Threads: those of the connection. Errors: RecordError.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sqlite_ext/sqlite_host.h"
 
@@ -20,6 +22,28 @@ namespace colony {
 // The definition of `schema`.`name` as SQLite has it now, whatever else the open
 // transaction has changed; nothing if there is no such ordinary table.
 std::optional<std::string> read_table_definition(sqlite3* db, const std::string& schema, const std::string& name);
+
+// The same of many tables, in a time that is proportional to their number. The schema must
+// not change while one lives: in one transaction, that is. Names are compared bit by bit.
+class DefinitionReader {
+ public:
+  // Of the table `only`, or of any if that is empty.
+  DefinitionReader(sqlite3* db, std::string schema, const std::string& only = {});
+
+  // Whether there is an ordinary table of that name.
+  bool has(const std::string& name) const { return kinds_.contains(name); }
+  std::optional<std::string> read(const std::string& name);
+
+ private:
+  std::string unique_line(const std::string& index, bool primary, bool partial);
+  std::string index_sql_after_on(const std::string& index);
+
+  sqlite3* db_;
+  std::string schema_;
+  std::map<std::string, std::string> kinds_;      // the first line of each table's definition
+  std::map<std::string, std::string> index_sql_;  // by name, once it was needed
+  bool index_sql_known_ = false;
+};
 
 enum class DefinitionChange {
   kNone,
@@ -37,6 +61,10 @@ struct DefinitionVerdict {
 };
 
 DefinitionVerdict judge_definition(const std::string& agreed, const std::string& now);
+
+// All that is another one, in words that follow a table's name: "column c is new",
+// "UNIQUE(a) is gone".
+std::vector<std::string> definition_differences(const std::string& agreed, const std::string& now);
 
 // Whether a column's default, as PRAGMA table_xinfo shows it, is a literal: anything else
 // could be another value on each node and at each time.

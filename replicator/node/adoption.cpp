@@ -72,7 +72,7 @@ void Adoption::replace_base() {
   file_.index_outbox();
   WriteTransaction transaction(file_.db);
   turns_.end_wait();
-  if (file_.was_put_back() || file_.schema.refresh(file_.db)) {
+  if (file_.was_put_back() || file_.has_another_schema()) {
     throw LogUnavailable("the file has changed while a snapshot was compared with it");  // again
   }
   COLONY_STEP("adoption.locked");

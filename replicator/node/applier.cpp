@@ -17,6 +17,9 @@ struct PutBack {};
 // be read under it.
 struct MuchToIndex {};
 
+// Likewise, the schema.
+struct SchemaChanged {};
+
 constexpr int kIndexTriesMax = 8;
 
 }  // namespace
@@ -45,7 +48,7 @@ bool Applier::step(std::chrono::milliseconds wait) {
   const EndOfWait end_of_wait{turns_};
   try {
     if (keep_wal_short()) return true;
-    if (loaded_ && file_.has_another_schema()) loaded_ = false;
+    if (loaded_ && messages_.empty() && file_.has_another_schema()) load_schema();
     if (!loaded_) {
       pulse_.begin("reading the file");
       load();
@@ -143,18 +146,26 @@ void Applier::load() {
   loaded_ = true;
 }
 
+void Applier::load_schema() {
+  file_.load_schema();
+  settle_schema();
+}
+
 // Tables that have only got more columns are agreed on as they are now. Halts for all else:
 // nothing may be folded into other tables, and what was written to them must not be sent.
 void Applier::settle_schema() {
   schema_is_broken_ = false;
   if (find_schema_changes(file_.db).empty()) return;
-  WriteTransaction transaction(file_.db);
-  const SchemaFindings findings = find_schema_changes(file_.db);
-  schema_is_broken_ = !findings.broken.empty();
-  if (schema_is_broken_) throw Halt(advice_on(findings.broken));
-  agree_on_extensions(file_.db, findings.extended);
-  transaction.commit();
-  file_.load();
+  {
+    WriteTransaction transaction(file_.db);
+    const WriteTurns::Turn turn(turns_);
+    const SchemaFindings findings = find_schema_changes(file_.db);
+    schema_is_broken_ = !findings.broken.empty();
+    if (schema_is_broken_) throw Halt(advice_on(findings.broken));
+    agree_on_extensions(file_.db, findings.extended);
+    transaction.commit();
+  }
+  file_.load_schema();
 }
 
 void Applier::meet_log() {
@@ -237,6 +248,8 @@ void Applier::absorb() {
       return;
     } catch (const MuchToIndex&) {
       --index_tries;
+    } catch (const SchemaChanged&) {
+      return load_schema();  // and let the app come in between
     } catch (const MissedTransactions::Found& found) {
       // The next step makes up for it, so that the app can come in between.
       missed_.add(found);
@@ -258,7 +271,7 @@ Absorbed Applier::absorb_once(std::size_t messages_max, bool may_index_more) {
   const Clock::time_point begin = Clock::now();
   COLONY_STEP("applier.locked");
   if (file_.was_put_back()) throw PutBack();
-  if (file_.has_another_schema() && !find_schema_changes(file_.db).empty()) throw PutBack();
+  if (file_.has_another_schema()) throw SchemaChanged();
   if (!file_.index_rest_of_outbox()) {
     if (may_index_more) throw MuchToIndex();
     file_.index_outbox();

@@ -116,6 +116,7 @@ class Applier {
 
   bool keep_wal_short();
   void load();
+  void load_schema();
   void settle_schema();
   void meet_log();
   [[noreturn]] void distrust_and_rethrow();

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <random>
+#include <set>
 
 #include "replicator/node/merge.h"
 #include "replicator/node/renaming.h"
@@ -121,20 +122,32 @@ EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request
 // Those that any program can write as yet.
 std::vector<std::string> newly_guarded(Database& db, const TableChoice& choice) {
   std::vector<std::string> tables;
+  const std::set<std::string> guarded = has_layout(db) ? guarded_tables(db) : std::set<std::string>();
   for (const ChosenTable& table : choice.replicated) {
-    if (!has_guards(db, table.name)) tables.push_back(table.name);
+    if (!guarded.contains(table.name)) tables.push_back(table.name);
   }
   return tables;
+}
+
+// What a person was not told of is not done.
+void check_announced(const std::vector<std::string>& guarded, const std::vector<std::string>& announced) {
+  for (const std::string& table : guarded) {
+    if (std::find(announced.begin(), announced.end(), table) != announced.end()) continue;
+    throw Error("table " + table + " was made or changed just now: run colony init again");
+  }
 }
 
 std::optional<std::vector<std::string>> choice_of(Database& db, const EnrollRequest& request) {
   if (request.tables || !has_layout(db)) return request.tables;
   if (meta(db, "tables") != "chosen") return std::nullopt;
-  std::vector<std::string> tables = replicated_tables(db);
-  std::erase_if(tables, [&](const std::string& table) {
-    Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
-    return !exists.bind(1, table).step();
-  });
+  // Who was renamed is still chosen, and who was dropped is not.
+  std::vector<std::string> tables;
+  const std::map<std::string, std::string> gone = gone_tables(db);
+  for (const std::string& table : replicated_tables(db)) {
+    const auto renamed = gone.find(table);
+    const std::string& name = renamed == gone.end() ? table : renamed->second;
+    if (!name.empty()) tables.push_back(name);
+  }
   return tables;
 }
 
@@ -193,7 +206,7 @@ EnrollReport enroll(const EnrollRequest& request) {
   EnrollReport report;
 
   // What would be refused is refused before the file is put into WAL mode.
-  const TableChoice choice = choose_tables(db, choice_of(db, request));
+  const std::vector<std::string> announced = newly_guarded(db, choose_tables(db, choice_of(db, request)));
   if (has_layout(db)) {
     NodeFile file(db);
     if (request.merge) check_mergeable(file, request.path);
@@ -208,12 +221,15 @@ EnrollReport enroll(const EnrollRequest& request) {
     WriteTransaction rehearsal(db);
     settle_identity(db, request, "", former_node);
   }
-  request.before_change(newly_guarded(db, choice));
+  request.before_change(announced);
   const std::string journal_mode = set_wal(db);
   COLONY_STEP("init.write_ahead_log_set");
   if (has_layout(db)) upgrade_layout(db);
 
   WriteTransaction transaction(db);
+  // Once more: until here others could make tables, and change them.
+  const TableChoice choice = choose_tables(db, choice_of(db, request));
+  check_announced(newly_guarded(db, choice), announced);
   report.outcome = settle_identity(db, request, journal_mode, report.former_node);
   COLONY_STEP("init.identity_settled");
   if (request.tables) set_meta(db, "tables", "chosen");
@@ -223,7 +239,7 @@ EnrollReport enroll(const EnrollRequest& request) {
     names.push_back(table.name);
     if (table.self_numbered) report.self_numbered.push_back(table.name);
   }
-  report.changes = write_table_list(db, choice, report.outcome != EnrollReport::Outcome::kNew);
+  report.changes = write_table_list(db, choice);
   report.unchecked = db.query_integer("SELECT count(*) FROM __colony_unchecked");
   COLONY_STEP("init.guards_made");
   if (request.merge) {

@@ -27,6 +27,9 @@ class FoldedFile {
 
   // Reads everything anew, but for the outbox if that is what it was: much may wait there.
   void load();
+  // Of all that only the schema, once that is another one. Not in a transaction: triggers
+  // are made for it, which a rollback would take back.
+  void load_schema();
   // The outbox, too, at the next load().
   void forget_outbox() { index_.clear(); }
   // How many pieces of it were read since this object was made.
@@ -47,7 +50,8 @@ class FoldedFile {
   // committed. Before the write lock is taken: the app can go on meanwhile.
   void index_outbox();
   // The same for what came since, under the write lock, where nothing can come in
-  // between. False if that is so much that index_outbox() has to be called again.
+  // between. False if that is so much that index_outbox() has to be called again. Throws
+  // Halt for a transaction that the tables have no place for any more.
   bool index_rest_of_outbox();
 
   // For one write transaction.

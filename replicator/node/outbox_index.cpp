@@ -19,6 +19,7 @@ void OutboxIndex::clear() {
   end_ = PieceNumber();
   first_.reset();
   changeset_.clear();
+  unfit_.clear();
 }
 
 bool OutboxIndex::is_current() {
@@ -49,6 +50,7 @@ bool OutboxIndex::read_on(std::size_t bytes_max) {
     Touched touched;
     add_touched(schema_, changeset_, touched);
     if (std::optional<Spill> effect = file_.effect(*first_, piece.piece)) add_touched(schema_, *effect, touched);
+    if (!touched.unfit.empty()) unfit_ = touched.unfit;
     const std::size_t work = work_of(touched, changeset_.size());
     pending_.add(*first_, piece.piece, std::move(touched), work);
     first_.reset();

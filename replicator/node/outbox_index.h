@@ -39,6 +39,9 @@ class OutboxIndex {
   // state of the file was written into it.
   PieceNumber end() const { return end_; }
 
+  // What of it does not fit the schema (Touched); empty if all of it does.
+  const std::string& unfit() const { return unfit_; }
+
   // How many pieces were read since this object was made.
   std::uint64_t pieces_read() const { return pieces_read_; }
 
@@ -53,6 +56,7 @@ class OutboxIndex {
   Spill changeset_;                   // of it
   std::uint64_t end_hash_ = 0;        // of what the piece `end_` has
   std::uint64_t pieces_read_ = 0;
+  std::string unfit_;
 };
 
 }  // namespace colony

@@ -9,6 +9,7 @@ namespace colony {
 Publisher::Publisher(const std::string& path, Log& log, Progress& progress, Options options)
     : db_(path, Database::Mode::kReadWrite),
       file_(db_),
+      schema_(db_),
       flush_(db_),
       log_(log),
       progress_(progress),
@@ -123,6 +124,9 @@ bool Publisher::send_transactions(const Progress::View& view) {
     progress_.need_resync();
     return true;
   }
+  // After the reading: whatever was captured of other tables is seen with their schema. The
+  // applier says it.
+  if (!schema_.is_agreed()) return false;
   TransactionsEntry entry;
   entry.first = pieces.front().piece;
   for (const OutboxPiece& piece : pieces) entry.pieces.push_back({piece.last, piece.shape, piece.changeset});

@@ -26,6 +26,7 @@
 #include "replicator/node/pulse.h"
 #include "replicator/store/file_flush.h"
 #include "replicator/store/node_file.h"
+#include "replicator/store/schema_agreement.h"
 
 namespace colony {
 
@@ -74,6 +75,7 @@ class Publisher {
 
   Database db_;
   NodeFile file_;
+  SchemaWatch schema_;
   FileFlush flush_;
   Log& log_;
   Progress& progress_;

@@ -4,16 +4,17 @@
 #include <map>
 #include <set>
 
+#include "replicator/node/outbox_fit.h"
 #include "replicator/store/file_layout.h"
+#include "replicator/store/node_file.h"
 #include "sqlite_ext/captured_table.h"
 
 namespace colony {
 namespace {
 
 void note_unchecked(Database& db, const std::string& table, const std::string& why) {
-  Statement insert(db,
-                   "INSERT OR REPLACE INTO __colony_unchecked(name, since, why) VALUES(?1, strftime('%s', 'now') + 0, "
-                   "?2)");
+  Statement insert(
+      db, "INSERT OR REPLACE INTO __colony_unchecked(name, since, why) VALUES(?1, strftime('%s', 'now') + 0, ?2)");
   insert.bind(1, table).bind(2, why).run();
 }
 
@@ -22,11 +23,12 @@ void forget_unchecked(Database& db, const std::string& table) {
 }
 
 // Tables that are on the list no more.
-void strike(Database& db, const std::string& table, const std::set<std::string>& existing,
+void strike(Database& db, const std::string& table, const std::map<std::string, ChangedTable>& broken,
             std::vector<ChangedTable>& changes) {
   drop_guards(db, table);
   forget_unchecked(db, table);
-  changes.push_back({table, existing.contains(table) ? "is replicated no more" : "is gone, and replicated no more"});
+  const auto change = broken.find(table);
+  changes.push_back({table, (change == broken.end() ? "" : change->second.what + "; it ") + "is replicated no more"});
 }
 
 void write_left_out(Database& db, const TableChoice& choice) {
@@ -37,45 +39,66 @@ void write_left_out(Database& db, const TableChoice& choice) {
   db.execute("INSERT OR REPLACE INTO __colony_meta(key, value) VALUES('left_out_known', 1)");
 }
 
-std::set<std::string> existing_tables(Database& db) {
-  std::set<std::string> names;
-  Statement select(db, "SELECT name FROM sqlite_schema WHERE type = 'table'");
-  while (select.step()) names.emplace(select.text(0));
-  return names;
+// Transactions that were made of the tables as they were, and could be applied nowhere any more.
+void check_outbox(Database& db) {
+  NodeFile file(db);
+  ReplicatedSchema schema;
+  schema.load(db);
+  const UnfitTransactions unfit = find_unfit_transactions(file, schema);
+  if (unfit.count == 0) return;
+  throw Error((unfit.count == 1 ? "a transaction waits" : std::to_string(unfit.count) + " transactions wait") +
+              " to be sent that changed table " + unfit.table +
+              " as it was: take the change of that table back, let colony run send what waits (colony wait), and then "
+              "change it on every node");
 }
+
+// Whether its rows are, or will be, compared with the colony's anyway: when it joins.
+bool joins_yet(Database& db) { return NodeFile(db).epoch().empty(); }
 
 }  // namespace
 
-std::vector<ChangedTable> write_table_list(Database& db, const TableChoice& choice, bool was_enrolled) {
+std::vector<ChangedTable> write_table_list(Database& db, const TableChoice& choice) {
   std::vector<ChangedTable> changes;
   const std::map<std::string, std::string> former = agreed_definitions(db);
-  std::map<std::string, std::string> broken;
-  for (const ChangedTable& change : find_schema_changes(db).broken) broken[change.table] = change.what;
+  const SchemaFindings findings = find_schema_changes(db);
+  std::map<std::string, ChangedTable> broken;
+  for (const ChangedTable& change : findings.broken) broken.emplace(change.table, change);
+  const std::set<std::string> extended(findings.extended.begin(), findings.extended.end());
+  const std::set<std::string> guarded = guarded_tables(db);
+  const bool is_compared = joins_yet(db);
 
   std::set<std::string> chosen;
   for (const ChosenTable& table : choice.replicated) chosen.insert(table.name);
-  const std::set<std::string> existing = existing_tables(db), guarded = guarded_tables(db);
+  bool struck = false;
   for (const auto& [table, definition] : former) {
-    if (!chosen.contains(table)) strike(db, table, existing, changes);
+    if (chosen.contains(table)) continue;
+    strike(db, table, broken, changes);
+    struck = true;
   }
   db.execute("DELETE FROM __colony_tables");
   Statement insert(db, "INSERT INTO __colony_tables(name) VALUES(?1)");
   for (const std::string& table : chosen) {
     insert.bind(1, table).run();
-    agree_on_definition(db, table);
-    guarded.contains(table) ? static_cast<void>(refresh_guards(db, table)) : create_guards(db, table);
-    if (const auto change = broken.find(table); change != broken.end()) {
-      note_unchecked(db, table, change->second);
-      changes.push_back({table, change->second + "; it is accepted as it is now"});
-    } else if (was_enrolled && !former.contains(table)) {
+    const auto change = broken.find(table);
+    if (!guarded.contains(table)) {
+      create_guards(db, table);
+    } else if (change != broken.end() || extended.contains(table) || !former.contains(table)) {
+      refresh_guards(db, table);
+    }
+    if (change != broken.end()) {
+      if (!is_compared) note_unchecked(db, table, change->second.what);
+      changes.push_back({table, change->second.what + "; it is accepted as it is now"});
+    } else if (!is_compared && !former.contains(table)) {
       const std::int64_t rows = db.query_integer("SELECT count(*) FROM main." + quoted(table));
       if (rows == 0) continue;
       note_unchecked(db, table, "was taken in with rows from before");
       changes.push_back({table, "is replicated from now on; its " + std::to_string(rows) +
-                                    (rows == 1 ? " row" : " rows") + " from before are not sent"});
+                                    (rows == 1 ? " row from before is" : " rows from before are") + " not sent"});
     }
   }
+  agree_on_definitions(db);
   write_left_out(db, choice);
+  if (struck || !broken.empty()) check_outbox(db);
   return changes;
 }
 

@@ -5,7 +5,8 @@
 // were there before, may differ from the other nodes' already. Such tables are noted in
 // __colony_unchecked until they have been compared with the others.
 //
-// In the caller's write transaction. Threads: one. Errors: SqliteError, RecordError.
+// In the caller's write transaction. Threads: one. Errors: SqliteError, RecordError; Error
+// where transactions wait to be sent that do not fit the new list.
 #pragma once
 
 #include <string>
@@ -17,7 +18,7 @@
 namespace colony {
 
 // Writes the list. Gives what people should know of tables that were on the list before,
-// or are new on that of a file that `was_enrolled` before: to be put after the table's name.
-std::vector<ChangedTable> write_table_list(Database& db, const TableChoice& choice, bool was_enrolled);
+// or are new on that of a file that has met its colony: to be put after the table's name.
+std::vector<ChangedTable> write_table_list(Database& db, const TableChoice& choice);
 
 }  // namespace colony

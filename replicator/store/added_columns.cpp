@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "replicator/store/file_layout.h"
@@ -39,6 +40,7 @@ void add_missing_columns(const std::string& path, Database& model) {
   ReplicatedSchema has, wants;
   has.load(db);
   wants.load(model);
+  const std::set<std::string> guarded = guarded_tables(db);
   for (const auto& [name, wanted] : wants.tables()) {
     const ReplicatedTable* const table = has.find(name);
     if (table == nullptr || table->columns.size() >= wanted.columns.size()) continue;
@@ -48,7 +50,7 @@ void add_missing_columns(const std::string& path, Database& model) {
       if (!column) break;
       db.execute("ALTER TABLE " + quoted(name) + " ADD COLUMN " + *column);
     }
-    if (has_guards(db, name)) create_guards(db, name);
+    if (guarded.contains(name)) create_guards(db, name);
     agree_on_definition(db, name);
   }
 }

@@ -77,7 +77,7 @@ struct Guard {
   const char* verb;
   const char* event;
 };
-constexpr Guard kGuards[] = {{"insert", "INSERT"}, {"update", "UPDATE"}, {"delete", "DELETE"}};
+constexpr Guard kGuards[kGuardTriggers] = {{"insert", "INSERT"}, {"update", "UPDATE"}, {"delete", "DELETE"}};
 
 std::string guard_name(const Guard& guard, const std::string& table) {
   return std::string(kOwnPrefix) + guard.verb + "_" + table;
@@ -140,7 +140,7 @@ void upgrade_layout(Database& db) {
   db.execute(kTables);
   if (!has_definitions(db)) {
     db.execute("ALTER TABLE __colony_tables ADD COLUMN definition TEXT NOT NULL DEFAULT ''");
-    for (const std::string& table : replicated_tables(db)) agree_on_definition(db, table);
+    agree_on_definitions(db);
   }
   db.execute("UPDATE __colony_meta SET value = " + std::to_string(kFileFormat) + " WHERE key = 'format'");
   transaction.commit();
@@ -206,16 +206,23 @@ bool has_guards(Database& db, const std::string& table) {
   return chosen_guard_kind(db) != GuardKind::kIndex || has_index(db, guard_index_name(table), table);
 }
 
+bool is_guard_trigger(std::string_view name, std::string_view table) {
+  for (const Guard& guard : kGuards) {
+    if (name == guard_name(guard, std::string(table))) return true;
+  }
+  return false;
+}
+
 std::set<std::string> guarded_tables(Database& db) {
   const bool has_index = chosen_guard_kind(db) == GuardKind::kIndex;
-  const std::size_t wanted = std::size(kGuards) + (has_index ? 1 : 0);
+  const std::size_t wanted = kGuardTriggers + (has_index ? 1 : 0);
   std::map<std::string, std::size_t> found;
   Statement own(db,
                 "SELECT tbl_name, name FROM sqlite_schema WHERE type IN ('trigger', 'index') AND "
                 "substr(name, 1, 9) = '__colony_'");
   while (own.step()) {
     const std::string table(own.text(0)), name(own.text(1));
-    for (const Guard& guard : kGuards) found[table] += name == guard_name(guard, table);
+    found[table] += is_guard_trigger(name, table);
     found[table] += has_index && name == guard_index_name(table);
   }
   std::set<std::string> guarded;
@@ -236,6 +243,14 @@ void agree_on_definition(Database& db, const std::string& table) {
   const std::optional<std::string> definition = read_table_definition(db.handle(), "main", table);
   Statement update(db, "UPDATE __colony_tables SET definition = ?2 WHERE name = ?1");
   update.bind(1, table).bind(2, definition.value_or("")).run();
+}
+
+void agree_on_definitions(Database& db) {
+  DefinitionReader definitions(db.handle(), "main");
+  Statement update(db, "UPDATE __colony_tables SET definition = ?2 WHERE name = ?1");
+  for (const std::string& table : replicated_tables(db)) {
+    update.bind(1, table).bind(2, definitions.read(table).value_or("")).run();
+  }
 }
 
 std::map<std::string, std::string> agreed_definitions(Database& db) {

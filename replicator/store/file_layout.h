@@ -54,6 +54,10 @@ void drop_guards(Database& db, const std::string& table);
 // later, counts: refresh_guards() mends it.
 bool has_guards(Database& db, const std::string& table);
 
+// How many triggers guard a table, and whether one of that name is among them.
+inline constexpr int kGuardTriggers = 3;
+bool is_guard_trigger(std::string_view name, std::string_view table);
+
 // The tables that have all of their guards.
 std::set<std::string> guarded_tables(Database& db);
 
@@ -67,6 +71,8 @@ std::vector<std::string> replicated_tables(Database& db);
 // Keeps the definition that a replicated table has now (table_definition.h) as the one
 // that the colony's nodes agree on.
 void agree_on_definition(Database& db, const std::string& table);
+// Those of all of them, in a time that is proportional to their number.
+void agree_on_definitions(Database& db);
 
 // By table; empty where a file of an older format did not know.
 std::map<std::string, std::string> agreed_definitions(Database& db);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <optional>
+#include <set>
 
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/captured_table.h"
@@ -107,12 +109,19 @@ ReplicatedTable read_table(Database& db, const std::string& name) {
 }
 
 void ReplicatedSchema::load(Database& db) {
+  if (db.in_transaction()) return read(db);
+  const ReadTransaction at_once(db);
+  read(db);
+}
+
+void ReplicatedSchema::read(Database& db) {
   version_ = -1;
   tables_.clear();
+  std::set<std::string, std::less<>> names;
+  Statement all(db, "SELECT name FROM sqlite_schema WHERE type = 'table'");
+  while (all.step()) names.emplace(all.text(0));
   for (const std::string& name : replicated_tables(db)) {
-    Statement exists(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
-    exists.bind(1, name);
-    if (exists.step()) tables_.emplace(name, read_table(db, name));
+    if (names.contains(name)) tables_.emplace(name, read_table(db, name));
   }
   Statement resolving(db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%conflict%'");
   while (resolving.step()) {
@@ -122,8 +131,10 @@ void ReplicatedSchema::load(Database& db) {
   version_ = db.query_integer("PRAGMA schema_version");
 }
 
+bool ReplicatedSchema::is_current(Database& db) const { return db.query_integer("PRAGMA schema_version") == version_; }
+
 bool ReplicatedSchema::refresh(Database& db) {
-  if (db.query_integer("PRAGMA schema_version") == version_) return false;
+  if (is_current(db)) return false;
   load(db);
   return true;
 }

@@ -64,11 +64,15 @@ class SchemaMismatch : public Error {
 class ReplicatedSchema {
  public:
   // Reads the tables that `db` replicates. A name in the list without a table in
-  // the file is left out here: entries that speak of it cannot be applied.
+  // the file is left out here: entries that speak of it cannot be applied. All of it is
+  // of one state of the file, the version too, whatever is committed meanwhile.
   void load(Database& db);
 
   // Loads it again if the schema has changed since; true if so.
   bool refresh(Database& db);
+
+  // Whether the schema is still the one that was read.
+  bool is_current(Database& db) const;
 
   // What SQLite calls the schema that was read; -1 before load(), and after one that failed.
   std::int64_t version() const { return version_; }
@@ -78,6 +82,8 @@ class ReplicatedSchema {
   const std::map<std::string, ReplicatedTable>& tables() const { return tables_; }
 
  private:
+  void read(Database& db);
+
   std::map<std::string, ReplicatedTable> tables_;
   std::int64_t version_ = -1;
 };

@@ -79,8 +79,9 @@ std::string to_string(const std::vector<TableDifference>& differences) {
 }
 
 bool has_no_rows(Database& db) {
+  const DefinitionReader definitions(db.handle(), "main");
   for (const std::string& table : replicated_tables(db)) {
-    if (!read_table_definition(db.handle(), "main", table)) continue;
+    if (!definitions.has(table)) continue;
     if (Statement(db, "SELECT 1 FROM main." + quoted(table) + " LIMIT 1").step()) return false;
   }
   return true;
@@ -89,11 +90,12 @@ bool has_no_rows(Database& db) {
 std::vector<TableDifference> compare_definitions(Database& mine, Database& other, bool may_have_more) {
   std::vector<TableDifference> differences;
   const std::vector<std::string> own = replicated_tables(mine);
+  DefinitionReader own_definitions(mine.handle(), "main"), others_definitions(other.handle(), "main");
   for (const std::string& table : replicated_tables(other)) {
-    const auto there = read_table_definition(other.handle(), "main", table);
+    const auto there = others_definitions.read(table);
     if (!there) continue;  // it was dropped
-    const auto here = read_table_definition(mine.handle(), "main", table);
-    if (!here || std::find(own.begin(), own.end(), table) == own.end()) {
+    const auto here = own_definitions.read(table);
+    if (!here || !std::binary_search(own.begin(), own.end(), table)) {
       differences.push_back({table, here ? "is not replicated here" : "there is no such table here", 0, 0, 0});
       continue;
     }

@@ -101,7 +101,12 @@ void add_touched(const ReplicatedSchema& schema, ChangesetView changeset, Touche
       tables = reader.tables_begun();
       table = schema.find(reader.table().name);
     }
-    if (table == nullptr || reader.table().columns() > table->columns.size()) continue;
+    if (table == nullptr) continue;
+    if (reader.table().columns() > table->columns.size()) {
+      touched.unfit = "changes table " + table->name + " with " + std::to_string(reader.table().columns()) +
+                      " columns, and here it has " + std::to_string(table->columns.size());
+      continue;
+    }
     const std::vector<Value>& key_holder = change.op == Operation::kInsert ? change.after : change.before;
     const std::uint64_t mark = row_mark(*table, key_holder);
     touched.marks.push_back(mark);

@@ -20,9 +20,13 @@ namespace colony {
 struct Touched {
   std::vector<std::uint64_t> marks;  // what others can meet
   std::vector<std::uint64_t> asks;   // which marks of others this meets
+  // What of it has no place in the schema, in words that follow "a transaction": the table has
+  // lost columns. It is not among the numbers, so whom it meets is not known.
+  std::string unfit = {};
 };
 
-// Adds what `changeset` touches. Tables that `schema` lacks are passed over.
+// Adds what `changeset` touches. Tables that `schema` lacks are passed over: nobody else's
+// changes of them can be applied here either.
 void add_touched(const ReplicatedSchema& schema, ChangesetView changeset, Touched& touched);
 
 // The mark of the row whose key is in `row`.
