@@ -420,7 +420,7 @@ class ApplierSchemaTest : public ApplierTest {
 };
 
 TEST_F(ApplierSchemaTest, a_unique_index_that_only_one_node_has_halts_it_until_it_is_gone) {
-  expect_halt("CREATE UNIQUE INDEX i ON t(a)", "table t has changed: it has a new constraint");
+  expect_halt("CREATE UNIQUE INDEX i ON t(a)", "table t has changed: UNIQUE(a) is new");
   plain_.execute("DROP INDEX i");
   EXPECT_TRUE(b_.applier().is_worth_another_try());
   unit::settle({&a_, &b_});
@@ -448,6 +448,53 @@ TEST_F(ApplierSchemaTest, a_column_that_was_added_is_agreed_on) {
   EXPECT_EQ(b_.app().rows("t"), "1 'x' NULL 7\n");
   EXPECT_EQ(agreed_definitions(plain_)["t"], *read_table_definition(plain_.handle(), "main", "t"));
   EXPECT_TRUE(find_schema_changes(plain_).empty());
+}
+
+TEST_F(ApplierSchemaTest, nothing_of_a_changed_table_is_sent_before_the_applier_has_looked) {
+  b_.app().run("INSERT INTO t VALUES(1, 'b', 0)");
+  plain_.execute("CREATE UNIQUE INDEX i ON t(a)");
+  EXPECT_EQ(b_.publish(), 0);
+  plain_.execute("DROP INDEX i");
+  EXPECT_EQ(b_.publish(), 1);
+}
+
+// What feeds it is made anew with the schema, and must not be rolled back with a round.
+TEST(ApplierDerivedTest, index_is_fed_after_the_schema_has_changed) {
+  constexpr const char* kIndexed =
+      "CREATE TABLE t(k INTEGER PRIMARY KEY, a); CREATE VIRTUAL TABLE f USING fts5(a);"
+      "CREATE TRIGGER i AFTER INSERT ON t BEGIN INSERT INTO f(rowid, a) VALUES(new.k, new.a); END";
+  MemoryStream stream;
+  MemorySidecar a(stream, kIndexed, "a", 1), b(stream, kIndexed, "b", 2);
+  b.app().run("INSERT INTO t VALUES(1, 'first')");
+  unit::settle({&a, &b});
+  b.app().run("CREATE INDEX by_a ON t(a)");
+  a.app().run("INSERT INTO t VALUES(2, 'second')");
+  unit::settle({&a, &b});
+  EXPECT_EQ(b.app().db().query_integer("SELECT rowid FROM f WHERE f MATCH 'second'"), 2);
+}
+
+// Whom it meets could not be told: the row would be changed under it.
+TEST(ApplierUnfitTest, pending_transaction_that_is_wider_than_its_table_halts) {
+  MemoryStream stream;
+  MemorySidecar a(stream, "CREATE TABLE t(k INTEGER PRIMARY KEY, a)", "a", 1);
+  MemorySidecar b(stream, "CREATE TABLE t(k INTEGER PRIMARY KEY, a)", "b", 2);
+  unit::settle({&a, &b});
+  b.app().run("SELECT colony_allow_schema_changes()");
+  b.app().run("ALTER TABLE t ADD COLUMN c").run("INSERT INTO t VALUES(1, 'b', 'c')").run("ALTER TABLE t DROP COLUMN c");
+  a.app().run("INSERT INTO t VALUES(1, 'a')");
+  a.settle();
+  try {
+    b.absorb();
+    ADD_FAILURE() << b.app().rows("t");
+  } catch (const Halt& halt) {
+    EXPECT_STREQ(halt.what(),
+                 "a transaction that waits to be sent changes table t with 3 columns, and here it has 2: take that "
+                 "schema change back until colony run has sent it");
+  }
+  EXPECT_EQ(b.app().rows("t"), "1 'b'\n");
+  b.app().run("ALTER TABLE t ADD COLUMN c");
+  b.settle();  // it is undone, and done again
+  EXPECT_EQ(b.file().position(), stream.last());
 }
 
 }  // namespace

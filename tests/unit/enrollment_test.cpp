@@ -43,6 +43,7 @@ class EnrollmentTest : public testing::Test {
       return error.what();
     }
   }
+  static void meet_log(Database& db) { db.execute("INSERT INTO __colony_meta VALUES('epoch', 'e')"); }
   std::string copy_to(const std::string& name) {
     open().execute("PRAGMA wal_checkpoint(TRUNCATE)");
     std::filesystem::copy_file(path_, folder_ / name);
@@ -104,7 +105,8 @@ TEST_F(EnrollmentTest, again_mends_the_guards_of_a_table_that_was_rebuilt_or_ren
   enroll("north");
   Database db = open();
   db.execute(
-      "SELECT colony_allow_schema_changes(); CREATE TABLE fresh(k INTEGER PRIMARY KEY, u UNIQUE, more); INSERT INTO fresh SELECT k, u, 1 FROM t;"
+      "SELECT colony_allow_schema_changes(); CREATE TABLE fresh(k INTEGER PRIMARY KEY, u UNIQUE, more); INSERT INTO "
+      "fresh SELECT k, u, 1 FROM t;"
       "DROP TABLE t; ALTER TABLE fresh RENAME TO t; ALTER TABLE names RENAME TO labels");
   EXPECT_EQ(enroll("north").replicated, (Names{"labels", "t"}));
   EXPECT_TRUE(has_guards(db, "t"));
@@ -117,6 +119,7 @@ TEST_F(EnrollmentTest, again_mends_the_guards_of_a_table_that_was_rebuilt_or_ren
 TEST_F(EnrollmentTest, again_says_what_it_accepts_and_notes_it_until_it_is_compared) {
   EXPECT_EQ(enroll("north").unchecked, 0);
   Database plain(path_, Database::Mode::kReadWrite);
+  meet_log(plain);
   plain.execute(
       "CREATE TABLE fresh(k INTEGER PRIMARY KEY, u); INSERT INTO fresh SELECT k, u FROM t; DROP TABLE t;"
       "ALTER TABLE fresh RENAME TO t; DROP TABLE names; CREATE TABLE old(k PRIMARY KEY); INSERT INTO old VALUES('x');"
@@ -125,13 +128,17 @@ TEST_F(EnrollmentTest, again_says_what_it_accepts_and_notes_it_until_it_is_compa
   std::string changes;
   for (const ChangedTable& change : report.changes) changes += change.table + " " + change.what + "\n";
   EXPECT_EQ(changes,
-            "names is gone, and replicated no more\n"
-            "old is replicated from now on; its 1 row from before are not sent\n"
-            "t has changed: a constraint is gone: unique (\"u\" BINARY); it is accepted as it is now\n");
+            "names is gone: it was dropped; it is replicated no more\n"
+            "old is replicated from now on; its 1 row from before is not sent\n"
+            "t was made anew (UNIQUE(u) is gone), and what was written to it since is not captured; it is accepted as "
+            "it is now\n");
   EXPECT_EQ(report.unchecked, 2);
-  EXPECT_EQ(unchecked_tables(plain),
-            (std::map<std::string, std::string>{{"old", "was taken in with rows from before"},
-                                                {"t", "has changed: a constraint is gone: unique (\"u\" BINARY)"}}));
+  EXPECT_EQ(plain.query_text("SELECT group_concat(name || ': ' || why) FROM __colony_unchecked"),
+            "old: was taken in with rows from before,t: was made anew (UNIQUE(u) is gone), and what was written to it "
+            "since is not captured");
+  EXPECT_EQ(plain.query_integer("SELECT count(*) FROM __colony_unchecked WHERE abs(since - strftime('%s', 'now')) > "
+                                "3600"),
+            0);
   EXPECT_TRUE(find_schema_changes(plain).empty());
   EXPECT_TRUE(enroll("north").changes.empty());  // said once, and noted still
   EXPECT_EQ(enroll("north").unchecked, 2);
@@ -142,6 +149,49 @@ TEST_F(EnrollmentTest, tables_that_are_left_out_are_listed) {
   EXPECT_EQ(unit::rows(*std::make_unique<Database>(open()), "__colony_left_out"), "'keyless'\n");
   enroll("north", {{"t"}});
   EXPECT_EQ(unit::rows(*std::make_unique<Database>(open()), "__colony_left_out"), "'keyless'\n'names'\n");
+}
+
+// Its rows are compared with the colony's when it joins.
+TEST_F(EnrollmentTest, nothing_is_noted_of_a_file_that_has_met_no_colony) {
+  enroll("north");
+  Database(path_, Database::Mode::kReadWrite).execute("CREATE TABLE old(k PRIMARY KEY); INSERT INTO old VALUES('x')");
+  EXPECT_EQ(enroll("north").unchecked, 0);
+}
+
+TEST_F(EnrollmentTest, what_waits_to_be_sent_must_fit_the_tables) {
+  enroll("north");
+  Database db = open();
+  db.execute("INSERT INTO names VALUES('x'); INSERT INTO t VALUES(2, 'y'); SELECT colony_allow_schema_changes()");
+  const std::string dropped = refusal({path_, "team", "north", Names{"t"}});
+  EXPECT_NE(dropped.find("a transaction waits to be sent that changed table names as it was"), std::string::npos)
+      << dropped;
+  db.execute("ALTER TABLE t RENAME COLUMN u TO v; INSERT INTO t VALUES(3, 'z')");
+  const std::string renamed = refusal({path_, "team", "north"});
+  EXPECT_NE(renamed.find("changed table t as it was: take the change of that table back"), std::string::npos)
+      << renamed;
+  db.execute("ALTER TABLE t RENAME COLUMN v TO u");
+  EXPECT_EQ(refusal({path_, "team", "north"}), "");
+}
+
+TEST_F(EnrollmentTest, a_chosen_table_that_was_renamed_stays_chosen) {
+  enroll("north", Names{"t"});
+  Database db = open();
+  db.execute("SELECT colony_allow_schema_changes(); ALTER TABLE t RENAME TO v");
+  const EnrollReport report = enroll("north");
+  EXPECT_EQ(report.replicated, (Names{"v"}));
+  ASSERT_EQ(report.changes.size(), 1u);
+  EXPECT_EQ(report.changes[0].what, "is gone: it was renamed to v; it is replicated no more");
+}
+
+TEST_F(EnrollmentTest, what_nobody_was_told_of_is_not_guarded) {
+  EnrollRequest request{path_, "team", "north"};
+  request.before_change = [&](const std::vector<std::string>& tables) {
+    EXPECT_EQ(tables, (Names{"names", "t"}));
+    Database(path_, Database::Mode::kReadWrite).execute("CREATE TABLE later(k PRIMARY KEY)");
+  };
+  EXPECT_EQ(refusal(request), "table later was made or changed just now: run colony init again");
+  request.before_change = [](const auto&) {};
+  EXPECT_EQ(refusal(request), "");
 }
 
 TEST_F(EnrollmentTest, a_chosen_table_that_is_gone_leaves_the_choice) {

@@ -54,9 +54,42 @@ TEST_F(SchemaAgreement, a_table_that_was_made_anew_is_found_even_if_it_is_the_sa
 
 TEST_F(SchemaAgreement, each_kind_of_change_is_found_with_its_table) {
   EXPECT_EQ(found_after("CREATE UNIQUE INDEX i ON t(b COLLATE NOCASE); DROP TABLE u"),
-            "t has changed: it has a new constraint: unique (\"b\" NOCASE)\n"
-            "u is gone: it was dropped or renamed\n");
-  EXPECT_EQ(found_after("DROP INDEX i; CREATE TABLE u(k INTEGER PRIMARY KEY)"), "u has changed: column a is gone\n");
+            "t has changed: UNIQUE(b COLLATE NOCASE) is new\n"
+            "u is gone: it was dropped\n");
+  EXPECT_EQ(found_after("DROP INDEX i; CREATE TABLE u(k INTEGER PRIMARY KEY)"),
+            "u was made anew (column a is gone), and what was written to it since is not captured\n");
+}
+
+TEST_F(SchemaAgreement, all_that_differs_is_told) {
+  EXPECT_EQ(
+      found_after("CREATE UNIQUE INDEX i ON t(a, b) WHERE a > 1; ALTER TABLE t ADD COLUMN c DEFAULT (random());"
+                  "ALTER TABLE t ADD COLUMN d; DROP TRIGGER __colony_update_u; ALTER TABLE u ADD COLUMN b"),
+      "t has changed: column c was added with a default that is not a constant, column d is new, "
+      "UNIQUE(a, b) WHERE a > 1 is new\n"
+      "u has lost some of what Colony had put on it (named __colony_*) (column b is new), and what was written to "
+      "it since is not captured\n");
+}
+
+TEST_F(SchemaAgreement, a_renamed_table_is_followed_to_its_new_name) {
+  Database program = unit::open_captured(node_.path());
+  program.execute("SELECT colony_allow_schema_changes(); ALTER TABLE t RENAME TO v");
+  EXPECT_EQ(found_after(""), "t is gone: it was renamed to v\n");
+  EXPECT_EQ(find_schema_changes(plain_).broken.front().renamed_to, "v");
+  EXPECT_EQ(gone_tables(plain_), (std::map<std::string, std::string>{{"t", "v"}}));
+}
+
+// As an ALTER TABLE does that commits by itself on a connection with the extension.
+TEST_F(SchemaAgreement, a_guard_index_that_lacks_a_column_is_made_anew) {
+  unit::MemoryNode node(kSchema, "a", GuardKind::kIndex);
+  node.db().execute("ALTER TABLE t ADD COLUMN c");
+  agree_on_definitions(node.db());
+  EXPECT_EQ(find_schema_changes(node.db()).extended, std::vector<std::string>{"t"});
+  WriteTransaction transaction(node.db());
+  agree_on_extensions(node.db(), {"t"});
+  transaction.commit();
+  EXPECT_TRUE(find_schema_changes(node.db()).empty());
+  const std::string sql = node.db().query_text("SELECT sql FROM sqlite_schema WHERE name = '__colony_guard_t'");
+  EXPECT_NE(sql.find("\"c\""), std::string::npos) << sql;
 }
 
 TEST_F(SchemaAgreement, a_definition_that_is_not_known_is_not_missed) {
