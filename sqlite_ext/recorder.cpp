@@ -1,5 +1,6 @@
 #include "sqlite_ext/recorder.h"
 
+#include <map>
 #include <utility>
 
 #include "sqlite_ext/net_rows.h"

@@ -21,7 +21,7 @@ struct EnrollRequest {
   std::string cluster;
   std::string node;
   // Which tables to replicate. Nothing: as chosen before, or else all that can be.
-  std::optional<std::vector<std::string>> tables;
+  std::optional<std::vector<std::string>> tables = std::nullopt;
   // A file that gets another name keeps its unsent transactions, as its own, and
   // may stay where it is: nobody else will send them, as when it is a backup that
   // was put back and written to. Otherwise they are taken out of the rows, and
