@@ -70,7 +70,6 @@ CREATE TABLE IF NOT EXISTS __colony_answers(
   hash INTEGER NOT NULL,
   rows INTEGER NOT NULL,
   PRIMARY KEY(position, table_name, node)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS __colony_unchecked(name TEXT PRIMARY KEY, since INTEGER, why TEXT) WITHOUT ROWID;
 )sql";
 
 struct Guard {
@@ -152,7 +151,8 @@ void drop_layout(Database& db) {
                   "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'trigger', 'index') AND "
                   "substr(name, 1, 9) = '__colony_' ORDER BY type = 'table', name");
   while (names.step()) {
-    drop += "DROP " + std::string(names.text(0)) + " " + quoted(std::string(names.text(1))) + ";";
+    // An index goes with its table.
+    drop += "DROP " + std::string(names.text(0)) + " IF EXISTS " + quoted(std::string(names.text(1))) + ";";
   }
   names.reset();
   db.execute(drop);
