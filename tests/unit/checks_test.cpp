@@ -98,7 +98,7 @@ TEST_F(ChecksTest, what_is_kept_is_bounded) {
 }
 
 TEST_F(ChecksTest, a_file_of_an_older_format_knows_nothing) {
-  node_.run("DROP TABLE __colony_answers");
+  Database(node_.path(), Database::Mode::kReadWrite).execute("DROP TABLE __colony_answers");
   CheckRecords records(node_.db());
   records.ask(Sequence(1), 1, BarrierEntry{1});
   records.answer("a", 1, ProofEntry{1, Sequence(1), 0, {{"t", 1, 1}}});

@@ -260,8 +260,9 @@ TEST_P(ProofProperty, shares_add_up_to_the_whole) {
     Checker checker(node.path(), {.every = 1000s, .share_bytes_min = 1 + seed * 20}, now);
     bool has_begun = false;
     for (std::uint64_t n = 1;; ++n) {
-      const auto question = checker.next(now += 1000s, std::chrono::nanoseconds(now.time_since_epoch()).count());
-      ASSERT_TRUE(question);
+      now += 1000s;
+      const auto question = checker.next(now, std::chrono::nanoseconds(now.time_since_epoch()).count());
+      ASSERT_TRUE(question) << "seed " << seed << ", question " << n;
       if (std::exchange(has_begun, true) && question->kind == CheckKind::kBegins) break;
       for (const auto& table : ProofSnapshot(node.path(), 1, Sequence(0)).compute(question->ranges).tables) {
         ProofEntry::Table& sum = sums[table.name];
