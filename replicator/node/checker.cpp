@@ -242,8 +242,10 @@ std::optional<QuestionEntry> Checker::next_unsure(Clock::time_point now) {
 // By all members, or all that answer soon.
 bool Checker::is_answered_equal(const std::string& table, const Unsure& unsure, Clock::time_point now) {
   const ShareAnswers answers = records_.answers(unsure.id, table);
-  if (answers.size() < 2 || !odd_ones(answers).empty()) return false;
-  return answers.size() >= file_.origins().size() || now - unsure.asked >= kLateAnswers;
+  const std::size_t members = file_.origins().size();
+  // Alone, there is nobody to differ from.
+  if (answers.empty() || (answers.size() < 2 && members > 1) || !odd_ones(answers).empty()) return false;
+  return answers.size() >= members || now - unsure.asked >= kLateAnswers;
 }
 
 void Checker::forget_sure_ones() {

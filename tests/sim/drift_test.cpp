@@ -244,6 +244,13 @@ TEST_F(DriftHazard, a_table_that_is_unsure_is_checked_at_once) {
   expect(kCDiffers);
 }
 
+TEST(Hazard, drift_is_nothing_to_be_unsure_of_alone) {
+  SmallColony colony(kTables, {"a"});
+  colony.node("a").write_behind_its_back("INSERT INTO __colony_unchecked VALUES('t', 0, 'was remade')");
+  for (int i = 0; i < 3; ++i) colony.check(std::chrono::seconds(1));
+  EXPECT_EQ(colony.rows("a", "SELECT name FROM __colony_unchecked"), Lines{});
+}
+
 TEST(Hazard, drift_of_a_base_that_was_taken_over) {
   SmallColony colony(kTables, {"a", "b", "c"});
   colony.sql("a", kRows);
