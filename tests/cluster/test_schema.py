@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 
 from colony_cluster import ColonyTest, Node, colony
+from processes import SQLITE, run
 
 SCHEMA = "CREATE TABLE items(id TEXT PRIMARY KEY, n INTEGER);"
 
@@ -48,7 +49,8 @@ class Schema(ColonyTest):
 
     def test_table_made_anew(self):
         """SQLite's recipe for changes that ALTER TABLE cannot make drops the triggers with
-        the table. Its writes must not go unnoticed."""
+        the table: refused with the extension; without it the node halts, and accepting it
+        does not hide that the nodes may differ."""
         cluster = self.running(SCHEMA, nodes="ab")
         a, b = cluster.nodes
         self.write(a, "one")
@@ -56,12 +58,24 @@ class Schema(ColonyTest):
         recipe = ("BEGIN; CREATE TABLE new_items(id TEXT PRIMARY KEY, n INTEGER, extra TEXT DEFAULT 'none');"
                   "INSERT INTO new_items(id, n) SELECT id, n FROM items; DROP TABLE items;"
                   "ALTER TABLE new_items RENAME TO items; COMMIT;")
+        refusal = a.shell(recipe).stderr
+        for word in ("table items was made anew", "stop the programs", "on every node", "docs/operations.md"):
+            self.assertIn(word, refusal)
+        self.assertEqual(a.status()["state"], "running")
         for node in (a, b):
-            node.sql(recipe)
-        self.assertTrue(any("lost its capture" in warning for warning in a.status()["warnings"]), a.status())
+            done = run(SQLITE, node.path, recipe)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.halt_and_say([a, b], "table items was made anew (column extra is new)", "on every node", "colony init")
+        self.assertIn("items was made anew", " ".join(a.status()["warnings"]))
+        run(SQLITE, b.path, "UPDATE items SET n = 7")  # not captured by anybody
         for node in (a, b):
-            node.init()
-            self.assertEqual(node.status()["warnings"], [])
+            self.assertIn("items was made anew (column extra is new)", node.init())
+            node.await_state("running")
+        self.assertIn("has not been compared", " ".join(b.status()["warnings"]))
+        b.await_status(state="differs")
+        a.sql("UPDATE items SET n = 8")
+        for node in (a, b):
+            node.await_status(state="running", well=True, warnings=[])
         a.sql("INSERT INTO items VALUES('two', 2, 'x')")
         b.sql("UPDATE items SET extra = 'y' WHERE id = 'one'")
         rows = cluster.assert_equal()
@@ -99,12 +113,41 @@ class Schema(ColonyTest):
         a, b = cluster.nodes
         a.sql("INSERT INTO old VALUES('x')")
         cluster.settle()
+        self.assertIn("table old was dropped", a.shell("DROP TABLE old;").stderr)
         for node in (a, b):
-            node.sql("DROP TABLE old;")
+            node.migrate("DROP TABLE old;")
+        self.halt_and_say([a, b], "table old is gone: it was dropped")
         self.write(a, "goes on")
-        cluster.settle()
-        self.assertEqual(b.query("SELECT id FROM items"), [("goes on",)])
         for node in (a, b):
-            node.init()
+            self.assertIn("old is gone: it was dropped; it is replicated no more", node.init())
+            node.await_state("running")
         cluster.assert_equal()
+        self.assertEqual(b.query("SELECT id FROM items"), [("goes on",)])
         self.assertEqual(colony("status", a.path).returncode, 0)
+
+    def test_unique_index_that_one_node_makes(self):
+        cluster = self.running(SCHEMA, nodes="ab")
+        a, b = cluster.nodes
+        self.write(a, "one")
+        cluster.settle()
+        run(SQLITE, b.path, "CREATE UNIQUE INDEX by_n ON items(n)")
+        self.halt_and_say([b], "table items has changed: UNIQUE(n) is new")
+        self.write(a, "two")  # b would lose a row to it
+        a.wait()
+        self.assertEqual(b.query("SELECT id FROM items"), [("one",)])
+        run(SQLITE, b.path, "DROP INDEX by_n")
+        b.await_state("running")
+        self.assertEqual(len(cluster.assert_equal()["items"]), 2)
+
+    def test_default_that_is_computed_is_refused_or_halts(self):
+        cluster = self.running(SCHEMA, nodes="ab")
+        a, b = cluster.nodes
+        change = "ALTER TABLE items ADD COLUMN made DEFAULT CURRENT_TIMESTAMP"
+        self.write(a, "one")
+        cluster.settle()
+        # SQLite itself refuses it of a table with rows.
+        a.sql("DELETE FROM items")
+        cluster.settle()
+        self.assertIn("not a constant", a.shell(change).stderr)
+        run(SQLITE, b.path, change)
+        self.halt_and_say([b], "column made was added with a default that is not a constant")

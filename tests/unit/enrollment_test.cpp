@@ -166,11 +166,11 @@ TEST_F(EnrollmentTest, what_waits_to_be_sent_must_fit_the_tables) {
   EXPECT_NE(dropped.find("a transaction waits to be sent that changed table names as it was"), std::string::npos)
       << dropped;
   db.execute("ALTER TABLE t RENAME COLUMN u TO v; INSERT INTO t VALUES(3, 'z')");
-  const std::string renamed = refusal({path_, "team", "north"});
+  const std::string renamed = refusal({path_, "team", "north", std::nullopt});
   EXPECT_NE(renamed.find("changed table t as it was: take the change of that table back"), std::string::npos)
       << renamed;
   db.execute("ALTER TABLE t RENAME COLUMN v TO u");
-  EXPECT_EQ(refusal({path_, "team", "north"}), "");
+  EXPECT_EQ(refusal({path_, "team", "north", std::nullopt}), "");
 }
 
 TEST_F(EnrollmentTest, a_chosen_table_that_was_renamed_stays_chosen) {
@@ -184,7 +184,7 @@ TEST_F(EnrollmentTest, a_chosen_table_that_was_renamed_stays_chosen) {
 }
 
 TEST_F(EnrollmentTest, what_nobody_was_told_of_is_not_guarded) {
-  EnrollRequest request{path_, "team", "north"};
+  EnrollRequest request{path_, "team", "north", std::nullopt};
   request.before_change = [&](const std::vector<std::string>& tables) {
     EXPECT_EQ(tables, (Names{"names", "t"}));
     Database(path_, Database::Mode::kReadWrite).execute("CREATE TABLE later(k PRIMARY KEY)");

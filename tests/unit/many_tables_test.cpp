@@ -70,7 +70,7 @@ class ManyTables : public testing::Test {
     enroll(path);
     return path;
   }
-  static void enroll(const std::string& path) { colony::enroll({path, "team", "north"}); }
+  static void enroll(const std::string& path) { colony::enroll({path, "team", "north", std::nullopt}); }
 
   static std::int64_t steps_of(const std::string& path, const std::function<void(const std::string&)>& what) {
     const Steps steps;

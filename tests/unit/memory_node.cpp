@@ -157,6 +157,8 @@ MemoryNode::MemoryNode(const std::string& schema, const std::string& node, Guard
   identify(db_, node);
 }
 
+MemoryNode::MemoryNode(const ExistingFile& file) : db_(open_captured(file.path)) {}
+
 std::vector<std::string> MemoryNode::outbox() {
   std::vector<std::string> transactions;
   Statement pieces(db_, "SELECT last, changeset FROM __colony_outbox ORDER BY piece");

@@ -40,11 +40,17 @@ std::string inverted(std::string_view changeset);
 // The error of `sql`; empty if it succeeds.
 std::string error_of(Database& db, const std::string& sql);
 
+struct ExistingFile {
+  std::string path;
+};
+
 // An app's connection to a file in memory that is a node of a colony.
 class MemoryNode {
  public:
   // Makes the tables of `schema` and replicates all that have a primary key.
   explicit MemoryNode(const std::string& schema, const std::string& node = "a", GuardKind guard = GuardKind::kIndex);
+  // Of a file that is a node's already.
+  explicit MemoryNode(const ExistingFile& file);
 
   Database& db() { return db_; }
   const std::string& path() const { return db_.path(); }
