@@ -154,7 +154,7 @@ TEST_F(ApplierTest, table_that_is_missing_here_halts_and_goes_on_once_it_is_made
   // What came before it does not wait.
   EXPECT_EQ(a_.app().rows("t"), "1 1 1\n");
   EXPECT_EQ(a_.file().position(), Sequence(2));
-  a_.app().run(other);
+  a_.app().run("SELECT colony_allow_schema_changes()").run(other);
   unit::replicate_all(a_.app().db());
   EXPECT_EQ(halt_of(a_), "");
   EXPECT_EQ(a_.app().rows("later"), "7\n");

@@ -145,6 +145,7 @@ TEST_F(NodeFileTest, bound_of_the_conflict_journal_is_a_setting) {
 
 TEST(FileLayout, guards_are_made_found_and_dropped) {
   MemoryNode node("CREATE TABLE \"a b\"(k INTEGER PRIMARY KEY)");
+  node.run("SELECT colony_allow_schema_changes()");
   EXPECT_TRUE(has_guards(node.db(), "a b"));
   EXPECT_EQ(replicated_tables(node.db()), std::vector<std::string>{"a b"});
   drop_guards(node.db(), "a b");
@@ -160,6 +161,7 @@ TEST(FileLayout, drop_leaves_the_apps_schema_as_it_was) {
   const std::string path = unit::new_memory_path();
   Database db = unit::open_captured(path);
   db.execute(
+      "SELECT colony_allow_schema_changes();"
       "CREATE TABLE t(k INTEGER PRIMARY KEY, a); CREATE TABLE my__colony_table(k INTEGER PRIMARY KEY);"
       "CREATE TABLE _x_colony_y(k); CREATE INDEX i ON t(a); CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END");
   const std::string before = unit::rows(db, "sqlite_schema");
