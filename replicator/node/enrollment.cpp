@@ -232,6 +232,7 @@ EnrollReport enroll(const EnrollRequest& request) {
   check_announced(newly_guarded(db, choice), announced);
   report.outcome = settle_identity(db, request, journal_mode, report.former_node);
   COLONY_STEP("init.identity_settled");
+  const std::vector<ChangedTable> broken = find_schema_changes(db).broken;
   if (request.tables) set_meta(db, "tables", "chosen");
   if (request.guard || !chosen_guard_kind(db)) choose_guard_kind(db, request.guard.value_or(GuardKind::kIndex));
   std::vector<std::string> names;
@@ -239,7 +240,7 @@ EnrollReport enroll(const EnrollRequest& request) {
     names.push_back(table.name);
     if (table.self_numbered) report.self_numbered.push_back(table.name);
   }
-  report.changes = write_table_list(db, choice);
+  report.changes = write_table_list(db, choice, broken);
   report.unchecked = db.query_integer("SELECT count(*) FROM __colony_unchecked");
   COLONY_STEP("init.guards_made");
   if (request.merge) {

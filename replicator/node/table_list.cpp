@@ -57,13 +57,14 @@ bool joins_yet(Database& db) { return NodeFile(db).epoch().empty(); }
 
 }  // namespace
 
-std::vector<ChangedTable> write_table_list(Database& db, const TableChoice& choice) {
+std::vector<ChangedTable> write_table_list(Database& db, const TableChoice& choice,
+                                           const std::vector<ChangedTable>& broken_tables) {
   std::vector<ChangedTable> changes;
   const std::map<std::string, std::string> former = agreed_definitions(db);
-  const SchemaFindings findings = find_schema_changes(db);
   std::map<std::string, ChangedTable> broken;
-  for (const ChangedTable& change : findings.broken) broken.emplace(change.table, change);
-  const std::set<std::string> extended(findings.extended.begin(), findings.extended.end());
+  for (const ChangedTable& change : broken_tables) broken.emplace(change.table, change);
+  const std::vector<std::string> more_columns = find_schema_changes(db).extended;
+  const std::set<std::string> extended(more_columns.begin(), more_columns.end());
   const std::set<std::string> guarded = guarded_tables(db);
   const bool is_compared = joins_yet(db);
 

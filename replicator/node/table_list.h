@@ -19,6 +19,8 @@ namespace colony {
 
 // Writes the list. Gives what people should know of tables that were on the list before,
 // or are new on that of a file that has met its colony: to be put after the table's name.
-std::vector<ChangedTable> write_table_list(Database& db, const TableChoice& choice);
+// `broken`: what had happened to the tables, under the guards that they had.
+std::vector<ChangedTable> write_table_list(Database& db, const TableChoice& choice,
+                                           const std::vector<ChangedTable>& broken);
 
 }  // namespace colony

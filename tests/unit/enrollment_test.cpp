@@ -118,8 +118,9 @@ TEST_F(EnrollmentTest, again_mends_the_guards_of_a_table_that_was_rebuilt_or_ren
 
 TEST_F(EnrollmentTest, again_says_what_it_accepts_and_notes_it_until_it_is_compared) {
   EXPECT_EQ(enroll("north").unchecked, 0);
-  Database plain(path_, Database::Mode::kReadWrite);
+  Database plain = open();
   meet_log(plain);
+  plain.execute("SELECT colony_allow_schema_changes()");
   plain.execute(
       "CREATE TABLE fresh(k INTEGER PRIMARY KEY, u); INSERT INTO fresh SELECT k, u FROM t; DROP TABLE t;"
       "ALTER TABLE fresh RENAME TO t; DROP TABLE names; CREATE TABLE old(k PRIMARY KEY); INSERT INTO old VALUES('x');"

@@ -116,7 +116,7 @@ TEST_F(ManyTables, comparing_with_another_file) {
 
 TEST_F(ManyTables, upgrading_a_file_of_an_older_format) {
   expect_linear([](const std::string& path) {
-    Database db = unit::open_captured(path);
+    Database db(path, Database::Mode::kReadWrite);
     db.execute(
         "DROP TABLE __colony_tables; CREATE TABLE __colony_tables(name TEXT PRIMARY KEY) WITHOUT ROWID;"
         "INSERT INTO __colony_tables SELECT tbl_name FROM sqlite_schema WHERE name GLOB '__colony_insert_*';"

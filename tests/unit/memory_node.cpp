@@ -148,7 +148,7 @@ void replicate_all(Database& db) {
     Statement key(db, "SELECT max(pk) FROM pragma_table_xinfo(?1)");
     if (!key.bind(1, name).step() || key.integer(0) == 0) continue;
     key.reset();
-    create_guards(db, name);
+    if (!has_guards(db, name)) create_guards(db, name);
     Statement(db, "INSERT OR IGNORE INTO __colony_tables(name) VALUES(?1)").bind(1, name).run();
   }
 }

@@ -47,6 +47,9 @@ TEST_F(SchemaAgreement, columns_that_were_added_are_found_and_agreed_on) {
 }
 
 TEST_F(SchemaAgreement, a_table_that_was_made_anew_is_found_even_if_it_is_the_same) {
+  // With the tables' triggers SQLite renames nothing that it cannot compile.
+  plain_ = unit::open_captured(node_.path());
+  plain_.execute("SELECT colony_allow_schema_changes()");
   EXPECT_EQ(found_after("CREATE TABLE t2(k TEXT PRIMARY KEY, a INT, b TEXT); INSERT INTO t2 SELECT * FROM t; "
                         "DROP TABLE t; ALTER TABLE t2 RENAME TO t"),
             "t was made anew, and what was written to it since is not captured\n");
