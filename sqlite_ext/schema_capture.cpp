@@ -57,8 +57,17 @@ std::vector<std::string> SchemaCapture::query_names(const std::string& sql) {
 
 void SchemaCapture::load_tables() {
   const std::string s = quoted(schema_);
-  judge_.load();
   refused_.clear();
+  tables_known_ = true;
+  loaded_version_ = schema_version();
+  // An operator may be at it.
+  if (sqlite3_table_column_metadata(db_, schema_.c_str(), "__colony_tables", nullptr, nullptr, nullptr, nullptr,
+                                    nullptr, nullptr) != SQLITE_OK) {
+    recorder_.set_tables({});
+    return;
+  }
+  tables_known_ = false;
+  judge_.load();
   for (const std::string& name : query_names("SELECT tbl_name FROM " + s +
                                              ".sqlite_schema WHERE type = 'trigger' AND name GLOB "
                                              "'__colony_insert_*' AND tbl_name NOT IN (SELECT name FROM " +
@@ -68,7 +77,6 @@ void SchemaCapture::load_tables() {
   }
   recorder_.set_tables(judge_.replicated());
   judge_.note_missing();
-  loaded_version_ = schema_version();
   tables_known_ = true;
 }
 

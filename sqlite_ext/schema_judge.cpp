@@ -156,14 +156,12 @@ void SchemaJudge::note_before() {
 
 void SchemaJudge::note_missing() {
   if (!before_) return;
-  const StatementHandle exists =
-      prepare(db_, "SELECT 1 FROM " + quoted(schema_) + ".sqlite_schema WHERE type = 'table' AND name = ?1");
+  std::set<std::string> present(missing_.begin(), missing_.end());
+  const StatementHandle names =
+      prepare(db_, "SELECT name FROM " + quoted(schema_) + ".sqlite_schema WHERE type = 'table'");
+  while (step(db_, names)) present.insert(text(names, 0));
   for (const auto& [name, entry] : *before_) {
-    if (entry.type != "table" || !agreed_.contains(name)) continue;
-    if (std::find(missing_.begin(), missing_.end(), name) != missing_.end()) continue;
-    sqlite3_bind_text(exists.get(), 1, name.c_str(), -1, SQLITE_STATIC);
-    if (!step(db_, exists)) missing_.push_back(name);
-    sqlite3_reset(exists.get());
+    if (entry.type == "table" && agreed_.contains(name) && !present.contains(name)) missing_.push_back(name);
   }
 }
 
