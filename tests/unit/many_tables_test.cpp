@@ -118,8 +118,7 @@ TEST_F(ManyTables, upgrading_a_file_of_an_older_format) {
   expect_linear([](const std::string& path) {
     Database db(path, Database::Mode::kReadWrite);
     db.execute(
-        "SELECT colony_allow_schema_changes(); DROP TABLE __colony_tables; CREATE TABLE __colony_tables(name TEXT "
-        "PRIMARY KEY) WITHOUT ROWID;"
+        "DROP TABLE __colony_tables; CREATE TABLE __colony_tables(name TEXT PRIMARY KEY) WITHOUT ROWID;"
         "INSERT INTO __colony_tables SELECT tbl_name FROM sqlite_schema WHERE name GLOB '__colony_insert_*';"
         "UPDATE __colony_meta SET value = 3 WHERE key = 'format'");
     upgrade_layout(db);

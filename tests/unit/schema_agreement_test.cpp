@@ -11,11 +11,10 @@ namespace {
 constexpr const char* kSchema =
     "CREATE TABLE t(k TEXT PRIMARY KEY, a INT, b TEXT); CREATE TABLE u(k INTEGER PRIMARY KEY, a)";
 
-// A node whose tables are agreed on, and a connection that may change the schema.
+// A node whose tables are agreed on, and a connection without the extension.
 class SchemaAgreement : public testing::Test {
  protected:
-  SchemaAgreement() : node_(kSchema), plain_(unit::open_captured(node_.path())) {
-    plain_.execute("SELECT colony_allow_schema_changes()");
+  SchemaAgreement() : node_(kSchema), plain_(node_.path(), Database::Mode::kReadWrite) {
     for (const std::string& table : replicated_tables(plain_)) agree_on_definition(plain_, table);
   }
 
