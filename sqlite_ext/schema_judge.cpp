@@ -215,7 +215,11 @@ void SchemaJudge::judge() {
 void SchemaJudge::judge_new(const std::string& table) {
   if (may_have_rows(table)) return;
   const StatementHandle any = prepare(db_, "SELECT 1 FROM " + quoted(schema_) + "." + quoted(table) + " LIMIT 1");
-  if (step(db_, any)) throw RecordError(schema_refusal(table, "has rows and a key, and is not replicated"));
+  if (step(db_, any)) {
+    throw RecordError("colony: table " + table +
+                      " is new, with a key and rows, and not replicated yet: create it empty on every node, and run "
+                      "colony init again on each: see Schema changes in docs/operations.md");
+  }
 }
 
 void SchemaJudge::agree_on_extensions() {

@@ -20,9 +20,10 @@ namespace {
 constexpr double kWaitWorthTelling_s = 1;
 constexpr double kBlockWorthTelling_s = 10;
 
-void find_changed_tables(Database& db, std::vector<std::string>& troubles) {
+// The sidecar that has halted for it says the same.
+void find_changed_tables(Database& db, const StatusReport& report, std::vector<std::string>& troubles) {
   const std::vector<ChangedTable> broken = find_schema_changes(db).broken;
-  if (!broken.empty()) troubles.push_back(advice_on(broken));
+  if (!broken.empty() && report.sidecar.message != advice_on(broken)) troubles.push_back(advice_on(broken));
 }
 
 void find_held_locks(const StatusReport& report, std::vector<std::string>& warnings) {
@@ -97,7 +98,7 @@ void find_troubles(Database& db, const std::string& path, StatusReport& report) 
                        " transactions are not sent");
   }
   for (const Drift& drift : report.drift) troubles.push_back(trouble_of(drift, path));
-  find_changed_tables(db, troubles);
+  find_changed_tables(db, report, troubles);
   if (const StatusView::Stall& stall = report.sidecar.stalled; !stall.loop.empty()) {
     troubles.push_back(fmt::format("the {} has made no progress for {:.0f} s ({}): {}", stall.loop,
                                    seconds_since(stall.since), stall.doing, stall.advice));

@@ -88,7 +88,9 @@ TEST(CaptureColumns, column_added_in_the_middle_of_a_transaction) {
 
 TEST(CaptureColumns, dropped_and_renamed_columns_are_followed) {
   MemoryNode node("CREATE TABLE t(k INTEGER PRIMARY KEY, a, b, c)", "a", GuardKind::kTriggers);
-  node.run("SELECT colony_allow_schema_changes(); INSERT INTO t VALUES(1, 'a', 'b', 'c'); ALTER TABLE t DROP COLUMN a; ALTER TABLE t RENAME COLUMN b TO z");
+  node.run(
+      "SELECT colony_allow_schema_changes(); INSERT INTO t VALUES(1, 'a', 'b', 'c'); ALTER TABLE t DROP COLUMN a; "
+      "ALTER TABLE t RENAME COLUMN b TO z");
   EXPECT_EQ(node.captured("UPDATE t SET z = 'new'"), "t ~ 1 'b'>'new' .\n");
 }
 
