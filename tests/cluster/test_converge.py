@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import time
 
-from colony_cluster import ColonyTest, Node, colony, connect
+from colony_cluster import ColonyTest, Node, behind_its_back, colony, connect
 from processes import COLONY, EXTENSION, SQLITE, app, finished, run, until
 
 SCHEMA = """
@@ -154,8 +154,7 @@ class Converge(ColonyTest):
         self.assertEqual((as_json["equal"], as_json["missing"], len(as_json["nodes"])), (True, [], 4))
 
         # Rows changed behind Colony's back.
-        tampered = c.shell(".dbconfig enable_trigger off\nUPDATE items SET n = 3 WHERE id = 'x';", extension=False)
-        self.assertEqual(tampered.returncode, 0, tampered.stderr)
+        behind_its_back(c, "UPDATE items SET n = 3 WHERE id = 'x'")
         self.assertEqual(c.status()["pending"], 0)
         done = cluster.verify()
         self.assertEqual(done.returncode, 1, done.stdout)
@@ -163,7 +162,7 @@ class Converge(ColonyTest):
         self.assertRegex(done.stdout, r"(?m)^items .*DIFFERS on c$")
         self.assertRegex(done.stdout, r"(?m)^shared .*equal$")
         self.assertFalse(json.loads(cluster.verify("--json").stdout)["equal"])
-        c.shell(".dbconfig enable_trigger off\nUPDATE items SET n = 1 WHERE id = 'x';", extension=False)
+        behind_its_back(c, "UPDATE items SET n = 1 WHERE id = 'x'")
         self.assertEqual(cluster.verify().returncode, 0)
 
         b.kill()

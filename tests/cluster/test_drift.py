@@ -1,34 +1,12 @@
 """Rows that differ are noticed by the nodes themselves, soon, and without being asked."""
 
-import contextlib
 import json
-import re
-import sqlite3
 
-from colony_cluster import ColonyTest, colony
+from colony_cluster import ColonyTest, behind_its_back, colony
 from processes import until
 
 SCHEMA = "CREATE TABLE items(id TEXT PRIMARY KEY, name TEXT); CREATE TABLE other(id INTEGER PRIMARY KEY, n INT);"
 PASS = ("--check-every", "2s")
-
-
-def behind_its_back(node, *statements):
-    """Writes without capture: the guards are taken away for the time of it."""
-    with contextlib.closing(sqlite3.connect(node.path, timeout=20, isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        guards = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE type IN ('trigger', 'index') AND "
-                            "name LIKE '!_!_colony!_%' ESCAPE '!' AND sql IS NOT NULL").fetchall()
-        for kind, name, sql in guards:
-            if kind == "trigger":
-                db.execute(f'DROP TRIGGER "{name}"')
-            for function in re.findall(r"(\w+)\(\)", sql) if kind == "index" else []:
-                db.create_function(function, 0, lambda: 0, deterministic=True)
-        for statement in statements:
-            db.execute(statement)
-        for kind, _, sql in guards:
-            if kind == "trigger":
-                db.execute(sql)
-        db.execute("COMMIT")
 
 
 class Drift(ColonyTest):

@@ -237,7 +237,7 @@ class Service(ColonyTest):
         service.json("PUT", "/kv/s/k", "v")
         self.assertEqual(service.json("GET", "/healthz"), {"status": "ok"})
         # A file that becomes a colony's asks for the extension, which only a restart brings.
-        self.assertEqual(run(COLONY, "init", path, "--cluster", "c", "--node", "a").returncode, 0)
+        self.assertEqual(run(COLONY, "init", path, "--cluster", "c", "--node", "a", "--yes").returncode, 0)
         for method, target, body in (("PUT", "/kv/s/k", "v"), ("GET", "/healthz", None)):
             answer = service.json(method, target, body, status=503)
             self.assertIn("must_load_colony_so", answer["error"])
