@@ -59,7 +59,8 @@ class Snapshots(ColonyTest):
         def made():
             snapshots = self.snapshots(cluster)
             return snapshots and snapshots[-1]["position"] >= position
-        until(made, lambda: f"a snapshot beyond {position}: {self.snapshots(cluster)}", every=0.1)
+        # A sidecar that was stopped may have had the lease for it, which ends after a minute.
+        until(made, lambda: f"a snapshot beyond {position}: {self.snapshots(cluster)}", timeout=90, every=0.1)
 
     def first_sequence(self, cluster):
         with cluster.broker.client() as client:
