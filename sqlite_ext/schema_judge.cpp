@@ -7,7 +7,6 @@
 #include "sqlite_ext/captured_table.h"
 #include "sqlite_ext/guard_index.h"
 #include "sqlite_ext/recorder.h"
-#include "sqlite_ext/table_definition.h"
 
 namespace colony {
 namespace {
@@ -48,6 +47,8 @@ std::string schema_refusal(const std::string& table, const std::string& why) {
 
 void SchemaJudge::load() {
   may_have_rows_.clear();
+  guards_.reset();
+  definitions_.reset();
   load_meta();
   load_agreed();
 }
@@ -131,7 +132,8 @@ const std::string& SchemaJudge::trouble_with(const std::string& table) {
 std::string SchemaJudge::find_trouble(const std::string& table, Agreed& agreed) {
   agreed.extended = false;
   if (!agreed.definition.empty()) {
-    const std::optional<std::string> now = read_table_definition(db_, schema_, table);
+    if (!definitions_) definitions_.emplace(db_, schema_);
+    const std::optional<std::string> now = definitions_->read(table);
     if (!now) return "is gone";
     const DefinitionVerdict verdict = judge_definition(agreed.definition, *now);
     if (verdict.change == DefinitionChange::kOther) return "was changed (" + verdict.what + ")";
@@ -140,14 +142,22 @@ std::string SchemaJudge::find_trouble(const std::string& table, Agreed& agreed) 
   return has_guards(table) ? "" : "has lost what Colony had put on it (triggers or indexes named __colony_*)";
 }
 
+// sqlite_schema has no index: it is read once for all tables.
 bool SchemaJudge::has_guards(const std::string& table) {
-  const StatementHandle count =
-      prepare(db_, "SELECT count(*) FROM " + quoted(schema_) +
-                       ".sqlite_schema WHERE tbl_name = ?1 AND name IN ('__colony_insert_' || ?1, '__colony_update_' "
-                       "|| ?1, '__colony_delete_' || ?1, ?2)");
-  sqlite3_bind_text(count.get(), 1, table.c_str(), -1, SQLITE_STATIC);
-  if (guards_by_index_) sqlite3_bind_text(count.get(), 2, guard_index_name(table).c_str(), -1, SQLITE_TRANSIENT);
-  return step(db_, count) && sqlite3_column_int(count.get(), 0) == (guards_by_index_ ? 4 : 3);
+  if (!guards_) {
+    guards_.emplace();
+    const StatementHandle own =
+        prepare(db_, "SELECT tbl_name, name FROM " + quoted(schema_) +
+                         ".sqlite_schema WHERE type IN ('trigger', 'index') AND substr(name, 1, 9) = '__colony_'");
+    while (step(db_, own)) {
+      const std::string of = text(own, 0), name = text(own, 1);
+      const bool is_trigger =
+          name == "__colony_insert_" + of || name == "__colony_update_" + of || name == "__colony_delete_" + of;
+      if (is_trigger || (guards_by_index_ && name == guard_index_name(of))) ++(*guards_)[of];
+    }
+  }
+  const auto found = guards_->find(table);
+  return found != guards_->end() && found->second == (guards_by_index_ ? 4 : 3);
 }
 
 void SchemaJudge::note_before() {

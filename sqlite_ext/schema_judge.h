@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "sqlite_ext/sqlite_host.h"
+#include "sqlite_ext/table_definition.h"
 
 namespace colony {
 
@@ -86,6 +87,9 @@ class SchemaJudge {
   std::map<std::string, Agreed> agreed_;
   std::set<std::string> left_out_;
   std::map<std::string, bool> may_have_rows_;
+  // As of load(), read for all tables when first asked for.
+  std::optional<std::map<std::string, int>> guards_;  // how many each table has
+  std::optional<DefinitionReader> definitions_;
   std::optional<Entries> before_;
   std::vector<std::string> missing_;
 };

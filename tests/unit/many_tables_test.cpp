@@ -139,5 +139,17 @@ TEST_F(ManyTables, first_write_of_a_program) {
   });
 }
 
+TEST_F(ManyTables, writing_each_of_them) {
+  expect_linear([](const std::string& path) {
+    Database db = unit::open_captured(path);
+    Statement all(db, "SELECT name FROM __colony_tables");
+    std::string sql;
+    while (all.step()) sql += "UPDATE " + std::string(all.text(0)) + " SET a = 7;";
+    all.reset();
+    db.execute(sql);
+    EXPECT_GT(db.query_integer("SELECT colony_pending()"), 0);
+  });
+}
+
 }  // namespace
 }  // namespace colony
