@@ -164,8 +164,8 @@ else
   begin_build tsan $(((jobs + 1) / 2)) unit_tests cluster_tests colony colony_ext
   when_built release check 'simulation, 1000 seeds' 600 build/release/bin/sim --seeds 1000
   when_built release gtest 'load generator and service' 120 build/release/bin/load_tests
-  BUILD=build/release when_built release suite 'cluster' 900 tests/cluster/run.sh --jobs 3
-  BUILD=build/release when_built release suite 'crash matrix' 400 tests/crash/run.sh
+  BUILD=build/release when_built release suite 'cluster' 1300 tests/cluster/run.sh --jobs 3
+  BUILD=build/release when_built release suite 'crash matrix' 700 tests/crash/run.sh
   BUILD=build/release when_built release check 'soak, one minute' 400 tests/soak.sh --minutes 1 --seed 1
   BUILD=build/release when_built release check 'soak, does it notice' 150 tests/soak.sh --minutes 0.15 --seed 1 --self-test
   BUILD=build/release when_built release check 'load, a node killed' 150 tests/load/run.sh --users 200 --nodes 2 \
