@@ -72,8 +72,7 @@ int x_disconnect(sqlite3_vtab* vtab) {
 
 int x_begin(sqlite3_vtab* vtab) {
   return guarded(vtab, [&] {
-    table_of(vtab).connection->begin();
-    table_of(vtab).capture->begin();
+    table_of(vtab).connection->begin(*table_of(vtab).capture);
     COLONY_STEP("capture.begun");
   });
 }

@@ -62,10 +62,10 @@ SchemaCapture& ConnectionCapture::connect(const char* schema) {
   return made;
 }
 
-void ConnectionCapture::begin() {
+void ConnectionCapture::begin(SchemaCapture& capture) {
   if (in_transaction_ ? !keep_hook() : !take_hook()) throw RecordError(kHookTaken);
   in_transaction_ = true;
-  if (started_) keep_trace();
+  capture.begin(started_ && keep_trace());
 }
 
 void ConnectionCapture::end() {
@@ -76,7 +76,7 @@ void ConnectionCapture::end() {
 void ConnectionCapture::sync(SchemaCapture& capture) {
   check();
   const Raised raised(enlisting_);  // its own statements are traced as well
-  capture.sync();
+  capture.sync(started_ && keep_trace());
 }
 
 void ConnectionCapture::check() {
@@ -100,14 +100,17 @@ bool ConnectionCapture::keep_hook() {
   return host_.preupdate_hook(db_, &ConnectionCapture::on_preupdate, &context_) == &context_;
 }
 
-// Where the host does not show whose trace callback it is, none is replaced.
-void ConnectionCapture::keep_trace() {
+// Where the host does not show whose trace callback it is, none is replaced. False if it
+// was not this one all the time.
+bool ConnectionCapture::keep_trace() {
   const std::optional<TraceCallback> now = TraceCallback::of(db_, host_);
-  if (!now || (now->function == &on_trace && now->context == this)) return;
+  if (!now) return false;
+  if (now->function == &on_trace && now->context == this) return true;
   constexpr unsigned kKnown = SQLITE_TRACE_STMT | SQLITE_TRACE_PROFILE | SQLITE_TRACE_ROW | SQLITE_TRACE_CLOSE;
-  if ((now->mask & ~kKnown) != 0) return;  // the older sqlite3_trace(), whose callback is another one
+  if ((now->mask & ~kKnown) != 0) return false;  // the older sqlite3_trace(), whose callback is another one
   others_trace_ = *now;
   sqlite3_trace_v2(db_, now->mask | SQLITE_TRACE_STMT, &on_trace, this);
+  return false;
 }
 
 SchemaCapture* ConnectionCapture::find(const char* schema) {

@@ -39,7 +39,7 @@ class ConnectionCapture {
   SchemaCapture& connect(const char* schema);
 
   // A table of one of the schemas takes part in a transaction from now on.
-  void begin();
+  void begin(SchemaCapture& capture);
   void end();
 
   // The transaction is about to commit.
@@ -63,7 +63,7 @@ class ConnectionCapture {
   void check();
   bool take_hook();
   bool keep_hook();
-  void keep_trace();
+  bool keep_trace();
   static void on_preupdate(void* context, sqlite3*, int op, const char* schema, const char* table,
                            sqlite3_int64 old_rowid, sqlite3_int64);
   static int on_trace(unsigned event, void* context, void* p, void* x);

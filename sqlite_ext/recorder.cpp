@@ -165,9 +165,9 @@ bool Recorder::same_key(const Table& table) const {
   return true;
 }
 
-void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
+bool Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
   Table* const table = find(name);
-  if (table == nullptr) return;
+  if (table == nullptr) return false;
   if (table->layout.rowid_key_displaced && host_.preupdate_in_storage_order) {
     throw RecordError("this version of SQLite cannot show the changes of table " + table->layout.header.name +
                       ", which has a virtual generated column before its INTEGER PRIMARY KEY: declare the key first");
@@ -217,6 +217,7 @@ void Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
     truncate(start);
     throw;
   }
+  return true;
 }
 
 // A single record is its own net change; most transactions have just one.

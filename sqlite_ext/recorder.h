@@ -51,9 +51,9 @@ class Recorder {
   // The tables of which the first row since set_tables() was recorded since the last call.
   std::vector<std::string> take_newly_touched();
 
-  // To be called from the preupdate hook with its arguments. A table that is not
-  // recorded is passed over.
-  void record(int op, const char* table, sqlite3_int64 old_rowid);
+  // To be called from the preupdate hook with its arguments. False if the table is not
+  // one of those that are recorded.
+  bool record(int op, const char* table, sqlite3_int64 old_rowid);
 
   // Finalizes the prepared statements that it keeps; they come back when needed.
   void release_statements();

@@ -36,8 +36,8 @@ sqlite3_int64 SchemaCapture::schema_version() {
   return version;
 }
 
-void SchemaCapture::begin() {
-  begun_version_ = schema_version();
+void SchemaCapture::begin(bool is_watched) {
+  begun_version_ = is_watched && tables_known_ ? loaded_version_ : schema_version();
   // colony init may have agreed to what was refused, without changing the schema.
   if (!tables_known_ || loaded_version_ != begun_version_ || !refused_.empty()) load_tables();
   takes_part_ = true;
@@ -101,13 +101,12 @@ void SchemaCapture::record(int op, const char* table, sqlite3_int64 old_rowid) {
       throw RecordError(refused->second);
     }
   }
-  if (!recorder_.records(table)) {
+  if (!recorder_.record(op, table, old_rowid)) {
     if (!judge_.may_have_rows(table) && (strangers_.empty() || strangers_.back() != table)) {
       strangers_.emplace_back(table);
     }
     return;
   }
-  recorder_.record(op, table, old_rowid);
   COLONY_STEP("capture.recorded");
 }
 
@@ -158,15 +157,16 @@ void SchemaCapture::rollback_to(int level) {
   COLONY_STEP("capture.rolled_back_to");
 }
 
-void SchemaCapture::sync() {
+void SchemaCapture::sync(bool is_watched) {
   if (written_) return;
   syncing_ = true;
   const std::unique_ptr<bool, void (*)(bool*)> end(&syncing_, [](bool* syncing) { *syncing = false; });
-  const bool schema_changed = judge_.has_noted() || (!made_ && schema_version() != begun_version_);
+  const sqlite3_int64 version = is_watched && tables_known_ ? loaded_version_ : schema_version();
+  const bool schema_changed = judge_.has_noted() || (!made_ && version != begun_version_);
   if (recorder_.empty() && !outbox_.has_written() && !schema_changed && strangers_.empty()) return;
   COLONY_STEP("capture.sync");
   const KeepCounters keep(db_, host_);
-  if (!tables_known_ || schema_version() != loaded_version_) load_tables();
+  if (!tables_known_ || version != loaded_version_) load_tables();
   std::set<std::string> left_alone;
   if (allows_schema_changes_) {
     left_alone = judge_.spoilt();

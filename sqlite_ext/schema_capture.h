@@ -39,8 +39,9 @@ class SchemaCapture {
   void release_statements();
 
   // The virtual table takes part in the transaction from now on: sync() will be called
-  // before it commits.
-  void begin();
+  // before it commits. `is_watched`: each change of the schema by this connection since
+  // the tables were read was told by before_schema_change(), so that nobody has to look.
+  void begin(bool is_watched);
   bool takes_part() const { return takes_part_; }
   // The same, of a virtual table that is made in this very transaction.
   void begin_as_made() { takes_part_ = made_ = true; }
@@ -68,7 +69,7 @@ class SchemaCapture {
 
   // Writes the recording into the outbox. It stays until clear(): the commit may fail,
   // and the transaction go on.
-  void sync();
+  void sync(bool is_watched);
 
   // The transaction is over.
   void clear();

@@ -77,6 +77,9 @@ bool is_between(const std::string& word) {
 }  // namespace
 
 std::optional<SchemaStatement> schema_statement(std::string_view sql) {
+  // Most statements are none, and this is asked of each.
+  constexpr std::string_view kMayBegin = "CcDdAa-/; \t\r\n\f\v";
+  if (sql.empty() || kMayBegin.find(sql.front()) == std::string_view::npos) return std::nullopt;
   Words words(sql);
   const std::string verb = words.next_upper();
   if (verb != "CREATE" && verb != "DROP" && verb != "ALTER") return std::nullopt;
