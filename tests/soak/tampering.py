@@ -28,6 +28,7 @@ def _row_deleted_everywhere(conductor):
     _, victim = _victim(conductor)
     for node in conductor.colony.nodes:
         with contextlib.closing(sqlite3.connect(node.path, timeout=30, isolation_level=None)) as db:
+            db.create_function("this_connection_must_load_colony_so", 0, lambda: 0, deterministic=True)
             db.execute("BEGIN IMMEDIATE")
             guards = db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'made'")
             guards = guards.fetchall()
