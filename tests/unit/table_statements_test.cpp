@@ -76,8 +76,8 @@ TEST(TableStatements, as_many_tables_as_there_may_be_stay_within_the_bound) {
 
 TEST(StatementCache, gives_up_what_was_used_least_lately) {
   MemoryFold file("CREATE TABLE t(k INTEGER PRIMARY KEY)", "");
-  StatementCache::Place places[3];
   StatementCache cache(file.db(), 1);  // room for one at a time
+  StatementCache::Place places[3];
   int prepared = 0;
   const auto use = [&](std::size_t i) {
     Statement& statement = cache.use(places[i], [&] {
@@ -92,8 +92,8 @@ TEST(StatementCache, gives_up_what_was_used_least_lately) {
   EXPECT_EQ(prepared, 4);
   EXPECT_EQ(cache.statements(), 1u);
 
-  StatementCache::Place more[3];
   StatementCache large(file.db());
+  StatementCache::Place more[3];
   prepared = 0;
   for (const std::size_t i : {0u, 1u, 2u, 0u, 1u, 2u}) {
     large.use(more[i], [&] {
