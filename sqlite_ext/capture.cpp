@@ -59,7 +59,7 @@ int x_create(sqlite3* db, void* context, int argc, const char* const* argv, sqli
 // The table is dropped.
 int x_destroy(sqlite3_vtab* vtab) {
   if (!table_of(vtab).connection->allows_schema_changes()) return SQLITE_READONLY;
-  table_of(vtab).capture->release_statements();
+  table_of(vtab).connection->forget(*table_of(vtab).capture);
   delete &table_of(vtab);
   return SQLITE_OK;
 }

@@ -62,6 +62,10 @@ SchemaCapture& ConnectionCapture::connect(const char* schema) {
   return made;
 }
 
+void ConnectionCapture::forget(SchemaCapture& capture) {
+  std::erase_if(schemas_, [&](const auto& known) { return known.get() == &capture; });
+}
+
 void ConnectionCapture::begin(SchemaCapture& capture) {
   if (in_transaction_ ? !keep_hook() : !take_hook()) throw RecordError(kHookTaken);
   in_transaction_ = true;

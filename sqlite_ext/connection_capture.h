@@ -38,6 +38,10 @@ class ConnectionCapture {
   // Throws RecordError when somebody else has the preupdate hook.
   SchemaCapture& connect(const char* schema);
 
+  // The schema is no colony's any more, and nothing tells when the connection is closed: no
+  // statement may be left.
+  void forget(SchemaCapture& capture);
+
   // A table of one of the schemas takes part in a transaction from now on.
   void begin(SchemaCapture& capture);
   void end();
