@@ -84,8 +84,9 @@ class ColonyLoad(ColonyTest):
         self.assertGreater(report["totals"]["errors"]["a value that nobody wrote"], 0)
 
     def test_colony_load_notices_values_of_other_keys(self):
-        report = self.spoiled("CREATE TRIGGER other AFTER UPDATE ON kv WHEN new.key = 'k0000000' BEGIN "
-                              "UPDATE kv SET value = new.value WHERE namespace = 'load' AND key = 'k0000001'; END;")
+        """Every write spoils every other value, so that the first read of any of them meets one."""
+        report = self.spoiled("CREATE TRIGGER other AFTER UPDATE ON kv BEGIN UPDATE kv SET value = new.value "
+                              "WHERE namespace = new.namespace AND key <> new.key; END;")
         self.assertGreater(report["totals"]["errors"]["a value that nobody wrote"], 0)
 
     def test_colony_load_notices_objects_that_are_not_as_added(self):
