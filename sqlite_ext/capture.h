@@ -34,12 +34,12 @@ inline constexpr const char* kCaptureTable = "__colony_capture";
 
 // An outbox row holds at most this much of a transaction's changeset, so that it
 // fits into a message of a broker with a max_payload of 64 KiB.
-inline constexpr int kOutboxPieceBytesMax = 60'000;
+inline constexpr int kOutboxChunkBytesMax = 60'000;
 
 // The column `last` of an outbox row.
-inline constexpr int kMorePieces = 0;  // of the same transaction come
-inline constexpr int kLastPiece = 1;
-inline constexpr int kLastPieceFlushed = 2;  // of one whose commit flushes the write-ahead log (synchronous=FULL)
+inline constexpr int kMoreChunks = 0;  // of the same transaction come
+inline constexpr int kLastChunk = 1;
+inline constexpr int kLastChunkFlushed = 2;  // of one whose commit flushes the write-ahead log (synchronous=FULL)
 
 // Whose connection it is. Colony's own programs need the module to compile the triggers;
 // what they write where triggers are off is not captured, and they may change the schema

@@ -25,20 +25,20 @@ void OutboxWriter::release_statements() {
 
 void OutboxWriter::write(const Recorder& recorder, const std::set<std::string>& left_out) {
   if (has_written()) take_back();
-  std::string rest;  // of what has come, shorter than a piece
+  std::string rest;  // of what has come, shorter than a chunk
   std::uint64_t shape = 0;
   const auto drain = [&](std::string& bytes, std::uint64_t of_all) {
     shape = of_all;
     rest.empty() ? rest.swap(bytes) : static_cast<void>(rest.append(bytes));
     bytes.clear();
     std::size_t at = 0;
-    for (; rest.size() - at > kOutboxPieceBytesMax; at += kOutboxPieceBytesMax) {
-      write_piece(std::string_view(rest).substr(at, kOutboxPieceBytesMax), shape, kMorePieces);
+    for (; rest.size() - at > kOutboxChunkBytesMax; at += kOutboxChunkBytesMax) {
+      write_chunk(std::string_view(rest).substr(at, kOutboxChunkBytesMax), shape, kMoreChunks);
     }
     if (at > 0) rest.erase(0, at);
   };
   recorder.write_changeset(std::ref(drain), left_out);  // by reference: nothing is allocated for it
-  if (!rest.empty()) write_piece(rest, shape, commit_flushes() ? kLastPieceFlushed : kLastPiece);
+  if (!rest.empty()) write_chunk(rest, shape, commit_flushes() ? kLastChunkFlushed : kLastChunk);
 }
 
 // SQLite refuses to change it within a transaction, and computes it when it is prepared.
@@ -55,9 +55,9 @@ bool OutboxWriter::commit_flushes() const {
 void OutboxWriter::write(std::string_view changeset, std::uint64_t shape) {
   if (has_written()) take_back();
   while (!changeset.empty()) {
-    const std::string_view piece = changeset.substr(0, kOutboxPieceBytesMax);
-    changeset.remove_prefix(piece.size());
-    write_piece(piece, shape, changeset.empty());
+    const std::string_view chunk = changeset.substr(0, kOutboxChunkBytesMax);
+    changeset.remove_prefix(chunk.size());
+    write_chunk(chunk, shape, changeset.empty());
   }
 }
 
@@ -81,19 +81,19 @@ void OutboxWriter::prepare() {
   }
 }
 
-void OutboxWriter::write_piece(std::string_view piece, std::uint64_t shape, int last) {
+void OutboxWriter::write_chunk(std::string_view chunk, std::uint64_t shape, int last) {
   if (insert_ == nullptr) prepare();
   writing_ = true;
   sqlite3_bind_int(insert_, 1, last);
   sqlite3_bind_int64(insert_, 2, static_cast<sqlite3_int64>(shape));
-  sqlite3_bind_blob64(insert_, 3, piece.data(), piece.size(), SQLITE_STATIC);
+  sqlite3_bind_blob64(insert_, 3, chunk.data(), chunk.size(), SQLITE_STATIC);
   sqlite3_step(insert_);
   const int rc = sqlite3_reset(insert_);
   if (first_written_ == 0) first_written_ = sqlite3_last_insert_rowid(db_);
   sqlite3_clear_bindings(insert_);
   writing_ = false;
   if (rc != SQLITE_OK) throw_record_error(db_, kCannotWrite);
-  COLONY_STEP("capture.piece_written");
+  COLONY_STEP("capture.chunk_written");
 }
 
 }  // namespace colony

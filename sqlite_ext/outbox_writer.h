@@ -1,4 +1,4 @@
-// Writes the net changeset of a transaction into the outbox of its file, in pieces,
+// Writes the net changeset of a transaction into the outbox of its file, in chunks,
 // within the very transaction.
 //
 // Threads: those of the connection, one at a time. Errors: RecordError, std::bad_alloc;
@@ -45,14 +45,14 @@ class OutboxWriter {
   void take_back();
   void prepare();
   bool commit_flushes() const;
-  void write_piece(std::string_view piece, std::uint64_t shape, int last);
+  void write_chunk(std::string_view chunk, std::uint64_t shape, int last);
 
   sqlite3* db_;
   std::string synchronous_;         // the PRAGMA that tells
   std::string table_, meta_table_;  // quoted
   sqlite3_stmt* insert_ = nullptr;
   bool writing_ = false;
-  sqlite3_int64 first_written_ = 0;  // the first piece; 0: none
+  sqlite3_int64 first_written_ = 0;  // the first chunk; 0: none
 };
 
 }  // namespace colony

@@ -93,7 +93,7 @@ void Spill::write_out() {
   tail_.clear();
 }
 
-// Piece by piece, or all of it would be in memory once.
+// Chunk by chunk, or all of it would be in memory once.
 void Spill::append(std::string_view bytes) {
   for (std::size_t at = 0; at < bytes.size(); at += kCopiedAtOnce) {
     tail_.append(bytes.substr(at, kCopiedAtOnce));

@@ -49,7 +49,7 @@ class Spill {
   // The same, and reads `other` through.
   void append(Spill& other);
   // For who writes in place: what is appended here is taken by settle(), all of
-  // it or nothing, so that it can be read in one piece at at().
+  // it or nothing, so that it can be read in one chunk at at().
   std::string& tail() { return tail_; }
   void settle() {
     if (tail_.size() > settings_.heap_bytes_max && !settings_.folder.empty()) write_out();

@@ -4,7 +4,7 @@
 
 #include "replicator/cli/command.h"
 #include "replicator/log/error.h"
-#include "replicator/node/status.h"
+#include "replicator/status/status.h"
 
 namespace colony::cli {
 namespace {

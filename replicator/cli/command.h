@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "replicator/log/broker_settings.h"
+#include "replicator/broker/broker_settings.h"
 #include "replicator/log/signing.h"
 #include "replicator/store/node_file.h"
 

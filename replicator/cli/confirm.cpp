@@ -7,7 +7,7 @@
 #include <iostream>
 
 #include "replicator/log/error.h"
-#include "replicator/node/status.h"
+#include "replicator/status/status.h"
 
 namespace colony::cli {
 namespace {

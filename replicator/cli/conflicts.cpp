@@ -3,9 +3,9 @@
 #include <memory>
 
 #include "replicator/cli/command.h"
-#include "replicator/node/enrollment.h"
+#include "replicator/fold/json.h"
+#include "replicator/membership/enrollment.h"
 #include "replicator/store/file_layout.h"
-#include "replicator/store/json.h"
 
 namespace colony::cli {
 namespace {

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "replicator/cli/command.h"
-#include "replicator/node/enrollment.h"
+#include "replicator/membership/enrollment.h"
 
 namespace colony::cli {
 

@@ -4,7 +4,7 @@
 
 #include "replicator/cli/command.h"
 #include "replicator/cli/confirm.h"
-#include "replicator/node/enrollment.h"
+#include "replicator/membership/enrollment.h"
 
 namespace colony::cli {
 namespace {

@@ -3,14 +3,14 @@
 #include <memory>
 #include <thread>
 
+#include "replicator/apply/departure.h"
+#include "replicator/broker/jetstream_log.h"
 #include "replicator/cli/command.h"
 #include "replicator/cli/timeout.h"
+#include "replicator/cluster/heartbeat.h"
 #include "replicator/log/entry.h"
-#include "replicator/log/jetstream_log.h"
-#include "replicator/node/beat.h"
-#include "replicator/node/departure.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/node/status.h"
+#include "replicator/membership/enrollment.h"
+#include "replicator/status/status.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony::cli {
@@ -108,21 +108,21 @@ class Leaving {
     throw Error("colony " + self_.cluster + " has no node " + node + "; it has " + names);
   }
 
-  // By the broker's clock alone: this node's own sidecar beats as well.
+  // By the broker's clock alone: this node's own sidecar heartbeats as well.
   void refuse_live(const std::string& node, Incarnation incarnation) {
-    Board board({.broker = broker_of(request_.path, request_.broker),
-                 .cluster = self_.cluster,
-                 .read_only = true,
-                 .client_name = "colony leave"});
-    const Beats beats = read_beats(board);
-    const Beat* const beat = beats.of(node, incarnation);
-    if (beat == nullptr) return;
-    const std::chrono::seconds ago = age(beat->written_ns, beats.newest_ns, {});
+    ClusterStatus cluster_status({.broker = broker_of(request_.path, request_.broker),
+                                  .cluster = self_.cluster,
+                                  .read_only = true,
+                                  .client_name = "colony leave"});
+    const Heartbeats heartbeats = read_heartbeats(cluster_status);
+    const Heartbeat* const heartbeat = heartbeats.of(node, incarnation);
+    if (heartbeat == nullptr) return;
+    const std::chrono::seconds ago = age(heartbeat->written_ns, heartbeats.newest_ns, {});
     if (ago >= kLiveWithin) return;
     throw Error(fmt::format(
         "node {} was seen {} s ago ({}, {}:{}): run colony leave there; or wait for a minute after its end, or add "
         "--force",
-        node, ago.count(), beat->state, beat->home.host, beat->home.path));
+        node, ago.count(), heartbeat->state, heartbeat->home.host, heartbeat->home.path));
   }
 
   template <class Reached, class Why>

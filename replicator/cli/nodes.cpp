@@ -3,13 +3,13 @@
 #include <array>
 #include <memory>
 
+#include "replicator/broker/jetstream_log.h"
 #include "replicator/cli/command.h"
-#include "replicator/log/jetstream_log.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/node/members.h"
-#include "replicator/node/status.h"
-#include "replicator/store/checks.h"
-#include "replicator/store/json.h"
+#include "replicator/cluster/members.h"
+#include "replicator/compare/checks.h"
+#include "replicator/fold/json.h"
+#include "replicator/membership/enrollment.h"
+#include "replicator/status/status.h"
 
 namespace colony::cli {
 namespace {
@@ -25,23 +25,23 @@ bool has_gone_away(const Member& member) {
   return member.standing == Standing::kLeft || member.standing == Standing::kRemoved;
 }
 
-// What the board says may be seconds old; the file at hand is not.
+// What the cluster status says may be seconds old; the file at hand is not.
 void describe_self(const std::string& path, Database& db, NodeFile& file, Report& report) {
   const std::optional<StatusView> sidecar = Status::of(path);
   if (sidecar) report.head = std::max(report.head, sidecar->log_head);
   report.head = std::max(report.head, file.position());
   for (Member& member : report.members) {
     if (member.incarnation != report.self.incarnation) continue;
-    if (!member.beat) member.beat.emplace();
-    member.beat->position = file.position();
-    member.beat->pending = file.pending_transactions();
-    member.beat->state = to_string(sidecar ? sidecar->state : State::kStopped);
-    member.beat->error = sidecar && sidecar->state == State::kHalted ? sidecar->message : "";
-    member.beat->home = member.home;
+    if (!member.heartbeat) member.heartbeat.emplace();
+    member.heartbeat->position = file.position();
+    member.heartbeat->pending = file.pending_transactions();
+    member.heartbeat->state = to_string(sidecar ? sidecar->state : State::kStopped);
+    member.heartbeat->error = sidecar && sidecar->state == State::kHalted ? sidecar->message : "";
+    member.heartbeat->home = member.home;
     const std::vector<Drift> drift = CheckRecords(db).drift_of_node(member.node);
     if (drift.empty() || !sidecar || sidecar->state != State::kRunning) continue;
-    member.beat->state = kDiffers;
-    member.beat->error = to_text(drift.front());
+    member.heartbeat->state = kDiffers;
+    member.heartbeat->error = to_text(drift.front());
   }
 }
 
@@ -51,28 +51,29 @@ Report read_report(const std::string& path, const BrokerSettings& given, bool al
   Report report;
   report.self = file.identity();
   const BrokerSettings broker = broker_of(path, given);
-  std::optional<Beats> beats;
+  std::optional<Heartbeats> heartbeats;
   try {
     JetStreamLog log(
         {.broker = broker, .cluster = report.self.cluster, .read_only = true, .client_name = "colony nodes"});
     report.head = log.info().last;
-    Board board({.broker = broker, .cluster = report.self.cluster, .read_only = true, .client_name = "colony nodes"});
-    beats = read_beats(board);
+    ClusterStatus cluster_status(
+        {.broker = broker, .cluster = report.self.cluster, .read_only = true, .client_name = "colony nodes"});
+    heartbeats = read_heartbeats(cluster_status);
   } catch (const Error& error) {
     report.unreachable = error.what();
   }
-  const Beat* const own = beats ? beats->of(report.self.node, report.self.incarnation) : nullptr;
+  const Heartbeat* const own = heartbeats ? heartbeats->of(report.self.node, report.self.incarnation) : nullptr;
   db.execute("BEGIN");
-  report.members = members_of(file, beats ? &*beats : nullptr, own != nullptr ? own->gone_after : kGoneAfter,
+  report.members = members_of(file, heartbeats ? &*heartbeats : nullptr, own != nullptr ? own->gone_after : kGoneAfter,
                               std::chrono::system_clock::now());
   if (!all) std::erase_if(report.members, has_gone_away);
   describe_self(path, db, file, report);
   return report;
 }
 
-std::uint64_t behind(const Report& report, const Beat& beat) {
+std::uint64_t behind(const Report& report, const Heartbeat& heartbeat) {
   const std::uint64_t head = report.head.value();
-  return head > beat.position.value() ? head - beat.position.value() : 0;
+  return head > heartbeat.position.value() ? head - heartbeat.position.value() : 0;
 }
 
 std::string shown_ago(std::chrono::seconds ago) {
@@ -91,15 +92,15 @@ std::string shown_state(const Member& member) {
     case Standing::kRemoved:
       return fmt::format("removed by {} (entry {})", member.removed_by, member.last_entry.value());
     case Standing::kJoining:
-      return "joining, " + member.beat->state;
+      return "joining, " + member.heartbeat->state;
     case Standing::kSilent:
     case Standing::kGone:
-      if (member.beat->state == to_string(State::kStopped))
+      if (member.heartbeat->state == to_string(State::kStopped))
         return member.standing == Standing::kGone ? "gone" : "stopped";
-      return std::string(to_string(member.standing)) + ", was " + member.beat->state;
+      return std::string(to_string(member.standing)) + ", was " + member.heartbeat->state;
     case Standing::kLive:
     case Standing::kUnseen:
-      return member.beat ? member.beat->state : "unseen";
+      return member.heartbeat ? member.heartbeat->state : "unseen";
   }
   return "unknown";
 }
@@ -107,12 +108,12 @@ std::string shown_state(const Member& member) {
 using Row = std::array<std::string, 8>;
 
 Row row_of(const Report& report, const Member& member) {
-  const bool known = member.beat && !has_gone_away(member);
+  const bool known = member.heartbeat && !has_gone_away(member);
   return {member.node + (member.incarnation == report.self.incarnation ? " *" : ""),
           shown_state(member),
-          known ? std::to_string(member.beat->position.value()) : "-",
-          known ? std::to_string(behind(report, *member.beat)) : "-",
-          known ? std::to_string(member.beat->pending) : "-",
+          known ? std::to_string(member.heartbeat->position.value()) : "-",
+          known ? std::to_string(behind(report, *member.heartbeat)) : "-",
+          known ? std::to_string(member.heartbeat->pending) : "-",
           member.seen_ago              ? shown_ago(*member.seen_ago)
           : report.unreachable.empty() ? "never"
                                        : "-",
@@ -138,7 +139,8 @@ void print_text(const Report& report) {
     fmt::print("{}\n", line);
   }
   for (const Member& member : report.members) {
-    if (member.beat && !member.beat->error.empty()) fmt::print("{}: {}\n", member.node, member.beat->error);
+    if (member.heartbeat && !member.heartbeat->error.empty())
+      fmt::print("{}: {}\n", member.node, member.heartbeat->error);
   }
   if (!report.unreachable.empty()) {
     fmt::print("note: {}; so this is what {}'s file knows by itself\n", report.unreachable, report.self.node);
@@ -149,9 +151,9 @@ std::string json_of(const Report& report, const Member& member) {
   JsonObject json;
   json.add("node", member.node).add("incarnation", fmt::format("{:016x}", member.incarnation.value()));
   json.add("standing", to_string(member.standing)).add("last_entry", member.last_entry.value());
-  if (member.beat) {
-    json.add("state", member.beat->state).add("position", member.beat->position.value());
-    json.add("behind", behind(report, *member.beat)).add("pending", member.beat->pending);
+  if (member.heartbeat) {
+    json.add("state", member.heartbeat->state).add("position", member.heartbeat->position.value());
+    json.add("behind", behind(report, *member.heartbeat)).add("pending", member.heartbeat->pending);
   } else {
     json.add_null("state").add_null("position").add_null("behind").add_null("pending");
   }
@@ -168,7 +170,7 @@ std::string json_of(const Report& report, const Member& member) {
       json.add(name, text);
     }
   };
-  text_or_null("error", member.beat ? member.beat->error : "");
+  text_or_null("error", member.heartbeat ? member.heartbeat->error : "");
   text_or_null("removed_by", member.removed_by);
   return json.text();
 }

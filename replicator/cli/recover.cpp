@@ -9,9 +9,9 @@
 #include "replicator/cli/progress_line.h"
 #include "replicator/cli/timeout.h"
 #include "replicator/log/error.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/node/recovery.h"
-#include "replicator/node/recovery_place.h"
+#include "replicator/membership/enrollment.h"
+#include "replicator/recovery/recovery.h"
+#include "replicator/recovery/recovery_place.h"
 
 namespace colony::cli {
 namespace {
@@ -31,18 +31,18 @@ volatile std::sig_atomic_t interrupted = 0;
 
 using Row = std::array<std::string, 5>;
 
-std::string shown(const Marks& marks) {
+std::string shown(const VersionVector& version_vector) {
   std::map<std::string, std::string> by_name;
-  for (const auto& [incarnation, mark] : marks) {
-    if (incarnation == kKeysMark) continue;
-    std::string& text = by_name[mark.node];
+  for (const auto& [incarnation, entry] : version_vector) {
+    if (incarnation == kKeysEntry) continue;
+    std::string& text = by_name[entry.node];
     text +=
-        (text.empty() ? mark.node + ":" : "+") + std::to_string(mark.piece.value()) + (mark.has_left ? " left" : "");
+        (text.empty() ? entry.node + ":" : "+") + std::to_string(entry.chunk.value()) + (entry.has_left ? " left" : "");
   }
   std::string all;
   for (const auto& [name, text] : by_name) all += (all.empty() ? "" : " ") + text;
-  if (const auto keys = marks.find(kKeysMark); keys != marks.end()) {
-    all += " keys:" + std::to_string(keys->second.piece.value());
+  if (const auto keys = version_vector.find(kKeysEntry); keys != version_vector.end()) {
+    all += " keys:" + std::to_string(keys->second.chunk.value());
   }
   return all;
 }
@@ -62,7 +62,7 @@ void print_nodes(const RecoveryView& view) {
     rows.push_back({node.report.node + (&node == &view.nodes.front() ? " *" : ""),
                     node.state.empty() ? "unseen" : node.state,
                     is_known ? std::to_string(node.report.position.value()) : "-",
-                    is_known ? shown(node.report.marks) : "-", log});
+                    is_known ? shown(node.report.version_vector) : "-", log});
   }
   std::array<std::size_t, 5> widths{};
   for (const Row& row : rows) {
@@ -194,8 +194,9 @@ int recover(Recovery& recovery) {
   return kDone;
 }
 
-std::string place_of_snapshots(const Arguments& arguments, Board& board) {
-  const std::string place = arguments.snapshots.empty() ? colony_snapshots(arguments.path, board) : arguments.snapshots;
+std::string place_of_snapshots(const Arguments& arguments, ClusterStatus& cluster_status) {
+  const std::string place =
+      arguments.snapshots.empty() ? colony_snapshots(arguments.path, cluster_status) : arguments.snapshots;
   if (place != "none") return place.empty() ? "nats:" : place;
   throw Error(
       "the other nodes take a snapshot of this one, and there is no place for it (--snapshots none): start the "
@@ -216,20 +217,21 @@ int run(const Arguments& arguments) {
                     .replicas = arguments.replicas,
                     .read_only = true,
                     .client_name = client});
-  Board board({.broker = broker, .cluster = self.cluster, .replicas = arguments.replicas, .client_name = client});
-  const std::string place = place_of_snapshots(arguments, board);
-  SnapshotShelf shelf(open_snapshot_store(place, self.cluster, broker, arguments.replicas), self.cluster);
+  ClusterStatus cluster_status(
+      {.broker = broker, .cluster = self.cluster, .replicas = arguments.replicas, .client_name = client});
+  const std::string place = place_of_snapshots(arguments, cluster_status);
+  SnapshotCatalog catalog(open_snapshot_store(place, self.cluster, broker, arguments.replicas), self.cluster);
   const RecoveryRequest request{arguments.path,
                                 {arguments.without.begin(), arguments.without.end()},
                                 std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_s * 1000))};
   ProgressLine line("recovering colony " + self.cluster);
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
-  Recovery recovery(request, log, board, shelf, [&](const std::string& for_what) {
+  Recovery recovery(request, log, cluster_status, catalog, [&](const std::string& for_what) {
     line.waiting_for(for_what);
     return interrupted == 0;
   });
-  return arguments.dry_run ? look(recovery, shelf.url()) : recover(recovery);
+  return arguments.dry_run ? look(recovery, catalog.url()) : recover(recovery);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "replicator/node/repair.h"
+#include "replicator/repair/repair.h"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -7,13 +7,13 @@
 #include <memory>
 #include <optional>
 
+#include "replicator/apply/departure.h"
+#include "replicator/broker/jetstream_log.h"
 #include "replicator/cli/command.h"
 #include "replicator/cli/progress_line.h"
 #include "replicator/cli/repair_report.h"
-#include "replicator/log/jetstream_log.h"
-#include "replicator/node/departure.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/node/repair_base.h"
+#include "replicator/membership/enrollment.h"
+#include "replicator/snapshots/repair_base.h"
 
 namespace colony::cli {
 namespace {
@@ -54,8 +54,8 @@ SnapshotName fetch_base(const Arguments& arguments, const BrokerSettings& broker
   NodeFile file(db);
   check_is_member(file);
   const std::string& cluster = file.identity().cluster;
-  SnapshotShelf shelf(open_snapshot_store(arguments.from, cluster, broker, 1), cluster);
-  return fetch_repair_base(file, log, shelf, to, go_on);
+  SnapshotCatalog catalog(open_snapshot_store(arguments.from, cluster, broker, 1), cluster);
+  return fetch_repair_base(file, log, catalog, to, go_on);
 }
 
 void change(const Arguments& arguments, Repair& repair, RepairReport& report) {
@@ -104,7 +104,7 @@ int run(const Arguments& arguments) {
     if (line) line->bytes(done, total);
     return true;
   };
-  const UnfinishedFile place = repair_place(arguments.path);
+  const StagingFile place = repair_place(arguments.path);
   RepairReport report;
   report.self = self;
   report.action = arguments.action();

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "replicator/store/json.h"
+#include "replicator/fold/json.h"
 
 namespace colony::cli {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "replicator/node/repair.h"
-#include "replicator/snapshot/snapshot_name.h"
+#include "replicator/repair/repair.h"
+#include "replicator/snapshot_store/snapshot_name.h"
 
 namespace colony::cli {
 

@@ -1,4 +1,4 @@
-#include "replicator/node/restore.h"
+#include "replicator/snapshots/restore.h"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -6,10 +6,10 @@
 #include <memory>
 #include <set>
 
+#include "replicator/broker/jetstream_log.h"
 #include "replicator/cli/command.h"
 #include "replicator/cli/progress_line.h"
 #include "replicator/log/error.h"
-#include "replicator/log/jetstream_log.h"
 
 namespace colony::cli {
 namespace {
@@ -66,14 +66,14 @@ int run(const Arguments& arguments) {
     throw Error("the snapshots are in the broker: give its URL by --nats, or another store by --from");
   }
   const std::string cluster = only_cluster(arguments);
-  SnapshotShelf shelf(open_snapshot_store(arguments.from, cluster, arguments.broker, 1), cluster);
+  SnapshotCatalog catalog(open_snapshot_store(arguments.from, cluster, arguments.broker, 1), cluster);
   std::unique_ptr<JetStreamLog> log;
   if (arguments.broker.urls != "none") {
     log = std::make_unique<JetStreamLog>(JetStreamSettings{
         .broker = arguments.broker, .cluster = cluster, .read_only = true, .client_name = "colony restore"});
   }
   ProgressLine line("restoring " + arguments.to);
-  const Sequence position = restore(request, log.get(), shelf, [&](std::uint64_t done, std::uint64_t total) {
+  const Sequence position = restore(request, log.get(), catalog, [&](std::uint64_t done, std::uint64_t total) {
     line.bytes(done, total);
     return true;
   });

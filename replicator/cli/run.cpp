@@ -8,15 +8,15 @@
 #include <filesystem>
 #include <memory>
 
+#include "replicator/broker/jetstream_log.h"
 #include "replicator/cli/command.h"
 #include "replicator/cli/progress_line.h"
+#include "replicator/file/file_keeper.h"
 #include "replicator/log/error.h"
-#include "replicator/log/jetstream_log.h"
 #include "replicator/log/secret_file.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/node/file_keeper.h"
-#include "replicator/node/join.h"
-#include "replicator/node/sidecar.h"
+#include "replicator/membership/enrollment.h"
+#include "replicator/sidecar/sidecar.h"
+#include "replicator/snapshots/join.h"
 
 namespace colony::cli {
 namespace {
@@ -91,11 +91,12 @@ bool join_colony(const Arguments& arguments) {
                     .cluster = arguments.cluster,
                     .read_only = true,
                     .client_name = "colony " + arguments.node + " joining"});
-  SnapshotShelf shelf(open_snapshot_store(sidecar.snapshot_url, arguments.cluster, sidecar.broker, sidecar.replicas),
-                      arguments.cluster);
+  SnapshotCatalog catalog(
+      open_snapshot_store(sidecar.snapshot_url, arguments.cluster, sidecar.broker, sidecar.replicas),
+      arguments.cluster);
   ProgressLine line("joining colony " + arguments.cluster);
   try {
-    join({sidecar.database, arguments.cluster, arguments.node}, log, shelf, [&](const JoinProgress& progress) {
+    join({sidecar.database, arguments.cluster, arguments.node}, log, catalog, [&](const JoinProgress& progress) {
       if (progress.waiting_for.empty()) {
         line.bytes(progress.done, progress.total);
       } else {

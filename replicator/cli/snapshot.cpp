@@ -7,8 +7,8 @@
 #include "replicator/cli/command.h"
 #include "replicator/cli/progress_line.h"
 #include "replicator/log/error.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/node/snapshot_maker.h"
+#include "replicator/membership/enrollment.h"
+#include "replicator/snapshots/snapshot_maker.h"
 
 namespace colony::cli {
 namespace {
@@ -56,12 +56,12 @@ int run(const Arguments& arguments) {
     fmt::print("{}: an ordinary SQLite file with the rows of {}\n", arguments.to, arguments.path);
     return kDone;
   }
-  SnapshotShelf shelf(open_snapshot_store(arguments.to.empty() ? usual_store() : arguments.to, self.cluster,
-                                          broker_of(arguments.path, arguments.broker), 1),
-                      self.cluster);
-  const ShelvedSnapshot made = shelve_snapshot(arguments.path, shelf, go_on);
+  SnapshotCatalog catalog(open_snapshot_store(arguments.to.empty() ? usual_store() : arguments.to, self.cluster,
+                                              broker_of(arguments.path, arguments.broker), 1),
+                          self.cluster);
+  const CatalogedSnapshot made = store_snapshot(arguments.path, catalog, go_on);
   fmt::print("position {}, {} bytes: {} in {}\n", made.name.position.value(), made.bytes, made.name.text(),
-             shelf.url());
+             catalog.url());
   return kDone;
 }
 

@@ -2,11 +2,11 @@
 
 #include <memory>
 
+#include "replicator/broker/jetstream_log.h"
 #include "replicator/cli/command.h"
-#include "replicator/log/jetstream_log.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/snapshot/snapshot_shelf.h"
-#include "replicator/store/json.h"
+#include "replicator/fold/json.h"
+#include "replicator/membership/enrollment.h"
+#include "replicator/snapshot_store/snapshot_catalog.h"
 
 namespace colony::cli {
 namespace {
@@ -32,7 +32,7 @@ bool leads_on(const SnapshotName& name, const LogInfo& log) {
   return name.epoch == log.epoch && name.position.next() >= log.first;
 }
 
-void print_json(const std::vector<ShelvedSnapshot>& snapshots, const std::optional<LogInfo>& log,
+void print_json(const std::vector<CatalogedSnapshot>& snapshots, const std::optional<LogInfo>& log,
                 const std::string& url) {
   std::vector<std::string> lines;
   for (const auto& [name, bytes] : snapshots) {
@@ -49,7 +49,7 @@ void print_json(const std::vector<ShelvedSnapshot>& snapshots, const std::option
   fmt::print("{}\n", JsonObject().add("store", url).add_raw("snapshots", json_array(lines)).text());
 }
 
-void print_text(const std::vector<ShelvedSnapshot>& snapshots, const std::optional<LogInfo>& log,
+void print_text(const std::vector<CatalogedSnapshot>& snapshots, const std::optional<LogInfo>& log,
                 const std::string& url) {
   fmt::print("{} in {}\n", snapshots.size() == 1 ? "1 snapshot" : fmt::format("{} snapshots", snapshots.size()), url);
   if (snapshots.empty()) return;
@@ -70,13 +70,13 @@ int run(const Arguments& arguments) {
     self = NodeFile(db).identity();
   }
   const BrokerSettings broker = broker_of(arguments.path, arguments.broker);
-  SnapshotShelf shelf(open_snapshot_store(arguments.from, self.cluster, broker, 1), self.cluster);
-  const std::vector<ShelvedSnapshot> snapshots = shelf.list();
+  SnapshotCatalog catalog(open_snapshot_store(arguments.from, self.cluster, broker, 1), self.cluster);
+  const std::vector<CatalogedSnapshot> snapshots = catalog.list();
   const std::optional<LogInfo> log = log_of(self, broker);
   if (arguments.json) {
-    print_json(snapshots, log, shelf.url());
+    print_json(snapshots, log, catalog.url());
   } else {
-    print_text(snapshots, log, shelf.url());
+    print_text(snapshots, log, catalog.url());
   }
   return kDone;
 }

@@ -1,7 +1,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "replicator/cli/status_report.h"
-#include "replicator/store/json.h"
+#include "replicator/fold/json.h"
 
 namespace colony::cli {
 namespace {
@@ -136,7 +136,7 @@ void print_json(const StatusReport& report) {
   }
   json.add("trust_version", report.trust.version);
   json.add_raw("warnings", json_array(warnings)).add_raw("tables", json_array(tables));
-  json.add("passed_over", report.sidecar.passed_over).add("passed_over_unsigned", report.sidecar.untrusted);
+  json.add("passed_over", report.sidecar.ignored).add("passed_over_unsigned", report.sidecar.untrusted);
   if (runs) {
     json.add("pid", report.sidecar.pid).add("broker", report.sidecar.broker).add("version", report.sidecar.version);
   } else {

@@ -7,9 +7,9 @@
 #include <ctime>
 #include <filesystem>
 
-#include "replicator/node/beat.h"
-#include "replicator/node/departure.h"
-#include "replicator/node/enrollment.h"
+#include "replicator/apply/departure.h"
+#include "replicator/cluster/heartbeat.h"
+#include "replicator/membership/enrollment.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/schema_agreement.h"
 
@@ -44,8 +44,8 @@ void find_held_locks(const StatusReport& report, std::vector<std::string>& warni
 // What is no reason to come: it is known, or passes.
 void find_warnings(Database& db, StatusReport& report) {
   std::vector<std::string>& warnings = report.warnings;
-  if (report.sidecar.passed_over > 0) {
-    warnings.push_back(std::to_string(report.sidecar.passed_over) +
+  if (report.sidecar.ignored > 0) {
+    warnings.push_back(std::to_string(report.sidecar.ignored) +
                        " messages in the log were no entries of this colony, and were passed over by every node");
   }
   for (const auto& [table, why] : unchecked_tables(db)) {
@@ -184,17 +184,17 @@ std::optional<std::int64_t> Backlog::seconds_left() const {
 
 std::optional<Backlog> catching_up(const StatusReport& report) {
   if (report.sidecar.state != State::kCatchingUp) return std::nullopt;
-  const CatchingUp& pace = report.sidecar.catching_up;
-  const std::uint64_t done = report.position > pace.from ? report.position.value() - pace.from.value() : 0;
-  return Backlog{done, lag_of(report), pace.entries_per_s};
+  const CatchingUp& rate = report.sidecar.catching_up;
+  const std::uint64_t done = report.position > rate.from ? report.position.value() - rate.from.value() : 0;
+  return Backlog{done, lag_of(report), rate.entries_per_s};
 }
 
 // An outbox that is as good as empty is the ordinary course of things.
 std::optional<Backlog> sending(const StatusReport& report) {
   constexpr std::int64_t kWorthTelling = 1000;
   if (report.sidecar.state != State::kRunning || report.pending < kWorthTelling) return std::nullopt;
-  const Sending& pace = report.sidecar.sending;
-  return Backlog{pace.sent, static_cast<std::uint64_t>(report.pending), pace.transactions_per_s};
+  const Sending& rate = report.sidecar.sending;
+  return Backlog{rate.sent, static_cast<std::uint64_t>(report.pending), rate.transactions_per_s};
 }
 
 }  // namespace colony::cli

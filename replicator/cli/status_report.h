@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "replicator/node/status.h"
-#include "replicator/store/checks.h"
+#include "replicator/compare/checks.h"
+#include "replicator/status/status.h"
 #include "replicator/store/node_file.h"
 #include "replicator/store/wal_index.h"
 

@@ -5,15 +5,15 @@
 #include <set>
 #include <thread>
 
+#include "replicator/apply/departure.h"
+#include "replicator/apply/signing_trouble.h"
+#include "replicator/broker/jetstream_log.h"
 #include "replicator/cli/command.h"
 #include "replicator/cli/timeout.h"
-#include "replicator/log/jetstream_log.h"
+#include "replicator/fold/json.h"
 #include "replicator/log/weak_key.h"
-#include "replicator/node/departure.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/node/signing_trouble.h"
-#include "replicator/node/status.h"
-#include "replicator/store/json.h"
+#include "replicator/membership/enrollment.h"
+#include "replicator/status/status.h"
 
 namespace colony::cli {
 namespace {

@@ -8,14 +8,14 @@
 #include <set>
 #include <thread>
 
+#include "replicator/apply/departure.h"
+#include "replicator/broker/jetstream_log.h"
 #include "replicator/cli/command.h"
 #include "replicator/cli/timeout.h"
+#include "replicator/compare/foreign_keys.h"
+#include "replicator/fold/json.h"
 #include "replicator/log/entry.h"
-#include "replicator/log/jetstream_log.h"
-#include "replicator/node/departure.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/store/foreign_keys.h"
-#include "replicator/store/json.h"
+#include "replicator/membership/enrollment.h"
 
 namespace colony::cli {
 namespace {

@@ -3,12 +3,12 @@
 #include <memory>
 #include <thread>
 
+#include "replicator/apply/departure.h"
+#include "replicator/broker/jetstream_log.h"
 #include "replicator/cli/command.h"
 #include "replicator/cli/timeout.h"
-#include "replicator/log/jetstream_log.h"
-#include "replicator/node/departure.h"
-#include "replicator/node/enrollment.h"
-#include "replicator/node/status.h"
+#include "replicator/membership/enrollment.h"
+#include "replicator/status/status.h"
 
 namespace colony::cli {
 namespace {
@@ -68,7 +68,7 @@ int wait(const std::string& path, const BrokerSettings& given, double timeout_s)
   }
 
   // Everything that is committed now; what comes later is not waited for.
-  const PieceNumber committed = file.outbox_end();
+  const ChunkNumber committed = file.outbox_end();
   if (!look_until(deadline, [&] { return file.absorbed() >= committed; })) {
     return give_up(std::to_string(file.pending_transactions()) + " transactions are not in the log");
   }

@@ -18,7 +18,7 @@ constexpr std::uint8_t kSigned = 2;  // so that who cannot check it does not tak
 constexpr std::uint8_t kCompressed = 1;
 constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kCompressFrom = 256;        // smaller bodies do not repay it
-constexpr std::size_t kPieceBytesMin = 13;        // an empty one
+constexpr std::size_t kChunkBytesMin = 13;        // an empty one
 constexpr std::size_t kBodyBytesMax = 64u << 20;  // more than any broker lets through
 
 enum class EntryKind : std::uint8_t { kTransactions = 1, kHello = 2, kBarrier = 3, kProof = 4, kLeave = 5, kTrust = 6 };
@@ -114,12 +114,12 @@ std::string encode_body(const EntryBody& body) {
   std::string out;
   if (const auto* transactions = std::get_if<TransactionsEntry>(&body)) {
     put(out, transactions->first.value());
-    put(out, static_cast<std::uint32_t>(transactions->pieces.size()));
-    for (const Piece& piece : transactions->pieces) {
-      put(out, static_cast<std::uint8_t>(piece.last));
-      put(out, piece.shape);
-      put(out, static_cast<std::uint32_t>(piece.changeset.size()));
-      out.append(piece.changeset);
+    put(out, static_cast<std::uint32_t>(transactions->chunks.size()));
+    for (const Chunk& chunk : transactions->chunks) {
+      put(out, static_cast<std::uint8_t>(chunk.last));
+      put(out, chunk.shape);
+      put(out, static_cast<std::uint32_t>(chunk.changeset.size()));
+      out.append(chunk.changeset);
     }
   } else if (const auto* hello = std::get_if<HelloEntry>(&body)) {
     put_text(out, hello->host);
@@ -166,15 +166,15 @@ EntryBody decode_body(EntryKind kind, std::string_view bytes) {
   switch (kind) {
     case EntryKind::kTransactions: {
       TransactionsEntry transactions;
-      transactions.first = PieceNumber(in.get<std::uint64_t>());
+      transactions.first = ChunkNumber(in.get<std::uint64_t>());
       const auto count = in.get<std::uint32_t>();
-      if (transactions.first.value() == 0 || count == 0 || count > in.left() / kPieceBytesMin) throw Damaged();
-      while (transactions.pieces.size() < count) {
-        Piece piece;
-        piece.last = in.get<std::uint8_t>() != 0;
-        piece.shape = in.get<std::uint64_t>();
-        piece.changeset = in.bytes(in.get<std::uint32_t>());
-        transactions.pieces.push_back(piece);
+      if (transactions.first.value() == 0 || count == 0 || count > in.left() / kChunkBytesMin) throw Damaged();
+      while (transactions.chunks.size() < count) {
+        Chunk chunk;
+        chunk.last = in.get<std::uint8_t>() != 0;
+        chunk.shape = in.get<std::uint64_t>();
+        chunk.changeset = in.bytes(in.get<std::uint32_t>());
+        transactions.chunks.push_back(chunk);
       }
       body = std::move(transactions);
       break;

@@ -3,8 +3,8 @@
 // Every node reads the same bytes, so every node comes to the same verdict:
 //  - what does not begin and end as an entry does (wrong magic, checksum, length)
 //    or names another origin than its subject is not an entry of this colony, and
-//    is passed over by all. Nothing is lost by that: if it was one and was
-//    damaged, its origin sees that it was passed over and sends it again.
+//    is ignored by all. Nothing is lost by that: if it was one and was
+//    damaged, its origin sees that it was ignored and sends it again.
 //  - an intact entry of a newer version stops the node: Halt, upgrade. Who wrote it is
 //    asked before (Trust): a stranger can stop nobody.
 #pragma once
@@ -22,17 +22,17 @@
 
 namespace colony {
 
-// A slice of an origin's outbox. A transaction is the pieces up to and including
+// A slice of an origin's outbox. A transaction is the chunks up to and including
 // the next one that is `last`.
-struct Piece {
+struct Chunk {
   bool last = false;
   std::uint64_t shape = 0;     // of the tables in the changeset
-  std::string_view changeset;  // or, of a transaction in several pieces, a slice of it
+  std::string_view changeset;  // or, of a transaction in several chunks, a slice of it
 };
 
 struct TransactionsEntry {
-  PieceNumber first;  // the number of pieces.front(); the others follow
-  std::vector<Piece> pieces;
+  ChunkNumber first;  // the number of chunks.front(); the others follow
+  std::vector<Chunk> chunks;
 };
 
 // A node says who it is, once, before its first transaction. Names go to who
@@ -71,7 +71,7 @@ struct CheckRange {
   bool is_whole() const { return low.empty() && high.empty(); }
 };
 
-// What a question is to the pass over all tables that the colony makes share by share.
+// What a question is to the ignore all tables that the colony makes share by share.
 enum class CheckKind : std::uint8_t {
   kApart = 0,  // nothing: a share is looked at again
   kBegins = 1,

@@ -1,5 +1,5 @@
 // The words that every layer shares: positions in the log, numbers of an
-// origin's pieces, and names. Each is a type of its own, so that the compiler
+// origin's chunks, and names. Each is a type of its own, so that the compiler
 // refuses to take one for another.
 #pragma once
 
@@ -27,9 +27,9 @@ class Number {
 // log began".
 using Sequence = Number<struct SequenceTag>;
 
-// The number of a piece in its origin's outbox. A transaction is one piece, or
+// The number of a chunk in its origin's outbox. A transaction is one chunk, or
 // several in a row when it is large. The first one is 1; 0 is "none yet".
-using PieceNumber = Number<struct PieceNumberTag>;
+using ChunkNumber = Number<struct ChunkNumberTag>;
 
 // A random number that tells this file's life as a node from any other.
 using Incarnation = Number<struct IncarnationTag>;

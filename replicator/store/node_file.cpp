@@ -24,7 +24,7 @@ Database& checked(Database& db) {
 }
 
 constexpr std::int64_t kConflictsMaxDefault = 10'000;
-constexpr std::size_t kEntryBytesPerPiece = 16;
+constexpr std::size_t kEntryBytesPerChunk = 16;
 constexpr std::size_t kEffectSliceBytesMin = 60'000;
 
 }  // namespace
@@ -46,9 +46,9 @@ NodeFile::NodeFile(Database& db)
                   "INSERT INTO __colony_origins(node, incarnation, piece, sequence, host, path, version) "
                   "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(node) DO UPDATE SET incarnation = ?2, piece = ?3, "
                   "sequence = ?4, host = ?5, path = ?6, version = ?7"),
-      add_part_(db, "INSERT OR REPLACE INTO __colony_parts(origin, piece, changeset) VALUES(?1, ?2, ?3)"),
-      remove_parts_(db, "DELETE FROM __colony_parts WHERE origin = ?1"),
-      has_parts_(db, "SELECT 1 FROM __colony_parts WHERE origin = ?1 LIMIT 1"),
+      add_fragment_(db, "INSERT OR REPLACE INTO __colony_parts(origin, piece, changeset) VALUES(?1, ?2, ?3)"),
+      remove_fragments_(db, "DELETE FROM __colony_parts WHERE origin = ?1"),
+      has_fragments_(db, "SELECT 1 FROM __colony_parts WHERE origin = ?1 LIMIT 1"),
       parts_(db, "SELECT changeset FROM __colony_parts WHERE origin = ?1 ORDER BY piece") {
   const std::int64_t format = meta_integer("format");
   if (format > kFileFormat) {
@@ -132,20 +132,20 @@ void NodeFile::set_identity(const std::string& node, Incarnation incarnation, co
   set_meta("node", node);
   set_meta("incarnation", stored(incarnation));
   set_home(home);
-  set_absorbed(PieceNumber());
+  set_absorbed(ChunkNumber());
   identity_.node = node;
   identity_.incarnation = incarnation;
 }
 
-PieceNumber NodeFile::absorbed() { return PieceNumber(loaded(meta_integer("absorbed"))); }
-void NodeFile::set_absorbed(PieceNumber piece) { set_meta("absorbed", stored(piece)); }
+ChunkNumber NodeFile::absorbed() { return ChunkNumber(loaded(meta_integer("absorbed"))); }
+void NodeFile::set_absorbed(ChunkNumber chunk) { set_meta("absorbed", stored(chunk)); }
 
 std::map<std::string, Origin> NodeFile::origins() {
   std::map<std::string, Origin> origins;
   Statement select(db_, "SELECT node, incarnation, piece, sequence, host, path, version FROM __colony_origins");
   while (select.step()) {
     origins[std::string(select.text(0))] = {Incarnation(loaded(select.integer(1))),
-                                            PieceNumber(loaded(select.integer(2))),
+                                            ChunkNumber(loaded(select.integer(2))),
                                             Sequence(loaded(select.integer(3))),
                                             std::string(select.text(4)),
                                             std::string(select.text(5)),
@@ -155,7 +155,7 @@ std::map<std::string, Origin> NodeFile::origins() {
 }
 
 void NodeFile::set_origin(const std::string& node, const Origin& origin) {
-  set_origin_.bind(1, node).bind(2, stored(origin.incarnation)).bind(3, stored(origin.piece));
+  set_origin_.bind(1, node).bind(2, stored(origin.incarnation)).bind(3, stored(origin.chunk));
   set_origin_.bind(4, stored(origin.sequence)).bind(5, origin.host).bind(6, origin.path).bind(7, origin.version).run();
 }
 
@@ -172,7 +172,7 @@ std::map<Incarnation, Departure> NodeFile::departures() {
                    "SELECT incarnation, node, piece, sequence, removed_by, host, path, version FROM __colony_left");
   while (select.step()) {
     departures[Incarnation(loaded(select.integer(0)))] = {
-        std::string(select.text(1)),         PieceNumber(loaded(select.integer(2))),
+        std::string(select.text(1)),         ChunkNumber(loaded(select.integer(2))),
         Sequence(loaded(select.integer(3))), std::string(select.text(4)),
         std::string(select.text(5)),         std::string(select.text(6)),
         std::string(select.text(7))};
@@ -182,8 +182,8 @@ std::map<Incarnation, Departure> NodeFile::departures() {
 
 bool NodeFile::has_met_colony() { return !origins().empty() || !departures().empty(); }
 
-PieceNumber NodeFile::merged() { return PieceNumber(loaded(meta_integer("merged"))); }
-void NodeFile::set_merged(PieceNumber last) { set_meta("merged", stored(last)); }
+ChunkNumber NodeFile::merged() { return ChunkNumber(loaded(meta_integer("merged"))); }
+void NodeFile::set_merged(ChunkNumber last) { set_meta("merged", stored(last)); }
 
 bool NodeFile::has_left(Incarnation incarnation) { return departures().contains(incarnation); }
 
@@ -191,11 +191,11 @@ void NodeFile::add_departure(Incarnation incarnation, const Departure& departure
   Statement insert(db_,
                    "INSERT INTO __colony_left(incarnation, node, piece, sequence, removed_by, host, path, version) "
                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-  insert.bind(1, stored(incarnation)).bind(2, departure.node).bind(3, stored(departure.piece));
+  insert.bind(1, stored(incarnation)).bind(2, departure.node).bind(3, stored(departure.chunk));
   insert.bind(4, stored(departure.sequence)).bind(5, departure.removed_by).bind(6, departure.host);
   insert.bind(7, departure.path).bind(8, departure.version).run();
   Statement(db_, "DELETE FROM __colony_origins WHERE node = ?1").bind(1, departure.node).run();
-  remove_parts(departure.node);
+  remove_fragments(departure.node);
 }
 
 Trust NodeFile::trust() {
@@ -218,45 +218,45 @@ void NodeFile::set_trust(const Trust& trust) {
   for (const auto& [node, key] : trust.keys) insert.bind(1, node).bind(2, key.text()).run();
 }
 
-std::vector<OutboxPiece> NodeFile::outbox_after(PieceNumber after, std::size_t bytes_max) {
-  std::vector<OutboxPiece> pieces;
+std::vector<OutboxChunk> NodeFile::outbox_after(ChunkNumber after, std::size_t bytes_max) {
+  std::vector<OutboxChunk> chunks;
   std::size_t bytes = 0;
   outbox_after_.bind(1, stored(after));
   while (bytes < bytes_max && outbox_after_.step()) {
-    pieces.push_back({PieceNumber(loaded(outbox_after_.integer(0))), outbox_after_.integer(1) != 0,
+    chunks.push_back({ChunkNumber(loaded(outbox_after_.integer(0))), outbox_after_.integer(1) != 0,
                       loaded(outbox_after_.integer(2)), std::string(outbox_after_.blob(3)),
-                      outbox_after_.integer(1) == kLastPieceFlushed});
-    bytes += pieces.back().changeset.size() + kEntryBytesPerPiece;
+                      outbox_after_.integer(1) == kLastChunkFlushed});
+    bytes += chunks.back().changeset.size() + kEntryBytesPerChunk;
   }
   outbox_after_.reset();
-  return pieces;
+  return chunks;
 }
 
-std::optional<OutboxPiece> NodeFile::outbox_piece(PieceNumber piece) {
-  if (piece.value() == 0) return std::nullopt;
-  std::vector<OutboxPiece> pieces = outbox_after(PieceNumber(piece.value() - 1), 1);
-  if (pieces.empty() || pieces.front().piece != piece) return std::nullopt;
-  return std::move(pieces.front());
+std::optional<OutboxChunk> NodeFile::outbox_chunk(ChunkNumber chunk) {
+  if (chunk.value() == 0) return std::nullopt;
+  std::vector<OutboxChunk> chunks = outbox_after(ChunkNumber(chunk.value() - 1), 1);
+  if (chunks.empty() || chunks.front().chunk != chunk) return std::nullopt;
+  return std::move(chunks.front());
 }
 
-PieceNumber NodeFile::outbox_end() {
+ChunkNumber NodeFile::outbox_end() {
   const bool any = outbox_end_.step() && !outbox_end_.is_null(0);
-  const PieceNumber end(any ? loaded(outbox_end_.integer(0)) : 0);
+  const ChunkNumber end(any ? loaded(outbox_end_.integer(0)) : 0);
   outbox_end_.reset();
   return any ? end : absorbed();
 }
 
-Spill NodeFile::outbox_transaction(PieceNumber first, PieceNumber last) {
+Spill NodeFile::outbox_transaction(ChunkNumber first, ChunkNumber last) {
   Spill changeset(db_.spill());
   const ResetAtEnd reset(outbox_after_);
   outbox_after_.bind(1, static_cast<std::int64_t>(first.value() - 1));
-  while (outbox_after_.step() && PieceNumber(loaded(outbox_after_.integer(0))) <= last) {
+  while (outbox_after_.step() && ChunkNumber(loaded(outbox_after_.integer(0))) <= last) {
     changeset.append(outbox_after_.blob(3));
   }
   return changeset;
 }
 
-std::optional<Spill> NodeFile::effect(PieceNumber first, PieceNumber last) {
+std::optional<Spill> NodeFile::effect(ChunkNumber first, ChunkNumber last) {
   std::optional<Spill> effect;
   const ResetAtEnd reset(effect_);
   effect_.bind(1, stored(first)).bind(2, stored(last));
@@ -267,24 +267,24 @@ std::optional<Spill> NodeFile::effect(PieceNumber first, PieceNumber last) {
   return effect;
 }
 
-// In slices over the transaction's pieces: what one row can hold is limited, and
+// In slices over the transaction's chunks: what one row can hold is limited, and
 // SQLite holds a row in memory when it writes it.
-void NodeFile::set_effect(PieceNumber first, PieceNumber last, ChangesetView effect) {
-  const std::size_t pieces = last.value() - first.value() + 1;
-  const std::size_t slice = std::max(kEffectSliceBytesMin, (effect.bytes.size() + pieces - 1) / pieces);
+void NodeFile::set_effect(ChunkNumber first, ChunkNumber last, ChangesetView effect) {
+  const std::size_t chunks = last.value() - first.value() + 1;
+  const std::size_t slice = std::max(kEffectSliceBytesMin, (effect.bytes.size() + chunks - 1) / chunks);
   clear_effect(first, last);
   std::size_t at = 0;
-  for (PieceNumber piece = first; at == 0 || at < effect.bytes.size(); piece = piece.next(), at += slice) {
-    set_effect_.bind(1, stored(piece)).bind_blob(2, effect.bytes.substr(at, slice)).run();
+  for (ChunkNumber chunk = first; at == 0 || at < effect.bytes.size(); chunk = chunk.next(), at += slice) {
+    set_effect_.bind(1, stored(chunk)).bind_blob(2, effect.bytes.substr(at, slice)).run();
     if (effect.spill != nullptr) effect.spill->passed(at);
   }
 }
 
-void NodeFile::clear_effect(PieceNumber first, PieceNumber last) {
+void NodeFile::clear_effect(ChunkNumber first, ChunkNumber last) {
   clear_effect_.bind(1, stored(first)).bind(2, stored(last)).run();
 }
 
-void NodeFile::remove_outbox(PieceNumber first, PieceNumber last) {
+void NodeFile::remove_outbox(ChunkNumber first, ChunkNumber last) {
   remove_outbox_.bind(1, stored(first)).bind(2, stored(last)).run();
 }
 
@@ -294,29 +294,29 @@ std::int64_t NodeFile::pending_transactions() {
   return count;
 }
 
-std::vector<std::pair<PieceNumber, PieceNumber>> NodeFile::pending_pieces() {
-  std::vector<std::pair<PieceNumber, PieceNumber>> transactions;
-  std::optional<PieceNumber> first;
-  Statement pieces(db_, "SELECT piece, last FROM __colony_outbox ORDER BY piece");
-  while (pieces.step()) {
-    const PieceNumber piece(loaded(pieces.integer(0)));
-    if (!first) first = piece;
-    if (pieces.integer(1) == 0) continue;
-    transactions.emplace_back(*first, piece);
+std::vector<std::pair<ChunkNumber, ChunkNumber>> NodeFile::pending_chunks() {
+  std::vector<std::pair<ChunkNumber, ChunkNumber>> transactions;
+  std::optional<ChunkNumber> first;
+  Statement chunks(db_, "SELECT piece, last FROM __colony_outbox ORDER BY piece");
+  while (chunks.step()) {
+    const ChunkNumber chunk(loaded(chunks.integer(0)));
+    if (!first) first = chunk;
+    if (chunks.integer(1) == 0) continue;
+    transactions.emplace_back(*first, chunk);
     first.reset();
   }
   return transactions;
 }
 
-void NodeFile::add_part(const std::string& origin, PieceNumber piece, std::string_view changeset) {
-  add_part_.bind(1, origin).bind(2, stored(piece)).bind_blob(3, changeset).run();
+void NodeFile::add_fragment(const std::string& origin, ChunkNumber chunk, std::string_view changeset) {
+  add_fragment_.bind(1, origin).bind(2, stored(chunk)).bind_blob(3, changeset).run();
 }
 
-void NodeFile::remove_parts(const std::string& origin) { remove_parts_.bind(1, origin).run(); }
+void NodeFile::remove_fragments(const std::string& origin) { remove_fragments_.bind(1, origin).run(); }
 
-bool NodeFile::has_parts(const std::string& origin) {
-  const bool any = has_parts_.bind(1, origin).step();
-  has_parts_.reset();
+bool NodeFile::has_fragments(const std::string& origin) {
+  const bool any = has_fragments_.bind(1, origin).step();
+  has_fragments_.reset();
   return any;
 }
 

@@ -36,7 +36,7 @@ struct Home {
 
 struct Origin {
   Incarnation incarnation;
-  PieceNumber piece;  // the high-water mark: the last of its pieces that was accepted
+  ChunkNumber chunk;  // the high-water mark: the last of its chunks that was accepted
   Sequence sequence;  // of the last entry that was accepted
   std::string host, path, version;
   bool operator==(const Origin&) const = default;
@@ -45,14 +45,14 @@ struct Origin {
 // A life of a node that is over: it has left, or was removed.
 struct Departure {
   std::string node;
-  PieceNumber piece;       // the last of its pieces that was accepted
+  ChunkNumber chunk;       // the last of its chunks that was accepted
   Sequence sequence;       // of the entry by which it left
   std::string removed_by;  // the node that removed it; empty if it left by itself
   std::string host, path, version;
 };
 
-struct OutboxPiece {
-  PieceNumber piece;
+struct OutboxChunk {
+  ChunkNumber chunk;
   bool last = false;
   std::uint64_t shape = 0;
   std::string changeset;
@@ -91,9 +91,9 @@ class NodeFile {
   // Makes it a node's again.
   void set_identity(const std::string& node, Incarnation incarnation, const Home& home);
 
-  // The last of this node's pieces that have come back; the outbox begins after.
-  PieceNumber absorbed();
-  void set_absorbed(PieceNumber piece);
+  // The last of this node's chunks that have come back; the outbox begins after.
+  ChunkNumber absorbed();
+  void set_absorbed(ChunkNumber chunk);
 
   std::map<std::string, Origin> origins();
   void set_origin(const std::string& node, const Origin& origin);
@@ -108,35 +108,35 @@ class NodeFile {
   // the others' are is not known.
   bool has_met_colony();
 
-  // The last piece of the transaction that all rows of the file became when it was to be
+  // The last chunk of the transaction that all rows of the file became when it was to be
   // merged into a colony; 0 if it was not.
-  PieceNumber merged();
-  void set_merged(PieceNumber last);
+  ChunkNumber merged();
+  void set_merged(ChunkNumber last);
 
   // Whom the colony trusts, as of position().
   Trust trust();
   void set_trust(const Trust& trust);
 
-  // Pieces after `after`, in order, until they and what an entry adds to each come
-  // to `bytes_max`: beyond it by less than a piece.
-  std::vector<OutboxPiece> outbox_after(PieceNumber after, std::size_t bytes_max);
-  std::optional<OutboxPiece> outbox_piece(PieceNumber piece);
-  PieceNumber outbox_end();  // the last piece there is, absorbed() if none
-  // The whole changeset of the transaction in the pieces [first, last].
-  Spill outbox_transaction(PieceNumber first, PieceNumber last);
+  // Chunks after `after`, in order, until they and what an entry adds to each come
+  // to `bytes_max`: beyond it by less than a chunk.
+  std::vector<OutboxChunk> outbox_after(ChunkNumber after, std::size_t bytes_max);
+  std::optional<OutboxChunk> outbox_chunk(ChunkNumber chunk);
+  ChunkNumber outbox_end();  // the last chunk there is, absorbed() if none
+  // The whole changeset of the transaction in the chunks [first, last].
+  Spill outbox_transaction(ChunkNumber first, ChunkNumber last);
   // What a redo of that transaction really changed; nothing if that is the
   // changeset itself.
-  std::optional<Spill> effect(PieceNumber first, PieceNumber last);
-  void set_effect(PieceNumber first, PieceNumber last, ChangesetView effect);
-  void clear_effect(PieceNumber first, PieceNumber last);
-  void remove_outbox(PieceNumber first, PieceNumber last);
+  std::optional<Spill> effect(ChunkNumber first, ChunkNumber last);
+  void set_effect(ChunkNumber first, ChunkNumber last, ChangesetView effect);
+  void clear_effect(ChunkNumber first, ChunkNumber last);
+  void remove_outbox(ChunkNumber first, ChunkNumber last);
   std::int64_t pending_transactions();
-  // The first and the last piece of each, in order.
-  std::vector<std::pair<PieceNumber, PieceNumber>> pending_pieces();
+  // The first and the last chunk of each, in order.
+  std::vector<std::pair<ChunkNumber, ChunkNumber>> pending_chunks();
 
-  void add_part(const std::string& origin, PieceNumber piece, std::string_view changeset);
-  void remove_parts(const std::string& origin);
-  bool has_parts(const std::string& origin);
+  void add_fragment(const std::string& origin, ChunkNumber chunk, std::string_view changeset);
+  void remove_fragments(const std::string& origin);
+  bool has_fragments(const std::string& origin);
   // Those of the origin's unfinished transaction, put together.
   Spill parts(const std::string& origin);
 
@@ -164,7 +164,7 @@ class NodeFile {
   Database& db_;
   Statement get_meta_, set_meta_;
   Statement outbox_after_, outbox_end_, effect_, set_effect_, clear_effect_, remove_outbox_, pending_;
-  Statement set_origin_, add_part_, remove_parts_, has_parts_, parts_;
+  Statement set_origin_, add_fragment_, remove_fragments_, has_fragments_, parts_;
   Identity identity_;
 };
 

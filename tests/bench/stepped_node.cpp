@@ -1,6 +1,6 @@
 #include "tests/bench/stepped_node.h"
 
-#include "replicator/node/enrollment.h"
+#include "replicator/membership/enrollment.h"
 
 namespace colony::bench {
 namespace {
@@ -18,9 +18,9 @@ Applier::Options applier_options(const std::string& path) {
 SteppedNode::SteppedNode(const std::string& path, const std::string& name,
                          std::shared_ptr<MemoryLog::Messages> messages)
     : log_(std::move(messages), name),
-      publisher_(path, log_, progress_,
+      publisher_(path, log_, permit_,
                  {.hello = {home_of(path).host, home_of(path).path, COLONY_VERSION}, .key = nullptr}),
-      applier_(path, log_, progress_, status_, applier_options(path)) {}
+      applier_(path, log_, permit_, status_, applier_options(path)) {}
 
 void SteppedNode::absorb() {
   while (applier_.position() < log_.last_known()) applier_.step(kNoWait);

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "replicator/node/applier.h"
-#include "replicator/node/publisher.h"
+#include "replicator/apply/applier.h"
+#include "replicator/publish/publisher.h"
 #include "tests/bench/memory_log.h"
 
 namespace colony::bench {
@@ -25,7 +25,7 @@ class SteppedNode {
 
  private:
   MemoryLog log_;
-  Progress progress_;
+  PublishPermit permit_;
   Status status_;
   Publisher publisher_;
   Applier applier_;

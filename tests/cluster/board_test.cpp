@@ -1,6 +1,4 @@
-// The board over a real nats-server.
-#include "replicator/log/board.h"
-
+// The cluster status over a real nats-server.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,8 +6,9 @@
 #include <set>
 #include <thread>
 
+#include "replicator/broker/cluster_status.h"
+#include "replicator/cluster/heartbeat.h"
 #include "replicator/log/error.h"
-#include "replicator/node/beat.h"
 #include "tests/cluster/nats_process.h"
 
 namespace colony {
@@ -18,7 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-BoardSettings settings(const NatsProcess& server, bool read_only = false) {
+ClusterStatusSettings settings(const NatsProcess& server, bool read_only = false) {
   return {.broker = server.url(), .cluster = "c", .read_only = read_only};
 }
 
@@ -34,30 +33,30 @@ bool becomes_true(const std::function<bool()>& condition) {
   return false;
 }
 
-Beat beat_of(const std::string& node, std::uint64_t position) {
-  Beat beat;
-  beat.node = node;
-  beat.incarnation = Incarnation(0xfeed);
-  beat.position = Sequence(position);
-  beat.log_head = Sequence(position + 3);
-  beat.pending = 7;
-  beat.state = "halted";
-  beat.version = "1";
-  beat.home = {"host", "/some \"path\"/a.db"};
-  beat.error = "line one\nline two \xff";
-  return beat;
+Heartbeat heartbeat_of(const std::string& node, std::uint64_t position) {
+  Heartbeat heartbeat;
+  heartbeat.node = node;
+  heartbeat.incarnation = Incarnation(0xfeed);
+  heartbeat.position = Sequence(position);
+  heartbeat.log_head = Sequence(position + 3);
+  heartbeat.pending = 7;
+  heartbeat.state = "halted";
+  heartbeat.version = "1";
+  heartbeat.home = {"host", "/some \"path\"/a.db"};
+  heartbeat.error = "line one\nline two \xff";
+  return heartbeat;
 }
 
-TEST(Board, shows_the_latest_beat_of_each_node) {
+TEST(ClusterStatus, shows_the_latest_beat_of_each_node) {
   NatsProcess server;
-  Board board(settings(server));
-  put_beat(board, beat_of("a", 1));
-  put_beat(board, beat_of("b", 5));
-  put_beat(board, beat_of("a", 2));
-  board.put("node.c", "no JSON");
-  const Beats found = read_beats(board);
-  ASSERT_EQ(found.beats.size(), 2u);
-  const Beat& a = found.beats.front();
+  ClusterStatus cluster_status(settings(server));
+  put_heartbeat(cluster_status, heartbeat_of("a", 1));
+  put_heartbeat(cluster_status, heartbeat_of("b", 5));
+  put_heartbeat(cluster_status, heartbeat_of("a", 2));
+  cluster_status.put("node.c", "no JSON");
+  const Heartbeats found = read_heartbeats(cluster_status);
+  ASSERT_EQ(found.heartbeats.size(), 2u);
+  const Heartbeat& a = found.heartbeats.front();
   EXPECT_EQ(a.node, "a");
   EXPECT_EQ(a.incarnation, Incarnation(0xfeed));
   EXPECT_EQ(a.position, Sequence(2));
@@ -66,43 +65,43 @@ TEST(Board, shows_the_latest_beat_of_each_node) {
   EXPECT_EQ(a.state, "halted");
   EXPECT_EQ(a.home, (Home{"host", "/some \"path\"/a.db"}));
   EXPECT_EQ(a.error.substr(0, 18), "line one\nline two ");
-  EXPECT_EQ(found.beats.back().position, Sequence(5));
-  EXPECT_GT(a.written_ns, found.beats.back().written_ns);
+  EXPECT_EQ(found.heartbeats.back().position, Sequence(5));
+  EXPECT_GT(a.written_ns, found.heartbeats.back().written_ns);
   EXPECT_GE(found.newest_ns, a.written_ns);
 }
 
-TEST(Board, that_nobody_has_made_is_empty_to_those_who_only_read) {
+TEST(ClusterStatus, that_nobody_has_made_is_empty_to_those_who_only_read) {
   NatsProcess server;
-  Board reader(settings(server, true));
+  ClusterStatus reader(settings(server, true));
   EXPECT_TRUE(reader.entries().empty());
-  Board writer(settings(server));
+  ClusterStatus writer(settings(server));
   writer.put("node.a", "{}");
   EXPECT_EQ(reader.entries().size(), 1u);
 }
 
-TEST(Board, is_unavailable_without_a_broker_and_comes_back_with_it) {
+TEST(ClusterStatus, is_unavailable_without_a_broker_and_comes_back_with_it) {
   NatsProcess server;
-  Board board(settings(server));
-  board.put("node.a", "1");
+  ClusterStatus cluster_status(settings(server));
+  cluster_status.put("node.a", "1");
   server.kill();
-  EXPECT_THROW(board.put("node.a", "2"), LogUnavailable);
-  EXPECT_THROW(board.entries(), LogUnavailable);
+  EXPECT_THROW(cluster_status.put("node.a", "2"), LogUnavailable);
+  EXPECT_THROW(cluster_status.entries(), LogUnavailable);
   server.start();
-  EXPECT_TRUE(becomes_true([&] { return board.put("node.a", "3"), true; }));
-  EXPECT_EQ(board.entries().at(0).text, "3");
+  EXPECT_TRUE(becomes_true([&] { return cluster_status.put("node.a", "3"), true; }));
+  EXPECT_EQ(cluster_status.entries().at(0).text, "3");
 }
 
-TEST(Board, interrupted_ends) {
+TEST(ClusterStatus, interrupted_ends) {
   NatsProcess server;
-  Board board(settings(server));
-  board.put("node.a", "1");
-  board.interrupt();
-  EXPECT_THROW(board.put("node.a", "2"), Interrupted);
+  ClusterStatus cluster_status(settings(server));
+  cluster_status.put("node.a", "1");
+  cluster_status.interrupt();
+  EXPECT_THROW(cluster_status.put("node.a", "2"), Interrupted);
 }
 
 TEST(Lease, has_one_holder_until_it_is_released) {
   NatsProcess server;
-  Board a(settings(server)), b(settings(server));
+  ClusterStatus a(settings(server)), b(settings(server));
   EXPECT_TRUE(a.take("snapshot", "a", 3600s));
   EXPECT_TRUE(a.take("snapshot", "a", 3600s));
   EXPECT_FALSE(b.take("snapshot", "b", 3600s));
@@ -119,7 +118,7 @@ TEST(Lease, has_one_holder_until_it_is_released) {
 
 TEST(Lease, that_has_ended_is_taken_over) {
   NatsProcess server;
-  Board a(settings(server)), b(settings(server));
+  ClusterStatus a(settings(server)), b(settings(server));
   EXPECT_TRUE(a.take("snapshot", "a", 2s));
   EXPECT_FALSE(b.take("snapshot", "b", 3600s));
   EXPECT_TRUE(becomes_true([&] { return b.take("snapshot", "b", 3600s); }));
@@ -128,22 +127,22 @@ TEST(Lease, that_has_ended_is_taken_over) {
 
 TEST(Lease, that_is_renewed_does_not_end) {
   NatsProcess server;
-  Board a(settings(server)), b(settings(server));
+  ClusterStatus a(settings(server)), b(settings(server));
   EXPECT_TRUE(a.take("snapshot", "a", 1s));
   EXPECT_TRUE(a.renew("snapshot", "a", 3600s));
   // By the broker's clock the first second is over.
   const std::int64_t taken_ns = a.entries().at(0).written_ns;
   EXPECT_TRUE(becomes_true([&] {
     EXPECT_FALSE(b.take("snapshot", "b", 3600s));
-    const std::vector<BoardEntry> entries = b.entries();
+    const std::vector<ClusterStatusEntry> entries = b.entries();
     return std::any_of(entries.begin(), entries.end(),
-                       [&](const BoardEntry& entry) { return entry.written_ns > taken_ns + 1'500'000'000; });
+                       [&](const ClusterStatusEntry& entry) { return entry.written_ns > taken_ns + 1'500'000'000; });
   }));
 }
 
 TEST(Lease, of_many_who_ask_at_once_goes_to_one) {
   NatsProcess server;
-  Board first(settings(server));
+  ClusterStatus first(settings(server));
   first.put("node.a", "{}");
   for (int round = 0; round < 5; ++round) {
     const std::string what = "chore-" + std::to_string(round);
@@ -151,8 +150,8 @@ TEST(Lease, of_many_who_ask_at_once_goes_to_one) {
     std::vector<std::thread> threads;
     for (int i = 0; i < 8; ++i) {
       threads.emplace_back([&, i] {
-        Board board(settings(server));
-        holders += board.take(what, "n" + std::to_string(i), 3600s);
+        ClusterStatus cluster_status(settings(server));
+        holders += cluster_status.take(what, "n" + std::to_string(i), 3600s);
       });
     }
     for (std::thread& thread : threads) thread.join();

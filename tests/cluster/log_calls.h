@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "replicator/log/jetstream_log.h"
+#include "replicator/broker/jetstream_log.h"
 #include "tests/cluster/nats_process.h"
 
 namespace colony {

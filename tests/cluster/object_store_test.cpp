@@ -1,5 +1,5 @@
 // The object store over a real nats-server: what no other kind of store has.
-#include "replicator/log/object_store.h"
+#include "replicator/broker/object_store.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 #include <stdexcept>
 #include <string>
 
+#include "replicator/broker/jetstream_connection.h"
+#include "replicator/broker/object_bucket.h"
 #include "replicator/log/error.h"
-#include "replicator/log/jetstream_connection.h"
-#include "replicator/log/object_bucket.h"
 #include "tests/cluster/nats_process.h"
 
 namespace colony {

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "replicator/log/error.h"
-#include "replicator/snapshot/snapshot_store.h"
+#include "replicator/snapshot_store/snapshot_store.h"
 #include "tests/cluster/server_process.h"
 #include "tests/cluster/snapshot_places.h"
 

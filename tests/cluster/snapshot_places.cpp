@@ -9,8 +9,8 @@
 #include <map>
 #include <stdexcept>
 
-#include "replicator/log/nats_handles.h"
-#include "replicator/snapshot/store_url.h"
+#include "replicator/broker/nats_handles.h"
+#include "replicator/snapshot_store/store_url.h"
 #include "tests/cluster/nats_process.h"
 #include "tests/cluster/server_process.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "replicator/snapshot/snapshot_store.h"
+#include "replicator/snapshot_store/snapshot_store.h"
 
 namespace colony {
 

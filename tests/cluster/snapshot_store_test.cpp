@@ -1,5 +1,5 @@
 // What every snapshot store owes its callers, tried on one of each kind.
-#include "replicator/snapshot/snapshot_store.h"
+#include "replicator/snapshot_store/snapshot_store.h"
 
 #include <gtest/gtest.h>
 

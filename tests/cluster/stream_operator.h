@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "replicator/log/nats_handles.h"
+#include "replicator/broker/nats_handles.h"
 
 namespace colony {
 

@@ -150,7 +150,7 @@ def adoption(port, cell, step, passings):
         victim.await_state("running")
         made.stop_apps()
         made.check()
-        assert "took a snapshot as the new base" in victim.said() or step == "adoption.committed"
+        assert "took a snapshot as the new base" in victim.said() or step == "install.committed"
 
 
 def snapshot_position(made, node):
@@ -412,7 +412,7 @@ SCENARIOS = {
     "applier.epoch_written": (first_contact, ONCE),
     "applier.epoch_committed": (first_contact, ONCE),
     "applier.hello_absorbed": (first_contact, BOTH),
-    "applier.part_kept": (bulk, BOTH),
+    "applier.fragment_kept": (bulk, BOTH),
     "applier.log_written_back": (bulk, ONCE),
     "applier.leave_absorbed": (leave_seen, ONCE),
     "rebase": (running, BOTH),

@@ -5,10 +5,10 @@
 #include <fstream>
 #include <string>
 
+#include "replicator/broker/object_meta.h"
 #include "replicator/log/entry.h"
-#include "replicator/log/object_meta.h"
-#include "replicator/snapshot/snapshot_file.h"
-#include "replicator/snapshot/snapshot_name.h"
+#include "replicator/snapshot_store/snapshot_file.h"
+#include "replicator/snapshot_store/snapshot_name.h"
 #include "tests/fuzz/sample.h"
 #include "tests/unit/memory_node.h"
 
@@ -39,7 +39,7 @@ void add_changesets(Seeds& seeds) {
     const std::string changeset = node.changeset_of(transaction);
     seeds.add("changeset", changeset);
     seeds.add("fold", changeset);
-    seeds.add("entry", encode("a", Incarnation(7), TransactionsEntry{PieceNumber(1), {{true, 5, changeset}}}));
+    seeds.add("entry", encode("a", Incarnation(7), TransactionsEntry{ChunkNumber(1), {{true, 5, changeset}}}));
   }
 }
 
@@ -50,7 +50,7 @@ void add_entries(Seeds& seeds) {
   add(ProofEntry{42, Sequence(17), 1, {{"objects", 3, 4}, {"odd names", 5, 6}}});
   add(QuestionEntry{43, CheckKind::kBegins, {{"objects", 3, 4, "low", "high"}, {"odd names", 5, 6, "", ""}}});
   add(LeaveEntry{"c", Incarnation(8)});
-  add(TransactionsEntry{PieceNumber(3), {{false, 1, "first half"}, {true, 1, std::string(400, 'x')}}});
+  add(TransactionsEntry{ChunkNumber(3), {{false, 1, "first half"}, {true, 1, std::string(400, 'x')}}});
 }
 
 void add_snapshots(Seeds& seeds) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string>
 
-#include "replicator/snapshot/snapshot_file.h"
+#include "replicator/snapshot_store/snapshot_file.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace colony::fuzz {

@@ -2,11 +2,11 @@
 // and operators' settings. The first byte chooses the parser.
 #include <string>
 
+#include "replicator/broker/object_meta.h"
+#include "replicator/broker/server_urls.h"
 #include "replicator/log/error.h"
-#include "replicator/log/object_meta.h"
-#include "replicator/log/server_urls.h"
-#include "replicator/snapshot/snapshot_name.h"
-#include "replicator/snapshot/store_url.h"
+#include "replicator/snapshot_store/snapshot_name.h"
+#include "replicator/snapshot_store/store_url.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace colony::fuzz {

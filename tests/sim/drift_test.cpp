@@ -264,7 +264,7 @@ TEST(Hazard, drift_of_a_base_that_was_taken_over) {
   colony.cut_log();
   colony.start("c");
   colony.apply("c");
-  ASSERT_EQ(colony.adopt("c"), "");
+  ASSERT_EQ(colony.install("c"), "");
   ASSERT_EQ(colony.rest(), "");
   EXPECT_EQ(colony.drift("c"), kCDiffers);  // as far as is known
   colony.check_all();

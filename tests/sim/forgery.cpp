@@ -11,14 +11,14 @@ namespace {
 EntryBody next_of(const std::vector<Message>& messages, Entry& model, Random& random) {
   auto* const transactions = std::get_if<TransactionsEntry>(&model.body);
   std::uint64_t version = 0;
-  PieceNumber end;
+  ChunkNumber end;
   for (const Message& message : messages) {
     const std::optional<Entry> entry = decode(message.data, message.origin);
     if (!entry) continue;
     if (const auto* trust = std::get_if<TrustEntry>(&entry->body)) version = std::max(version, trust->version);
     const auto* sent = std::get_if<TransactionsEntry>(&entry->body);
     if (sent == nullptr || entry->origin != model.origin || entry->incarnation != model.incarnation) continue;
-    end = std::max(end, PieceNumber(sent->first.value() + sent->pieces.size() - 1));
+    end = std::max(end, ChunkNumber(sent->first.value() + sent->chunks.size() - 1));
   }
   if (transactions == nullptr || random.percent(25)) {
     TrustEntry taken_over = trust_of_all(version + 1);

@@ -21,15 +21,15 @@ std::string damaged(std::string bytes, Random& random) {
   return bytes;
 }
 
-// Where the pieces that the log has of an origin end.
-PieceNumber end_of(const std::vector<Message>& messages, const std::string& origin) {
-  PieceNumber end;
+// Where the chunks that the log has of an origin end.
+ChunkNumber end_of(const std::vector<Message>& messages, const std::string& origin) {
+  ChunkNumber end;
   for (const Message& message : messages) {
     if (message.origin != origin) continue;
     const std::optional<Entry> entry = decode(message.data, origin);
     if (!entry || !std::holds_alternative<TransactionsEntry>(entry->body)) continue;
     const auto& transactions = std::get<TransactionsEntry>(entry->body);
-    end = std::max(end, PieceNumber(transactions.first.value() + transactions.pieces.size() - 1));
+    end = std::max(end, ChunkNumber(transactions.first.value() + transactions.chunks.size() - 1));
   }
   return end;
 }

@@ -145,7 +145,7 @@ TEST(Hazard, removed_node_comes_back_with_pending_writes) {
   }
 }
 
-TEST(Hazard, removed_node_that_goes_on_is_passed_over) {
+TEST(Hazard, removed_node_that_goes_on_is_ignored) {
   SmallColony colony(kTable, {"a", "b", "c"});
   colony.sql("c", "INSERT INTO t VALUES(1, 'c')");
   colony.leave("a", "c");

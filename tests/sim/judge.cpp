@@ -10,16 +10,16 @@ namespace {
 // A line of a journal, in a form in which equal lines are equal texts.
 using Lines = std::vector<std::string>;
 
-std::string line_of(std::uint64_t sequence, const std::string& origin, std::uint64_t piece, const std::string& kind,
+std::string line_of(std::uint64_t sequence, const std::string& origin, std::uint64_t chunk, const std::string& kind,
                     const std::string& table, const std::string& key, const std::string& lost) {
-  return std::to_string(sequence) + " " + origin + " " + std::to_string(piece) + " " + kind + " " + table + " key " +
+  return std::to_string(sequence) + " " + origin + " " + std::to_string(chunk) + " " + kind + " " + table + " key " +
          key + " lost " + lost;
 }
 
 std::string line_of(const Schema& schema, const JournalLine& line) {
   const ReferenceConflict& conflict = line.conflict;
   const Table& table = *schema.find(conflict.table);
-  return line_of(line.sequence, line.origin, line.piece, conflict.kind, conflict.table,
+  return line_of(line.sequence, line.origin, line.chunk, conflict.kind, conflict.table,
                  canonical_row(table, conflict.key), canonical_row(table, conflict.lost));
 }
 
@@ -185,7 +185,7 @@ std::string Judge::check_snapshot(Database& snapshot) {
     return who + " has conflicts of pending transactions";
   }
   const bool parts = integer(snapshot, "SELECT count(*) FROM __colony_parts") != 0;
-  return parts == reference_.has_open_parts_at(position) ? "" : who + " keeps other parts than the log has open";
+  return parts == reference_.has_open_fragments_at(position) ? "" : who + " keeps other parts than the log has open";
 }
 
 std::string Judge::check_rest(Node& node) {
@@ -200,7 +200,7 @@ std::string Judge::check_rest(Node& node) {
   }
   if (NodeFile(db).trust().version != reference_.trust_version()) return who + " trusts others than the log says";
   const bool parts = integer(db, "SELECT count(*) FROM __colony_parts") != 0;
-  if (parts != reference_.has_open_parts_at(log_.last())) return who + " keeps parts";
+  if (parts != reference_.has_open_fragments_at(log_.last())) return who + " keeps parts";
   if (integer(db, "SELECT count(*) FROM __colony_conflicts WHERE sequence = 0") != 0) {
     return who + " has conflicts of pending transactions";
   }

@@ -99,7 +99,7 @@ TEST(Hazard, whole_transaction_killed_in_the_middle_of_its_parts) {
   EXPECT_EQ(colony.rows("b", "SELECT count(*) FROM __colony_parts"), Rows{"0"});
 }
 
-// A transaction of some twenty pieces, each of which is a message: 2,000 rows.
+// A transaction of some twenty chunks, each of which is a message: 2,000 rows.
 class LargeColony : public SmallColony {
  public:
   explicit LargeColony(const std::vector<std::string>& names = {"a", "b"}, const std::string& schema = kTable)

@@ -1,6 +1,6 @@
 #include "tests/sim/loop_steps.h"
 
-#include "replicator/node/first_meeting.h"
+#include "replicator/snapshots/initial_comparison.h"
 #include "tests/sim/keys.h"
 
 namespace colony::sim {
@@ -42,7 +42,7 @@ void LoopSteps::apply(std::size_t at) {
     if (random.percent(80)) meet(at, random.percent(80));
   } catch (const LogCut& cut) {
     world_.say(at, std::string("applier: ") + cut.what());
-    if (random.percent(80)) adopt(at, random.percent(80));
+    if (random.percent(80)) install(at, random.percent(80));
   } catch (const Halt& halt) {
     if (!node.is_shut_out()) throw;
     world_.say(at, std::string("applier: ") + halt.what());
@@ -85,26 +85,26 @@ void LoopSteps::check(std::size_t at) {
   }
 }
 
-void LoopSteps::adopt(std::size_t at, bool newest) {
-  take(at, newest, [this, at](const std::string& base) { world_.node(at).applier().adopt(base); });
+void LoopSteps::install(std::size_t at, bool newest) {
+  take(at, newest, [this, at](const std::string& base) { world_.node(at).applier().install(base); });
 }
 
 void LoopSteps::meet(std::size_t at, bool newest) {
   take(at, newest, [this, at](const std::string& base) {
     Node& node = world_.node(at);
     const std::unique_ptr<Database> scratch = world_.rack.new_place(node.path());
-    FirstMeeting({node.path(), base, scratch->path(), node.spill()}, node.link(), [](std::uint64_t, std::uint64_t) {
-      return true;
-    }).check();
-    node.applier().adopt(base, OwnRows::kCompared);
+    InitialComparison({node.path(), base, scratch->path(), node.spill()}, node.link(),
+                      [](std::uint64_t, std::uint64_t) { return true; })
+        .check();
+    node.applier().install(base, OwnRows::kCompared);
   });
 }
 
-void LoopSteps::take(std::size_t at, bool newest, const std::function<void(const std::string& base)>& adopt) {
+void LoopSteps::take(std::size_t at, bool newest, const std::function<void(const std::string& base)>& install) {
   const std::vector<Sequence> positions = world_.rack.reaching(world_.log.info());
   const Sequence base = newest ? positions.back() : world_.random.pick(positions);
   try {
-    adopt(world_.rack.path(base));
+    install(world_.rack.path(base));
     world_.say(at, "took the snapshot of position " + std::to_string(base.value()));
   } catch (const LogUnavailable& unavailable) {
     world_.say(at, std::string("adoption: ") + unavailable.what());

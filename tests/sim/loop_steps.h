@@ -22,12 +22,12 @@ class LoopSteps {
   void check(std::size_t at);
 
   // Takes the newest snapshot from which the log can be read on, or any of them.
-  void adopt(std::size_t at, bool newest);
+  void install(std::size_t at, bool newest);
   // The same for a file that has met nobody.
   void meet(std::size_t at, bool newest);
 
  private:
-  void take(std::size_t at, bool newest, const std::function<void(const std::string& base)>& adopt);
+  void take(std::size_t at, bool newest, const std::function<void(const std::string& base)>& install);
 
   World& world_;
 };

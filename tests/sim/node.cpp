@@ -3,12 +3,12 @@
 #include <atomic>
 #include <filesystem>
 
-#include "replicator/node/merge.h"
-#include "replicator/node/renaming.h"
+#include "replicator/apply/merge.h"
+#include "replicator/compare/proof.h"
+#include "replicator/fold/fold.h"
+#include "replicator/membership/renaming.h"
 #include "replicator/store/file_layout.h"
-#include "replicator/store/fold.h"
 #include "replicator/store/node_file.h"
-#include "replicator/store/proof.h"
 #include "sqlite_ext/capture.h"
 
 namespace colony::sim {
@@ -174,7 +174,7 @@ std::map<std::string, Incarnation> Node::members() {
 
 void Node::start(Applier::Options applier, Publisher::Options publisher) {
   status_ = std::make_unique<Status>();
-  progress_ = std::make_unique<Progress>();
+  permit_ = std::make_unique<PublishPermit>();
   applier.home = home();
   applier.asks_for_base |= settings_.comes_late;
   applier.spill = spill();
@@ -188,9 +188,9 @@ void Node::start(Applier::Options applier, Publisher::Options publisher) {
     if (!settings_.answers_questions) return;
     answer([&] { return ProofSnapshot(settings_.path, question.id, position).compute(question.ranges); });
   };
-  applier_ = std::make_unique<Applier>(settings_.path, link_, *progress_, *status_, std::move(applier));
+  applier_ = std::make_unique<Applier>(settings_.path, link_, *permit_, *status_, std::move(applier));
   publisher.hello = hello();
-  publisher_ = std::make_unique<Publisher>(settings_.path, link_, *progress_, std::move(publisher));
+  publisher_ = std::make_unique<Publisher>(settings_.path, link_, *permit_, std::move(publisher));
 }
 
 void Node::lose_power(Random* random) {
@@ -235,7 +235,7 @@ void Node::crash() {
   checker_.reset();
   publisher_.reset();
   applier_.reset();
-  progress_.reset();
+  permit_.reset();
   status_.reset();
 }
 

@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "replicator/node/applier.h"
-#include "replicator/node/checker.h"
-#include "replicator/node/publisher.h"
+#include "replicator/apply/applier.h"
+#include "replicator/publish/publisher.h"
+#include "replicator/repair/checker.h"
 #include "replicator/store/sqlite.h"
 #include "tests/sim/memory_log.h"
 #include "tests/sim/power_disk.h"
@@ -141,7 +141,7 @@ class Node {
   std::unique_ptr<PowerDisk> disk_;
   std::unique_ptr<Database> observer_, app_, reader_;
   std::unique_ptr<Status> status_;
-  std::unique_ptr<Progress> progress_;
+  std::unique_ptr<PublishPermit> permit_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Checker> checker_;

@@ -160,8 +160,8 @@ TEST(Hazard, reply_injection) {
   colony.log().append("b", "");
   colony.log().append("mallory", entry);
   TransactionsEntry forged;
-  forged.first = PieceNumber(1);
-  forged.pieces.push_back({true, 0, "T"});
+  forged.first = ChunkNumber(1);
+  forged.chunks.push_back({true, 0, "T"});
   colony.log().append("b", encode("b", Incarnation(666), forged));
   ASSERT_EQ(colony.settle(), "");
   colony.sql("b", "INSERT INTO t VALUES(2, 'b')");
@@ -238,8 +238,8 @@ TEST(Hazard, poison) {
   colony.sql("a", "INSERT INTO t VALUES(1, 'before')");
   ASSERT_EQ(colony.settle(), "");
   TransactionsEntry poison;
-  poison.first = PieceNumber(1);
-  poison.pieces.push_back({true, 0, std::string_view("T\x02\x01\0t\0\x12", 7)});  // an insert that ends at once
+  poison.first = ChunkNumber(1);
+  poison.chunks.push_back({true, 0, std::string_view("T\x02\x01\0t\0\x12", 7)});  // an insert that ends at once
   colony.log().append("b", encode("b", Incarnation(101), poison));
   for (const char* node : {"a", "c"}) {
     const std::string why = colony.apply(node);
@@ -255,8 +255,8 @@ TEST(Hazard, poison_is_no_reason_to_keep_back_what_came_before) {
   colony.sql("a", "INSERT INTO t VALUES(1, 'before')");
   colony.publish("a");
   TransactionsEntry poison;
-  poison.first = PieceNumber(1);
-  poison.pieces.push_back({true, 0, "rubbish"});
+  poison.first = ChunkNumber(1);
+  poison.chunks.push_back({true, 0, "rubbish"});
   colony.log().append("b", encode("b", Incarnation(101), poison));
   EXPECT_NE(colony.apply("c"), "");
   EXPECT_EQ(colony.rows("c", kAll), Rows{"1|before"});

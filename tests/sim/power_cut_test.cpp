@@ -95,7 +95,7 @@ TEST(Hazard, power_cut_behind_a_snapshot_and_the_cut_of_the_log) {
   colony.lose_power("a");
   colony.sql("a", "INSERT INTO t VALUES(9, 'later')");
   EXPECT_NE(colony.apply("a").find("no longer has entries"), std::string::npos);
-  EXPECT_EQ(colony.adopt("a"), "");
+  EXPECT_EQ(colony.install("a"), "");
   EXPECT_EQ(colony.settle(), "");
   EXPECT_EQ(colony.rows("a", "SELECT count(*) FROM t"), Rows{"6"});
 }
@@ -109,10 +109,10 @@ TEST(Hazard, power_cut_takes_back_a_new_base) {
   EXPECT_EQ(colony.apply("b"), "");
   EXPECT_EQ(colony.snapshot("b"), "");
   colony.cut_log();
-  EXPECT_EQ(colony.adopt("a"), "");
+  EXPECT_EQ(colony.install("a"), "");
   colony.lose_power("a");
   EXPECT_NE(colony.apply("a").find("no longer has entries"), std::string::npos);
-  EXPECT_EQ(colony.adopt("a"), "");
+  EXPECT_EQ(colony.install("a"), "");
   EXPECT_EQ(colony.settle(), "");
 }
 

@@ -101,7 +101,7 @@ TEST(Recover, fork_is_refused_with_what_each_side_has) {
   // One side gives way, and keeps what it has.
   for (const char* name : {"a", "b"}) lost.colony.restart(name);
   ASSERT_EQ(lost.colony.recover("b", {"c"}), "");
-  EXPECT_NE(lost.colony.adopt("c").find("only this file has absorbed: 1 of node c"), std::string::npos);
+  EXPECT_NE(lost.colony.install("c").find("only this file has absorbed: 1 of node c"), std::string::npos);
   EXPECT_EQ(lost.colony.rows("c", kKeys), (Rows{"1", "3"}));
   lost.colony.crash("c");
   ASSERT_EQ(lost.colony.follow(), "");
@@ -180,7 +180,7 @@ TEST(Recover, log_of_strangers_is_not_adopted) {
   LostRow lost;
   ASSERT_EQ(lost.colony.snapshot("a"), "");
   lost.colony.node("b").observer().execute("UPDATE __colony_meta SET value = 'elsewhere' WHERE key = 'epoch'");
-  EXPECT_NE(lost.colony.adopt("b").find("another colony's"), std::string::npos);
+  EXPECT_NE(lost.colony.install("b").find("another colony's"), std::string::npos);
 }
 
 TEST(Recover, half_of_a_large_transaction_goes_on) {

@@ -63,22 +63,22 @@ std::string ReferenceLog::judge(const Message& message, DatabaseRows& rows) {
   if (transactions == nullptr) return "no transactions";
 
   Origin& origin = known->second;
-  std::uint64_t piece = transactions->first.value();
-  if (piece > origin.piece + 1) return "out of turn";
+  std::uint64_t chunk = transactions->first.value();
+  if (chunk > origin.chunk + 1) return "out of turn";
   std::size_t counted = 0;
-  for (const Piece& slice : transactions->pieces) {
-    if (piece++ <= origin.piece) continue;
+  for (const Chunk& slice : transactions->chunks) {
+    if (chunk++ <= origin.chunk) continue;
     ++counted;
-    ++origin.piece;
+    ++origin.chunk;
     origin.open += slice.changeset;
     if (!slice.last) continue;
     for (ReferenceConflict& conflict : reference_fold(*schema_, rows, origin.open)) {
-      journal_.push_back({message.sequence.value(), message.origin, origin.piece, std::move(conflict)});
+      journal_.push_back({message.sequence.value(), message.origin, origin.chunk, std::move(conflict)});
     }
     origin.open.clear();
   }
   if (counted > 0) origin.sequence = message.sequence.value();
-  return counted == 0 ? "a duplicate" : std::to_string(counted) + " pieces up to " + std::to_string(origin.piece);
+  return counted == 0 ? "a duplicate" : std::to_string(counted) + " pieces up to " + std::to_string(origin.chunk);
 }
 
 void ReferenceLog::follow(const std::vector<Message>& messages) {
@@ -87,7 +87,7 @@ void ReferenceLog::follow(const std::vector<Message>& messages) {
     State state = states_.back();
     verdicts_.push_back(judge(message, state.rows));
     state.journal_lines = journal_.size();
-    state.has_open_parts =
+    state.has_open_fragments =
         std::any_of(origins_.begin(), origins_.end(), [](const auto& origin) { return !origin.second.open.empty(); });
     state.origins = origins_;
     state.left = left_;

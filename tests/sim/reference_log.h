@@ -20,7 +20,7 @@ namespace colony::sim {
 struct JournalLine {
   std::uint64_t sequence = 0;  // 0: of a transaction that is still pending
   std::string origin;
-  std::uint64_t piece = 0;
+  std::uint64_t chunk = 0;
   ReferenceConflict conflict;
 };
 
@@ -42,7 +42,7 @@ class ReferenceLog {
   std::size_t journal_at(Sequence position) const { return states_.at(position.value()).journal_lines; }
   const std::vector<JournalLine>& journal() const { return journal_; }
   // Whether a transaction of somebody is in the log in part only.
-  bool has_open_parts_at(Sequence position) const { return states_.at(position.value()).has_open_parts; }
+  bool has_open_fragments_at(Sequence position) const { return states_.at(position.value()).has_open_fragments; }
   // The log has lost what came after; it has been followed at least up to there.
   void lose_after(Sequence last);
   // A new log goes on after `base` from how things were at `position`.
@@ -53,14 +53,14 @@ class ReferenceLog {
  private:
   struct Origin {
     std::uint64_t incarnation = 0;
-    std::uint64_t piece = 0;
+    std::uint64_t chunk = 0;
     std::uint64_t sequence = 0;  // of the latest of it that counted
     std::string open;            // of a transaction whose end has not come
   };
   struct State {
     DatabaseRows rows;
     std::size_t journal_lines = 0;
-    bool has_open_parts = false;
+    bool has_open_fragments = false;
     std::map<std::string, Origin> origins;
     std::set<std::uint64_t> left;  // incarnations
   };

@@ -50,7 +50,7 @@ bool Rest::step_node(std::size_t at) {
     loops_.meet(at, true);
     moved = true;
   } catch (const LogCut&) {
-    loops_.adopt(at, true);
+    loops_.install(at, true);
     moved = true;
   } catch (const Halt&) {
     if (!node.is_shut_out()) throw;

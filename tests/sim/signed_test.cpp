@@ -37,7 +37,7 @@ TEST(Hazard, reply_injection) {
   for (const char* const node : {"a", "b"}) {
     EXPECT_EQ(colony.rows(node, kAll), Rows{"1|kept"});
     EXPECT_EQ(untrusted(colony, node), 3u);
-    EXPECT_EQ(colony.node(node).status().view().passed_over, 1u);
+    EXPECT_EQ(colony.node(node).status().view().ignored, 1u);
   }
   colony.sql("b", "INSERT INTO t VALUES(2, 'b')");
   ASSERT_EQ(colony.settle(), "");
@@ -169,7 +169,7 @@ TEST(Hazard, who_joins_and_who_takes_a_new_base_inherit_whom_to_trust) {
   EXPECT_EQ(colony.node("c").trust().version, 2u);
   colony.start("b");
   ASSERT_NE(colony.apply("b"), "");
-  ASSERT_EQ(colony.adopt("b"), "");
+  ASSERT_EQ(colony.install("b"), "");
   EXPECT_EQ(colony.node("b").trust(), colony.node("a").trust());
   ASSERT_EQ(colony.settle(), "");
   colony.log().append("b", encode("b", Incarnation(kIncarnationOfB), BarrierEntry{1}));

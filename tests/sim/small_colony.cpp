@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "replicator/node/first_meeting.h"
-#include "replicator/node/new_log.h"
-#include "replicator/node/publisher.h"
-#include "replicator/node/repair.h"
+#include "replicator/publish/publisher.h"
+#include "replicator/recovery/new_log.h"
+#include "replicator/repair/repair.h"
+#include "replicator/snapshots/initial_comparison.h"
 #include "tests/sim/node.h"
 #include "tests/unit/temporary_folder.h"
 
@@ -115,10 +115,10 @@ std::string SmallColony::meet(const std::string& name) {
   try {
     const std::unique_ptr<Database> scratch = rack_.new_place(path(name));
     const std::string base = rack_.path(rack_.newest_position());
-    FirstMeeting({path(name), base, scratch->path(), node(name).spill()}, node(name).link(),
-                 [](std::uint64_t, std::uint64_t) { return true; })
+    InitialComparison({path(name), base, scratch->path(), node(name).spill()}, node(name).link(),
+                      [](std::uint64_t, std::uint64_t) { return true; })
         .check();
-    node(name).applier().adopt(base, OwnRows::kCompared);
+    node(name).applier().install(base, OwnRows::kCompared);
     return judges_rows_ ? judge_->check_rows(node(name)) : "";
   } catch (const Error& error) {
     return error.what();
@@ -209,9 +209,9 @@ std::string SmallColony::apply(const std::string& name) {
 
 std::string SmallColony::snapshot(const std::string& maker) { return judge_->check_snapshot(rack_.make(path(maker))); }
 
-std::string SmallColony::adopt(const std::string& name) {
+std::string SmallColony::install(const std::string& name) {
   try {
-    node(name).applier().adopt(rack_.path(rack_.newest_position()));
+    node(name).applier().install(rack_.path(rack_.newest_position()));
     return judge_->check_rows(node(name));
   } catch (const Error& error) {
     return error.what();
@@ -286,7 +286,7 @@ RecoveryReport SmallColony::report(const std::string& name) {
           file.epoch(),
           file.position(),
           file.position_hash(),
-          marks_of(file),
+          version_vector_of(file),
           {}};
 }
 
@@ -316,7 +316,7 @@ std::string SmallColony::recover(const std::string& name, const std::set<std::st
   reference_->begin_anew(reports[0].position, base);
   const std::string epoch = "recovered-" + std::to_string(++recoveries_);
   log_.begin_anew(epoch, base);
-  move_to_new_log(path(name), epoch, base, reports[0].marks, epochs);
+  move_to_new_log(path(name), epoch, base, reports[0].version_vector, epochs);
   rack_.make(path(name));
   log_.release();
   return "";
@@ -325,7 +325,7 @@ std::string SmallColony::recover(const std::string& name, const std::set<std::st
 std::string SmallColony::follow() {
   for (auto& [name, node] : nodes_) {
     if (!node->running() || report(name).epoch == log_.info().epoch) continue;
-    if (std::string problem = adopt(name); !problem.empty()) return name + ": " + problem;
+    if (std::string problem = install(name); !problem.empty()) return name + ": " + problem;
   }
   return "";
 }

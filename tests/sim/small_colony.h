@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "replicator/node/recovery_decision.h"
+#include "replicator/recovery/recovery_decision.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/keys.h"
 #include "tests/sim/snapshot_rack.h"
@@ -88,7 +88,7 @@ class SmallColony {
   std::string snapshot(const std::string& maker);
   void cut_log() { log_.purge_before(rack_.newest_position().next()); }
   // A node takes the newest snapshot as its base, or joins from it.
-  std::string adopt(const std::string& name);
+  std::string install(const std::string& name);
   void join(const std::string& name);
 
   // Rows change, and nothing of it is captured.

@@ -1,6 +1,6 @@
 #include "tests/sim/snapshot_rack.h"
 
-#include "replicator/node/snapshot_maker.h"
+#include "replicator/snapshots/snapshot_maker.h"
 #include "tests/sim/node.h"
 
 namespace colony::sim {

@@ -25,7 +25,7 @@ void take_base(SmallColony& colony, const std::string& maker, const std::string&
   colony.cut_log();
   colony.restart(late);
   ASSERT_NE(colony.apply(late).find("no longer has entries"), std::string::npos);
-  ASSERT_EQ(colony.adopt(late), "");
+  ASSERT_EQ(colony.install(late), "");
 }
 
 // A large transaction of `origin`, of which only a part is in the log.
@@ -230,7 +230,7 @@ TEST(Snapshots, crash_before_and_after_the_adoption) {
   colony.restart("b");
   EXPECT_NE(colony.apply("b"), "");
   colony.restart("b");
-  ASSERT_EQ(colony.adopt("b"), "");
+  ASSERT_EQ(colony.install("b"), "");
   colony.restart("b");
   ASSERT_EQ(colony.settle(), "");
   EXPECT_EQ(colony.rows("a", "SELECT k FROM t ORDER BY k"), (Rows{"1", "2"}));
@@ -241,7 +241,7 @@ TEST(Snapshots, snapshot_that_is_not_ahead_changes_nothing) {
   ASSERT_EQ(colony.snapshot("a"), "");
   colony.sql("a", "INSERT INTO t VALUES(1, 'a')");
   ASSERT_EQ(colony.settle(), "");
-  ASSERT_EQ(colony.adopt("b"), "");
+  ASSERT_EQ(colony.install("b"), "");
   EXPECT_EQ(colony.rows("b", "SELECT * FROM t"), Rows{"1|a"});
   ASSERT_EQ(colony.settle(), "");
 }
@@ -253,7 +253,7 @@ TEST(Snapshots, snapshot_of_another_log_is_refused) {
   colony.apply("a");
   ASSERT_EQ(colony.snapshot("a"), "");
   colony.node("b").observer().execute("UPDATE __colony_meta SET value = 'epoch-2' WHERE key = 'epoch'");
-  EXPECT_NE(colony.adopt("b").find("epoch-2"), std::string::npos);
+  EXPECT_NE(colony.install("b").find("epoch-2"), std::string::npos);
   EXPECT_EQ(colony.rows("b", "SELECT * FROM t"), Rows{});
 }
 
@@ -268,7 +268,7 @@ TEST(Snapshots, rows_that_were_never_shared_are_not_replaced) {
       "DELETE FROM __colony_outbox; DELETE FROM __colony_origins; "
       "UPDATE __colony_meta SET value = 0 WHERE key = 'position'");
   colony.restart("b");
-  EXPECT_NE(colony.adopt("b").find("rows from before it joined"), std::string::npos);
+  EXPECT_NE(colony.install("b").find("rows from before it joined"), std::string::npos);
   EXPECT_EQ(colony.rows("b", "SELECT * FROM t"), Rows{"9|alone"});
 }
 
@@ -283,7 +283,7 @@ TEST(Snapshots, file_that_met_no_log_yet_keeps_what_its_app_wrote) {
   ASSERT_EQ(colony.snapshot("a"), "");
   colony.sql("b", "INSERT INTO t VALUES(2, 'b')");
   colony.restart("b");
-  EXPECT_EQ(colony.adopt("b"), "");
+  EXPECT_EQ(colony.install("b"), "");
   EXPECT_EQ(colony.rows("b", "SELECT * FROM t ORDER BY k"), (Rows{"1|a", "2|b"}));
   EXPECT_NE(colony.apply("b").find("belongs to"), std::string::npos);  // the name is another file's
 }

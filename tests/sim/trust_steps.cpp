@@ -41,7 +41,7 @@ bool TrustSteps::trust_everybody() {
     if (node->trust().version != version || !is_member(*node) || node->is_shut_out()) continue;
     if (node->trust().keys == trust_of_all(version).keys) return false;
     node->publisher().enqueue(trust_of_all(version + 1));
-    rounds_until_trust_ = 10;  // or it was passed over, since its sender has left
+    rounds_until_trust_ = 10;  // or it was ignored, since its sender has left
     return true;
   }
   return false;

@@ -166,7 +166,7 @@ TEST(Hazard, two_existing_files_with_equal_rows_are_merged_without_a_conflict) {
   EXPECT_EQ(colony.conflicts("b"), Rows{});
 }
 
-TEST(Hazard, two_existing_files_are_merged_in_pieces) {
+TEST(Hazard, two_existing_files_are_merged_in_chunks) {
   const std::string rows =
       "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) "
       "INSERT INTO t SELECT i, hex(zeroblob(5000)) FROM n;";
@@ -174,10 +174,10 @@ TEST(Hazard, two_existing_files_are_merged_in_pieces) {
   begin(colony, kTable + rows);
   colony.found("b", kTable + rows + "DELETE FROM t WHERE k <= 3; INSERT INTO t VALUES(99, 'b');");
   colony.merge("b");
-  const std::string pieces = colony.rows("b", "SELECT count(*) FROM __colony_outbox").front();
-  EXPECT_EQ(pieces, "7");
+  const std::string chunks = colony.rows("b", "SELECT count(*) FROM __colony_outbox").front();
+  EXPECT_EQ(chunks, "7");
   ASSERT_EQ(colony.meet("b"), "");
-  EXPECT_EQ(colony.rows("b", "SELECT max(piece) FROM __colony_outbox WHERE last"), Rows{pieces});
+  EXPECT_EQ(colony.rows("b", "SELECT max(piece) FROM __colony_outbox WHERE last"), Rows{chunks});
   ASSERT_EQ(colony.settle(), "");
   EXPECT_EQ(colony.rows("a", "SELECT count(*) FROM t"), Rows{"41"});
   EXPECT_EQ(colony.conflicts("a"), Rows{});

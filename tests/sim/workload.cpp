@@ -198,7 +198,7 @@ std::string Workload::erase(const Table& table) {
   return random_.percent(6) ? sql : sql + condition(table);
 }
 
-// More than one outbox piece holds.
+// More than one outbox chunk holds.
 std::string Workload::large(const Table& table) {
   const Column& column = any_data_column(table);
   const std::string size = random_.pick<std::string>({"30000", "65000", "130000"});

@@ -161,12 +161,12 @@ MemoryNode::MemoryNode(const ExistingFile& file) : db_(open_captured(file.path))
 
 std::vector<std::string> MemoryNode::outbox() {
   std::vector<std::string> transactions;
-  Statement pieces(db_, "SELECT last, changeset FROM __colony_outbox ORDER BY piece");
+  Statement chunks(db_, "SELECT last, changeset FROM __colony_outbox ORDER BY piece");
   bool open = false;
-  while (pieces.step()) {
+  while (chunks.step()) {
     if (!open) transactions.emplace_back();
-    transactions.back() += pieces.blob(1);
-    open = pieces.integer(0) == 0;
+    transactions.back() += chunks.blob(1);
+    open = chunks.integer(0) == 0;
   }
   return transactions;
 }

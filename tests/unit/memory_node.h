@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "replicator/store/conflict.h"
+#include "replicator/fold/conflict.h"
+#include "replicator/fold/fold.h"
 #include "replicator/store/file_layout.h"
-#include "replicator/store/fold.h"
 #include "replicator/store/node_file.h"
 #include "replicator/store/replicated_schema.h"
 #include "replicator/store/sqlite.h"

@@ -12,7 +12,7 @@ std::string shown_body(const Entry& entry) {
   if (std::holds_alternative<QuestionEntry>(entry.body)) return "question";
   const auto& transactions = std::get<TransactionsEntry>(entry.body);
   const std::uint64_t first = transactions.first.value();
-  return std::to_string(first) + ".." + std::to_string(first + transactions.pieces.size() - 1);
+  return std::to_string(first) + ".." + std::to_string(first + transactions.chunks.size() - 1);
 }
 
 }  // namespace
@@ -85,11 +85,11 @@ MemorySidecar::MemorySidecar(MemoryStream& stream, MemoryNode& app, const std::s
 void MemorySidecar::restart() {
   applier_.reset();
   publisher_.reset();
-  progress_ = std::make_unique<Progress>();
+  permit_ = std::make_unique<PublishPermit>();
   applier_options.go_on_waiting = [](int) { return false; };  // nobody else would let go
   publisher_options.now = [this] { return now_; };
-  applier_ = std::make_unique<Applier>(app_->path(), log_, *progress_, status_, applier_options);
-  publisher_ = std::make_unique<Publisher>(app_->path(), log_, *progress_, publisher_options);
+  applier_ = std::make_unique<Applier>(app_->path(), log_, *permit_, status_, applier_options);
+  publisher_ = std::make_unique<Publisher>(app_->path(), log_, *permit_, publisher_options);
 }
 
 int MemorySidecar::absorb() {

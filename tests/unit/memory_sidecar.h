@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "replicator/apply/applier.h"
 #include "replicator/log/error.h"
 #include "replicator/log/log.h"
-#include "replicator/node/applier.h"
-#include "replicator/node/publisher.h"
+#include "replicator/publish/publisher.h"
 #include "tests/unit/memory_node.h"
 
 namespace colony::unit {
@@ -76,7 +76,7 @@ class MemorySidecar {
 
   MemoryNode& app() { return *app_; }
   MemoryLog& log() { return log_; }
-  Progress& progress() { return *progress_; }
+  PublishPermit& permit() { return *permit_; }
   Status& status() { return status_; }
   Applier& applier() { return *applier_; }
   Publisher& publisher() { return *publisher_; }
@@ -102,7 +102,7 @@ class MemorySidecar {
   MemoryNode* app_;
   std::unique_ptr<NodeFile> file_;
   MemoryLog log_;
-  std::unique_ptr<Progress> progress_;
+  std::unique_ptr<PublishPermit> permit_;
   Status status_;
   Publisher::Clock::time_point now_{};
   std::unique_ptr<Applier> applier_;

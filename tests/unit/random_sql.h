@@ -77,7 +77,7 @@ class RandomSql {
   std::mt19937 engine_;
 };
 
-// One transaction; statements that fail are passed over.
+// One transaction; statements that fail are ignored.
 template <class Execute>
 void run_transaction(const std::vector<std::string>& statements, Execute&& execute) {
   execute("BEGIN");

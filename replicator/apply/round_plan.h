@@ -1,0 +1,52 @@
+// What one write transaction of the applier is to do: which messages it takes in, and
+// which pending transactions it undoes for them. Decided before any row is touched.
+//
+// Threads: the applier's, under the write lock.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "replicator/apply/folded_file.h"
+#include "replicator/apply/missed_transactions.h"
+#include "replicator/apply/planner.h"
+#include "replicator/apply/round_budget.h"
+
+namespace colony {
+
+// What of the log could not be applied, at the message where it stands. Everything
+// before that message can be.
+struct StoppedAt {
+  std::size_t message;
+  std::string why;
+};
+
+class RoundPlan {
+ public:
+  // `file`, whose index is up to date, and `verified` must outlive it.
+  RoundPlan(FoldedFile& file, const VerifiedEntries& verified, const MissedTransactions& missed);
+
+  // Takes in the first of `messages`, up to `messages_max` of them and as many as have
+  // room in `budget` for a round of `time`. They must outlive the plan. Throws
+  // StoppedAt, for an entry that nobody may ignore and that cannot be read.
+  void take_in(const std::vector<Message>& messages, std::size_t messages_max, const RoundBudget& budget,
+               RoundBudget::Duration time);
+
+  const std::vector<PlannedMessage>& messages() const { return messages_; }
+  // What applying a message of the plan takes, in changes of a row of ordinary size.
+  std::size_t work(std::size_t message) const { return work_[message]; }
+  // The pending transactions to undo.
+  const OverlappingTransactions& overlapping() const { return overlapping_; }
+
+ private:
+  bool overlap(const PlannedMessage& message);
+
+  FoldedFile& file_;
+  const VerifiedEntries& verified_;
+  std::vector<PlannedMessage> messages_;
+  std::vector<std::size_t> work_;  // of each
+  std::size_t work_sum_ = 0;
+  OverlappingTransactions overlapping_;
+};
+
+}  // namespace colony

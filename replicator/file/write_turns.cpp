@@ -1,0 +1,65 @@
+#include "replicator/file/write_turns.h"
+
+#include <utility>
+
+namespace colony {
+
+WriteTurns::WriteTurns(Database& db, WalKeeper& wal, Status& status, LoopProgress& loop_progress,
+                       std::function<bool(int waited_ms)> go_on_waiting)
+    : data_version_(db, "PRAGMA data_version"),
+      wal_(wal),
+      status_(status),
+      loop_progress_(loop_progress),
+      go_on_waiting_(std::move(go_on_waiting)) {
+  db.wait_for_locks([this](int waited_ms) { return wait(waited_ms); });
+  // Instead of SQLite's own, which checkpoints before it says that the lock is free.
+  sqlite3_wal_hook(
+      db.handle(),
+      [](void* context, sqlite3*, const char*, int pages) {
+        static_cast<WriteTurns*>(context)->committed(pages);
+        return SQLITE_OK;
+      },
+      this);
+}
+
+void WriteTurns::committed(int wal_pages) {
+  released_ = Clock::now();
+  wal_.committed(wal_pages);
+}
+
+// Asked by SQLite between two tries for a lock. People hear of it when it lasts.
+bool WriteTurns::wait(int waited_ms) {
+  constexpr Clock::duration kWorthTelling = std::chrono::milliseconds(200);
+  if (wal_.is_trying()) return false;
+  if (waited_ms == 0) wait_began_ = Clock::now();
+  if (!wait_told_ && Clock::now() - wait_began_ >= kWorthTelling) {
+    wait_told_ = true;
+    status_.set_lock_wait(wait_began_);
+  }
+  return go_on_waiting_(waited_ms);
+}
+
+void WriteTurns::end_wait() {
+  if (!std::exchange(wait_told_, false)) return;
+  loop_progress_.advance();  // before the wait no longer excuses it
+  status_.set_lock_wait(std::nullopt);
+}
+
+// Whether somebody else has written to the file since this was last asked.
+bool WriteTurns::others_wrote() {
+  data_version_.step();
+  const std::int64_t version = data_version_.integer(0);
+  data_version_.reset();
+  return std::exchange(known_data_version_, version) != version;
+}
+
+WriteTurns::Turn::Turn(WriteTurns& turns) : turns_(turns), others_wrote_(turns.others_wrote()), from_(Clock::now()) {
+  turns.end_wait();
+}
+
+WriteTurns::Turn::~Turn() {
+  const Clock::time_point until = turns_.released_ > from_ ? turns_.released_ : Clock::now();
+  turns_.throttle_.held(from_, until, others_wrote_);
+}
+
+}  // namespace colony

@@ -1,0 +1,106 @@
+// What a node fetches that needs a snapshot, and what it does not fetch again.
+#include "replicator/snapshots/snapshot_catch_up.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "replicator/snapshot_store/directory_store.h"
+#include "replicator/snapshot_store/snapshot_file.h"
+#include "replicator/snapshots/snapshot_maker.h"
+#include "tests/unit/memory_sidecar.h"
+#include "tests/unit/temporary_folder.h"
+
+namespace colony::unit {
+namespace {
+
+constexpr const char* kSchema = "CREATE TABLE t(k INTEGER PRIMARY KEY, a, b)";
+
+bool go_on(std::uint64_t, std::uint64_t) { return true; }
+
+class NewBaseTest : public testing::Test {
+ protected:
+  NewBaseTest() {
+    stream_.epoch = std::string(32, 'e');
+    settle({&a_, &b_});
+  }
+
+  void put_snapshot_of_a() {
+    std::ofstream(folder_ / "copy").close();
+    const SnapshotName name = make_base(a_.app().path(), folder_ / "copy", go_on);
+    write_snapshot_file({name.cluster, name.epoch, name.position}, folder_ / "copy", folder_ / "packed", go_on);
+    SnapshotCatalog(std::make_unique<DirectoryStore>(folder_ / "store"), name.cluster)
+        .put(name, folder_ / "packed", go_on);
+  }
+  // The log is cut before b has read what a has written.
+  void cut() {
+    a_.app().run("INSERT INTO t VALUES(" + std::to_string(++rows_) + ", 'a', 0)");
+    a_.settle();
+    stream_.first = stream_.last().next();
+  }
+  // What becomes of a try of b to go on: why not, or empty.
+  std::string try_b() {
+    try {
+      b_.absorb();
+      return "";
+    } catch (const LogCut& cut) {
+      try {
+        base_.take(cut);
+      } catch (const Halt& halt) {
+        return halt.what();
+      }
+      return try_b();
+    }
+  }
+
+  const TemporaryFolder folder_;
+  MemoryStream stream_;
+  MemorySidecar a_{stream_, kSchema, "a", 1}, b_{stream_, kSchema, "b", 2};
+  StateReports reports_{b_.status()};
+  int fetched_ = 0;
+  int rows_ = 0;
+  SnapshotCatchUp base_{
+      {folder_ / "b.db", a_.file().identity().cluster, {}, folder_ / "store", [this] { return ++fetched_ > 0; }},
+      b_.log(),
+      b_.applier(),
+      reports_};
+};
+
+TEST_F(NewBaseTest, snapshot_that_was_refused_is_not_fetched_again) {
+  b_.app().run("ALTER TABLE t RENAME COLUMN b TO other");
+  cut();
+  put_snapshot_of_a();
+  const std::string why = try_b();
+  EXPECT_NE(why.find("make the same schema change"), std::string::npos) << why;
+  const int fetched = fetched_;
+  EXPECT_GT(fetched, 0);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(try_b(), why);
+  EXPECT_EQ(fetched_, fetched);
+  b_.app().run("ALTER TABLE t RENAME COLUMN other TO b");
+  EXPECT_EQ(try_b(), "");
+  EXPECT_EQ(b_.app().rows("t"), "1 'a' 0\n");
+}
+
+TEST_F(NewBaseTest, newer_snapshot_than_the_refused_one_is_fetched) {
+  b_.app().run("ALTER TABLE t RENAME COLUMN b TO other");
+  cut();
+  put_snapshot_of_a();
+  EXPECT_NE(try_b(), "");
+  const int fetched = fetched_;
+  cut();
+  put_snapshot_of_a();
+  EXPECT_NE(try_b(), "");
+  EXPECT_GT(fetched_, fetched);
+}
+
+TEST_F(NewBaseTest, nothing_is_fetched_where_no_snapshot_will_do) {
+  put_snapshot_of_a();
+  cut();
+  const std::string why = try_b();
+  EXPECT_NE(why.find("has no snapshot that goes beyond them"), std::string::npos) << why;
+  EXPECT_EQ(b_.status().view().state, State::kRunning);
+  EXPECT_EQ(fetched_, 0);
+}
+
+}  // namespace
+}  // namespace colony::unit
