@@ -129,7 +129,7 @@ def leave_command(port, cell, step, passings):
         leaver.kill()
 
 
-def adoption(port, cell, step, passings):
+def install(port, cell, step, passings):
     """The log is cut while a node is away; its app goes on meanwhile."""
     with colony(port, cell, flags=()) as made:
         made.start()
@@ -298,7 +298,7 @@ def init(port, cell, step, passings):
         made.check()
 
 
-def meeting(port, cell, step, passings):
+def comparison(port, cell, step, passings):
     """A file that began with the same rows comes late, and is compared with the colony's."""
     with colony(port, cell) as made:
         made.start()
@@ -417,7 +417,7 @@ SCENARIOS = {
     "applier.leave_absorbed": (leave_seen, ONCE),
     "rebase": (running, BOTH),
     "sidecar": (running, ONCE),
-    "adoption": (adoption, ONCE),
+    "install": (install, ONCE),
     "join": (join, ONCE),
     "snapshot": (snapshot, ONCE),
     "housekeeper": (housekeeping, ONCE),
@@ -428,7 +428,7 @@ SCENARIOS = {
     "leave": (leave_command, ONCE),
     "recover": (recover, ONCE),
     "detach": (detach, ONCE),
-    "meeting": (meeting, ONCE),
+    "comparison": (comparison, ONCE),
     "merge": (merge, BOTH),
     "capture": (application, BOTH),
     "spill": (application, BOTH),

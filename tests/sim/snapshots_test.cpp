@@ -219,7 +219,7 @@ TEST(Snapshots, derived_text_index_follows_the_new_base) {
   }
 }
 
-TEST(Snapshots, crash_before_and_after_the_adoption) {
+TEST(Snapshots, crash_before_and_after_the_install) {
   SmallColony colony(kTable);
   colony.sql("b", "INSERT INTO t VALUES(1, 'b')");
   colony.publish("b");
