@@ -198,6 +198,7 @@ int install_capture(sqlite3* db, const SqliteHost& host, const std::optional<Spi
   if (whom == CaptureFor::kColony) capture->allow_schema_changes();
   int rc = sqlite3_create_module_v2(db, kCaptureModule, &module, capture,
                                     [](void* context) { delete static_cast<ConnectionCapture*>(context); });
+  if (rc == SQLITE_OK) rc = sqlite3_create_module(db, kFormerCaptureModule, &module, capture);
   constexpr int kFlags = SQLITE_UTF8 | SQLITE_INNOCUOUS;
   const auto add = [&](const char* name, int flags, void (*function)(sqlite3_context*, int, sqlite3_value**)) {
     if (rc == SQLITE_OK) rc = sqlite3_create_function(db, name, 0, flags, capture, function, nullptr, nullptr);

@@ -28,8 +28,11 @@
 
 namespace colony {
 
-// The name of the module and of the table made of it.
-inline constexpr const char* kCaptureModule = "colony_capture";
+// The module, and the table made of it. A connection without colony.so that writes is
+// refused with "no such module: " and this name: it must tell what to do. Files of
+// formats before 4 use the former name, until `colony init` is run again.
+inline constexpr const char* kCaptureModule = "Colony (load the extension colony.so on this connection)";
+inline constexpr const char* kFormerCaptureModule = "colony_capture";
 inline constexpr const char* kCaptureTable = "__colony_capture";
 
 // An outbox row holds at most this much of a transaction's changeset, so that it

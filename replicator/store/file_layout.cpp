@@ -110,6 +110,16 @@ bool has_index(Database& db, const std::string& name, const std::string& table) 
   return select.bind(1, name).bind(2, table).step();
 }
 
+// One of an older format is of the module's former name, whose message says less.
+void create_capture_table(Database& db) {
+  Statement former(db, "SELECT 1 FROM sqlite_schema WHERE name = ?1 AND sql LIKE '%USING ' || ?2");
+  former.bind(1, std::string_view(kCaptureTable)).bind(2, std::string_view(kFormerCaptureModule));
+  const bool has_former = former.step();
+  former.reset();
+  if (has_former) db.execute(std::string("DROP TABLE ") + kCaptureTable);
+  db.execute(std::string("CREATE VIRTUAL TABLE IF NOT EXISTS ") + kCaptureTable + " USING " + quoted(kCaptureModule));
+}
+
 std::string sql_string(const std::string& text) {
   std::string out = "'";
   for (const char c : text) {
@@ -129,7 +139,7 @@ bool has_layout(Database& db) {
 
 void create_layout(Database& db) {
   db.execute(kTables);
-  db.execute(std::string("CREATE VIRTUAL TABLE IF NOT EXISTS ") + kCaptureTable + " USING " + kCaptureModule);
+  create_capture_table(db);
 }
 
 void upgrade_layout(Database& db) {

@@ -21,7 +21,7 @@ constexpr std::int64_t kFailureShownNs = 30'000'000'000;
 // what the extension brings.
 bool lacks_extension(const std::string& what) {
   return what.find("must_load_colony_so") != std::string::npos ||
-         what.find("no such module: colony") != std::string::npos;
+         what.find("no such module: Colony") != std::string::npos;
 }
 
 Failure failure_of(const SqliteError& error) {

@@ -16,7 +16,7 @@ TEST(CaptureRefusal, connection_without_capture_cannot_write_but_reads) {
   node.run("INSERT INTO t VALUES(1, 'a')");
   Database plain(node.path(), Database::Mode::kReadWrite);
   for (const char* sql : {"INSERT INTO t VALUES(2, 'b')", "UPDATE t SET a = 1", "DELETE FROM t"}) {
-    EXPECT_EQ(unit::error_of(plain, sql), "no such module: colony_capture");
+    EXPECT_EQ(unit::error_of(plain, sql), "no such module: Colony (load the extension colony.so on this connection)");
   }
   EXPECT_EQ(unit::rows(plain, "t"), "1 'a'\n");
 }

@@ -11,6 +11,7 @@
 #include "replicator/membership/file_claim.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/schema_agreement.h"
+#include "sqlite_ext/capture.h"
 #include "tests/unit/memory_sidecar.h"
 #include "tests/unit/temporary_folder.h"
 
@@ -80,6 +81,8 @@ TEST_P(OlderFormat, becomes_a_file_of_today_by_init) {
   Database db = unit::open_captured(path_);
   EXPECT_EQ(format(db), kFileFormat);
   EXPECT_EQ(chosen_guard_kind(db), GuardKind::kIndex);
+  Database plain(path_, Database::Mode::kReadWrite);
+  EXPECT_EQ(unit::error_of(plain, "UPDATE notes SET body = 1"), std::string("no such module: ") + kCaptureModule);
   EXPECT_EQ(unit::rows(db, "__colony_left_out"), "'keyless'\n");
   EXPECT_TRUE(find_schema_changes(db).empty());
   EXPECT_EQ(NodeFile(db).pending_transactions(), 2);
