@@ -1,6 +1,7 @@
 #include "replicator/broker/entry_publisher.h"
 
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "replicator/log/error.h"
 
@@ -13,13 +14,14 @@ constexpr std::size_t kUnansweredMax = 4096;
 constexpr std::size_t kUnansweredBytesMax = 32u << 20;
 
 // The description in a JetStream answer that is an error, or nothing.
-std::string error_in_answer(std::string_view json) {
-  if (json.find("\"error\"") == json.npos) return {};
-  constexpr std::string_view kKey = "\"description\":\"";
-  const auto begin = json.find(kKey);
-  if (begin == json.npos) return std::string(json);
-  json.remove_prefix(begin + kKey.size());
-  return std::string(json.substr(0, json.find('"')));
+std::string error_in_answer(std::string_view text) {
+  const nlohmann::json answer = nlohmann::json::parse(text, nullptr, false);
+  if (!answer.is_object()) return "the broker's answer is no JSON: " + std::string(text.substr(0, 200));
+  const auto error = answer.find("error");
+  if (error == answer.end()) return {};
+  const auto description = error->is_object() ? error->find("description") : error->end();
+  const bool is_told = error->is_object() && description != error->end() && description->is_string();
+  return is_told ? description->get<std::string>() : error->dump();
 }
 
 }  // namespace

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <type_traits>
+#include <utility>
 
 #include "replicator/fold/json.h"
 #include "replicator/status/status.h"
-#include "replicator/store/sqlite.h"
 
 namespace colony {
 namespace {
@@ -21,10 +24,6 @@ std::uint64_t from_hexadecimal(std::string_view text) {
   return number;
 }
 
-Sequence sequence(const Statement& row, int column) {
-  return Sequence(static_cast<std::uint64_t>(row.integer(column)));
-}
-
 std::string json_of(const VersionVector& version_vector) {
   std::vector<std::string> list;
   for (const auto& [incarnation, entry] : version_vector) {
@@ -36,7 +35,40 @@ std::string json_of(const VersionVector& version_vector) {
   return json_array(list);
 }
 
-std::string json_of(const Heartbeat& heartbeat) {
+// What another version of Colony, or somebody else, has written need not have a member, or
+// have it of this kind: it then counts as empty.
+template <class T>
+T member(const nlohmann::json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end()) return T();
+  if constexpr (std::is_same_v<T, std::string>) {
+    return found->is_string() ? found->get<std::string>() : T();
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return found->is_boolean() && found->get<bool>();
+  } else {
+    return found->is_number_integer() ? found->get<T>() : T();
+  }
+}
+
+nlohmann::json array(const nlohmann::json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_array() ? *found : nlohmann::json::array();
+}
+
+VersionVector version_vector_in(const nlohmann::json& json) {
+  VersionVector version_vector;
+  for (const nlohmann::json& entry : array(json, "marks")) {
+    if (!entry.is_object()) continue;
+    version_vector[Incarnation(from_hexadecimal(member<std::string>(entry, "incarnation")))] = {
+        member<std::string>(entry, "node"), ChunkNumber(member<std::uint64_t>(entry, "piece")),
+        member<bool>(entry, "left")};
+  }
+  return version_vector;
+}
+
+}  // namespace
+
+std::string encode_heartbeat(const Heartbeat& heartbeat) {
   JsonObject json;
   json.add("node", heartbeat.node).add("incarnation", fmt::format("{:016x}", heartbeat.incarnation.value()));
   json.add("position", heartbeat.position.value())
@@ -55,20 +87,35 @@ std::string json_of(const Heartbeat& heartbeat) {
   return json.text();
 }
 
-VersionVector marks_in(Database& reader, std::string_view heartbeat) {
-  VersionVector version_vector;
-  Statement each(reader,
-                 "SELECT json_extract(value, '$.node'), json_extract(value, '$.incarnation'), "
-                 "json_extract(value, '$.piece'), json_extract(value, '$.left') FROM json_each(?1, '$.marks')");
-  each.bind(1, heartbeat);
-  while (each.step()) {
-    version_vector[Incarnation(from_hexadecimal(each.text(1)))] = {
-        std::string(each.text(0)), ChunkNumber(static_cast<std::uint64_t>(each.integer(2))), each.integer(3) != 0};
+std::optional<Heartbeat> decode_heartbeat(const std::string& text, std::string_view node) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object() || member<std::string>(json, "node") != node) return std::nullopt;
+  Heartbeat heartbeat;
+  heartbeat.node = node;
+  heartbeat.incarnation = Incarnation(from_hexadecimal(member<std::string>(json, "incarnation")));
+  heartbeat.position = Sequence(member<std::uint64_t>(json, "position"));
+  heartbeat.log_head = Sequence(member<std::uint64_t>(json, "log_head"));
+  heartbeat.pending = member<std::int64_t>(json, "pending");
+  heartbeat.state = member<std::string>(json, "state");
+  heartbeat.version = member<std::string>(json, "version");
+  heartbeat.home = {member<std::string>(json, "host"), member<std::string>(json, "path")};
+  heartbeat.error = member<std::string>(json, "error");
+  if (const auto seconds = member<std::int64_t>(json, "gone_after_s"); seconds > 0) {
+    heartbeat.gone_after = std::chrono::seconds(seconds);
   }
-  return version_vector;
+  heartbeat.epoch = member<std::string>(json, "epoch");
+  heartbeat.position_hash = from_hexadecimal(member<std::string>(json, "position_hash"));
+  heartbeat.held_by = member<std::string>(json, "held_by");
+  heartbeat.version_vector = version_vector_in(json);
+  for (const nlohmann::json& epoch : array(json, "former_epochs")) {
+    if (epoch.is_string()) heartbeat.former_epochs.push_back(epoch.get<std::string>());
+  }
+  if (const auto chain = member<std::string>(json, "log_chain"); !chain.empty()) {
+    heartbeat.log_chain = from_hexadecimal(chain);
+  }
+  heartbeat.snapshots = member<std::string>(json, "snapshots");
+  return heartbeat;
 }
-
-}  // namespace
 
 const Heartbeat* Heartbeats::of(const std::string& node, Incarnation incarnation) const {
   const auto found = std::find_if(heartbeats.begin(), heartbeats.end(), [&](const Heartbeat& heartbeat) {
@@ -78,53 +125,19 @@ const Heartbeat* Heartbeats::of(const std::string& node, Incarnation incarnation
 }
 
 void put_heartbeat(ClusterStatus& cluster_status, const Heartbeat& heartbeat) {
-  cluster_status.put(std::string(kNodeKey) + heartbeat.node, json_of(heartbeat));
+  cluster_status.put(std::string(kNodeKey) + heartbeat.node, encode_heartbeat(heartbeat));
 }
 
 Heartbeats read_heartbeats(ClusterStatus& cluster_status) {
   Heartbeats found;
-  // SQLite reads JSON.
-  Database reader(":memory:", Database::Mode::kReadWrite);
-  Statement valid(reader, "SELECT json_valid(?1)");
-  Statement members(
-      reader,
-      "SELECT json_extract(?1, '$.node'), json_extract(?1, '$.incarnation'), "
-      "json_extract(?1, '$.position'), json_extract(?1, '$.log_head'), json_extract(?1, '$.pending'), "
-      "json_extract(?1, '$.state'), json_extract(?1, '$.version'), json_extract(?1, '$.host'), "
-      "json_extract(?1, '$.path'), json_extract(?1, '$.error'), "
-      "json_extract(?1, '$.gone_after_s'), json_extract(?1, '$.epoch'), "
-      "json_extract(?1, '$.position_hash'), json_extract(?1, '$.held_by'), json_extract(?1, '$.log_chain'), "
-      "json_extract(?1, '$.snapshots')");
   for (const ClusterStatusEntry& entry : cluster_status.entries()) {
     found.newest_ns = std::max(found.newest_ns, entry.written_ns);
     if (!std::string_view(entry.key).starts_with(kNodeKey)) continue;
-    valid.reset();
-    valid.bind(1, entry.text);
-    if (!valid.step() || valid.integer(0) == 0) continue;
-    members.reset();
-    members.bind(1, entry.text);
-    if (!members.step() || members.text(0) != std::string_view(entry.key).substr(kNodeKey.size())) continue;
-    Heartbeat& heartbeat = found.heartbeats.emplace_back();
-    heartbeat.node = members.text(0);
-    heartbeat.incarnation = Incarnation(from_hexadecimal(members.text(1)));
-    heartbeat.position = sequence(members, 2);
-    heartbeat.log_head = sequence(members, 3);
-    heartbeat.pending = members.integer(4);
-    heartbeat.state = members.text(5);
-    heartbeat.version = members.text(6);
-    heartbeat.home = {std::string(members.text(7)), std::string(members.text(8))};
-    heartbeat.error = members.text(9);
-    if (members.integer(10) > 0) heartbeat.gone_after = std::chrono::seconds(members.integer(10));
-    heartbeat.epoch = members.text(11);
-    heartbeat.position_hash = from_hexadecimal(members.text(12));
-    heartbeat.held_by = members.text(13);
-    heartbeat.version_vector = marks_in(reader, entry.text);
-    Statement former(reader, "SELECT value FROM json_each(?1, '$.former_epochs')");
-    former.bind(1, entry.text);
-    while (former.step()) heartbeat.former_epochs.emplace_back(former.text(0));
-    if (!members.text(14).empty()) heartbeat.log_chain = from_hexadecimal(members.text(14));
-    heartbeat.snapshots = members.text(15);
-    heartbeat.written_ns = entry.written_ns;
+    std::optional<Heartbeat> heartbeat =
+        decode_heartbeat(entry.text, std::string_view(entry.key).substr(kNodeKey.size()));
+    if (!heartbeat) continue;
+    heartbeat->written_ns = entry.written_ns;
+    found.heartbeats.push_back(std::move(*heartbeat));
   }
   std::sort(found.heartbeats.begin(), found.heartbeats.end(),
             [](const Heartbeat& a, const Heartbeat& b) { return a.node < b.node; });

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "replicator/broker/cluster_status.h"
@@ -50,6 +51,12 @@ struct Heartbeats {
   // The heartbeat of that life of that node; null if it has not been seen.
   const Heartbeat* of(const std::string& node, Incarnation incarnation) const;
 };
+
+// As JSON; docs/formats.md has the members.
+std::string encode_heartbeat(const Heartbeat& heartbeat);
+// Nothing if it is no heartbeat of that node. A member that is missing, or of another kind, is
+// empty: other versions of Colony write there too. Never throws but std::bad_alloc.
+std::optional<Heartbeat> decode_heartbeat(const std::string& text, std::string_view node);
 
 // Errors: the cluster status's.
 void put_heartbeat(ClusterStatus& cluster_status, const Heartbeat& heartbeat);
