@@ -10,7 +10,6 @@
 namespace colony {
 namespace {
 
-constexpr int kBusySleepMaxMs = 5;
 // Readers wait too: for whoever recovers the write-ahead log after a crash.
 constexpr int kBusyTimeoutMs = 10'000;
 
@@ -37,24 +36,15 @@ std::string system_reason(int extended_code, sqlite3* db) {
   return error == 0 ? std::string() : std::string(" (") + std::strerror(error) + ")";
 }
 
-int on_busy(void* context, int tries) {
-  // How long the wait has lasted follows from the sleeps: 0, 1, 2, 3 ... ms.
-  const int ramp = std::min(tries, kBusySleepMaxMs);
-  const int waited_ms = ramp * (ramp - 1) / 2 + std::max(0, tries - kBusySleepMaxMs) * kBusySleepMaxMs;
-  if (!(*static_cast<std::function<bool(int)>*>(context))(waited_ms)) return 0;
-  if (tries == 0) {
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
-  } else {
-    std::this_thread::sleep_for(std::chrono::milliseconds(ramp));
-  }
-  return 1;
+std::string reason_of(int extended_code, sqlite3* db) {
+  return (db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(extended_code)) + system_reason(extended_code, db);
 }
 
 }  // namespace
 
 SqliteError::SqliteError(int extended_code, const std::string& file, sqlite3* db)
-    : Error(file + ": " + (db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(extended_code)) +
-            system_reason(extended_code, db)),
+    : Error(file + ": " + reason_of(extended_code, db)),
+      reason_(reason_of(extended_code, db)),
       code_(extended_code),
       system_error_(system_error_of(extended_code, db)) {}
 
@@ -75,7 +65,8 @@ Database::Database(const std::string& path, Mode mode) : path_(path) {
   if (rc != SQLITE_OK) throw SqliteError(rc, path, db);
   sqlite3_extended_result_codes(db, 1);
   sqlite3_busy_timeout(db, kBusyTimeoutMs);
-  if (const int allowed = allow_guarded_writes(db); allowed != SQLITE_OK) throw SqliteError(allowed, path, db);
+  const int allowed = mode == Mode::kProgram ? SQLITE_OK : allow_guarded_writes(db);
+  if (allowed != SQLITE_OK) throw SqliteError(allowed, path, db);
   spill_ = spill_beside(sqlite3_db_filename(db, "main"));
 }
 
@@ -94,9 +85,23 @@ std::string Database::query_text(const std::string& sql) {
   return statement.step() ? std::string(statement.text(0)) : std::string();
 }
 
-void Database::wait_for_locks(std::function<bool(int)> go_on) {
-  go_on_ = std::make_unique<std::function<bool(int)>>(std::move(go_on));
-  sqlite3_busy_handler(handle(), on_busy, go_on_.get());
+void Database::wait_for_locks(std::function<bool(int)> go_on, int pause_max_ms) {
+  lock_wait_ = std::make_unique<LockWait>(LockWait{std::move(go_on), pause_max_ms});
+  sqlite3_busy_handler(handle(), &Database::on_busy, lock_wait_.get());
+}
+
+int Database::on_busy(void* lock_wait, int tries) {
+  const auto& wait = *static_cast<LockWait*>(lock_wait);
+  // How long the wait has lasted follows from the sleeps: 0, 1, 2, 3 ... ms.
+  const int ramp = std::min(tries, wait.pause_max_ms);
+  const int waited_ms = ramp * (ramp - 1) / 2 + std::max(0, tries - wait.pause_max_ms) * wait.pause_max_ms;
+  if (!wait.go_on(waited_ms)) return 0;
+  if (tries == 0) {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  } else {
+    std::this_thread::sleep_for(std::chrono::milliseconds(ramp));
+  }
+  return 1;
 }
 
 Statement::Statement(Database& db, std::string_view sql) {

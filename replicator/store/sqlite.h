@@ -19,15 +19,18 @@ namespace colony {
 
 class SqliteError : public Error {
  public:
-  SqliteError(int extended_code, const std::string& what) : Error(what), code_(extended_code) {}
+  SqliteError(int extended_code, const std::string& what) : Error(what), reason_(what), code_(extended_code) {}
   // What has just failed on `db`, which may be null: with the system's reason, where
   // SQLite would only say that there was an error.
   SqliteError(int extended_code, const std::string& file, sqlite3* db);
+  // what() without the name of the file.
+  const std::string& reason() const { return reason_; }
   int code() const { return code_ & 0xff; }
   int extended_code() const { return code_; }
   int system_error() const { return system_error_; }  // an errno; 0: none is known
 
  private:
+  std::string reason_;
   int code_;
   int system_error_ = 0;
 };
@@ -96,11 +99,12 @@ class ResetAtEnd {
 
 class Database {
  public:
-  enum class Mode { kReadOnly, kReadWrite };
+  // kProgram: for writing, as an app does it, which must load colony.so where kReadWrite may
+  // write tables with a guard index if it can compile their triggers.
+  enum class Mode { kReadOnly, kReadWrite, kProgram };
 
   Database() = default;
-  // `path` may be a file: URI. Never creates a file. May write tables with a guard index,
-  // if it can compile their triggers. Throws SqliteError.
+  // `path` may be a file: URI. Never creates a file. Throws SqliteError.
   Database(const std::string& path, Mode mode);
 
   sqlite3* handle() const { return handle_.get(); }
@@ -112,8 +116,9 @@ class Database {
   std::string query_text(const std::string& sql);
 
   // Whom to ask, between two tries, whether to go on waiting for a lock; the
-  // argument is how long the wait has lasted so far, in milliseconds.
-  void wait_for_locks(std::function<bool(int waited_ms)> go_on);
+  // argument is how long the wait has lasted so far, in milliseconds. Between two tries
+  // lie `pause_max_ms` at most.
+  void wait_for_locks(std::function<bool(int waited_ms)> go_on, int pause_max_ms = 5);
 
   // Where what is read from and written to this database waits meanwhile, when it
   // is too much for memory: beside the file, unless set otherwise.
@@ -128,7 +133,13 @@ class Database {
   };
   std::string path_;
   SpillSettings spill_;
-  std::unique_ptr<std::function<bool(int)>> go_on_;  // at one place, whatever moves
+  struct LockWait {
+    std::function<bool(int)> go_on;
+    int pause_max_ms;
+  };
+  static int on_busy(void* lock_wait, int tries);
+
+  std::unique_ptr<LockWait> lock_wait_;  // at one place, whatever moves
   std::unique_ptr<sqlite3, Close> handle_;
 };
 

@@ -110,7 +110,7 @@ NodeRows rows_by_http(const HttpNode& node, std::uint32_t keys) try {
 NodeRows rows_of_file(const std::string& file, std::uint32_t keys) {
   NodeRows rows;
   rows.values.resize(keys);
-  metad::Database db(file, metad::Database::Mode::kReadOnly, 5000);
+  metad::Database db = metad::open_database(file, metad::Database::Mode::kReadOnly, 5000);
   metad::Statement value(db, "SELECT key, value FROM kv WHERE namespace = ?1");
   value.bind(1, std::string_view(kSpace));
   while (value.step()) note_value(rows, value.text(0), value.text(1));

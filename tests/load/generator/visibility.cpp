@@ -12,7 +12,7 @@ using metad::monotonic_ns;
 
 struct Visibility::Watcher {
   explicit Watcher(const std::string& file)
-      : db(file, metad::Database::Mode::kReadOnly, 1000),
+      : db(metad::open_database(file, metad::Database::Mode::kReadOnly, 1000)),
         row(db, "SELECT value FROM kv WHERE namespace = ?1 AND key = ?2") {}
   metad::Database db;
   metad::Statement row;

@@ -34,9 +34,9 @@ std::uint64_t token_of(std::string_view value) {
 }
 
 void prepare(const std::string& path, const Dataset& dataset) {
-  metad::Database db(path, metad::Database::Mode::kReadWrite, 5000);
+  metad::Database db = metad::open_database(path, metad::Database::Mode::kProgram, 5000);
   db.execute("PRAGMA journal_mode = WAL");
-  db.execute("BEGIN IMMEDIATE");
+  colony::WriteTransaction transaction(db);
   metad::Statement value(db, "INSERT INTO kv(namespace, key, value) VALUES(?1, ?2, ?3)");
   const std::string content = value_of(0, dataset.value_bytes);
   for (std::uint32_t key = 0; key < dataset.keys; ++key) {
@@ -55,7 +55,7 @@ void prepare(const std::string& path, const Dataset& dataset) {
       placement.bind(1, name).bind(2, std::string_view(node)).bind(3, url).run();
     }
   }
-  db.execute("COMMIT");
+  transaction.commit();
 }
 
 KeyChooser::KeyChooser(std::uint32_t count, double skew) : count_(count) {

@@ -182,7 +182,7 @@ std::string serve_bytes(Service& service, Writer& writer, std::string_view bytes
       writer.commit();
     } catch (const SqliteError& error) {
       writer.rollback();
-      response = error_response(503, error.what(), "try again");
+      response = error_response(503, error.reason(), "try again");
     }
     session.answer(service, response, out);
   }

@@ -97,7 +97,7 @@ Response holders(Statement& statement, std::string_view wanted) {
 }  // namespace
 
 Reader::Reader(const std::string& path)
-    : db_(path, Database::Mode::kReadOnly, 5000),
+    : db_(open_database(path, Database::Mode::kReadOnly, 5000)),
       begin_(db_, "BEGIN"),
       end_(db_, "COMMIT"),
       value_(db_,

@@ -277,7 +277,7 @@ Service::Outcome Service::handle(const Request& request) noexcept try {
 } catch (Refused& refused) {
   return std::move(refused.response);
 } catch (const SqliteError& error) {
-  return error_response(503, std::string("cannot read the database: ") + error.what(), "try again in a second");
+  return error_response(503, std::string("cannot read the database: ") + error.reason(), "try again in a second");
 } catch (const std::exception& error) {
   return error_response(500, error.what(), "report it");
 }

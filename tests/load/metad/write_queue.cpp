@@ -25,8 +25,8 @@ bool lacks_extension(const std::string& what) {
 }
 
 Failure failure_of(const SqliteError& error) {
-  if (lacks_extension(error.what())) return {error.what(), "restart metad with --extension colony.so"};
-  return {error.what(), "try again in a second"};
+  if (lacks_extension(error.what())) return {error.reason(), "restart metad with --extension colony.so"};
+  return {error.reason(), "try again in a second"};
 }
 
 }  // namespace

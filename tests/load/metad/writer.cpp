@@ -10,9 +10,9 @@ namespace {
 // DDL is not replicated: each node makes it for itself.
 Database opened(const WriterSettings& settings) {
   const std::string& path = settings.path;
-  Database db(path, Database::Mode::kReadWrite, settings.lock_wait_ms);
+  Database db = open_database(path, Database::Mode::kProgram, settings.lock_wait_ms);
   const bool is_colonys = Statement(db, "SELECT 1 FROM sqlite_schema WHERE name = '__colony_meta'").step();
-  if (!settings.extension.empty()) db.load_extension(settings.extension);
+  if (!settings.extension.empty()) load_extension(db, settings.extension);
   if (is_colonys && settings.extension.empty()) {
     throw std::runtime_error(path + " is a colony's: give --extension with the path of colony.so");
   }
@@ -97,7 +97,7 @@ Response Writer::apply(const Write& write) {
     if (error.code() != SQLITE_CONSTRAINT || sqlite3_get_autocommit(db_.handle()) != 0) throw;
     rollback_to_.run();
     release_.run();
-    return error_response(409, error.what(), "change the request: the tables do not allow it");
+    return error_response(409, error.reason(), "change the request: the tables do not allow it");
   }
 }
 
@@ -107,7 +107,8 @@ void Writer::rollback() noexcept {
 
 int Writer::delete_expired(std::int64_t grace_seconds, int limit) {
   const std::string before = utc_text(-grace_seconds);
-  return expire_.bind(1, before).bind(2, limit).run();
+  expire_.bind(1, before).bind(2, limit).run();
+  return changes(db_);
 }
 
 std::optional<Response> Writer::objection(std::string_view space, std::string_view key, const Condition& condition) {
@@ -144,7 +145,8 @@ Response Writer::put(const DeleteValue& write) {
   if (auto refused = objection(write.space, write.key, write.condition)) return std::move(*refused);
   const std::string now = utc_text();
   delete_value_.bind(1, write.space).bind(2, write.key).bind(3, now);
-  return delete_value_.run() > 0 ? done(200) : not_there("value");
+  delete_value_.run();
+  return changes(db_) > 0 ? done(200) : not_there("value");
 }
 
 Response Writer::put(const PutObject& write) {
@@ -155,7 +157,8 @@ Response Writer::put(const PutObject& write) {
 }
 
 Response Writer::put(const DeleteObject& write) {
-  return delete_object_.bind(1, write.key).run() > 0 ? done(200) : not_there("object");
+  delete_object_.bind(1, write.key).run();
+  return changes(db_) > 0 ? done(200) : not_there("object");
 }
 
 Response Writer::put(const PutPlacement& write) {
@@ -165,7 +168,8 @@ Response Writer::put(const PutPlacement& write) {
 }
 
 Response Writer::put(const DeletePlacement& write) {
-  return delete_placement_.bind(1, write.object).bind(2, write.node).run() > 0 ? done(200) : not_there("placement");
+  delete_placement_.bind(1, write.object).bind(2, write.node).run();
+  return changes(db_) > 0 ? done(200) : not_there("placement");
 }
 
 }  // namespace metad
