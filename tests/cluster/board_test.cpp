@@ -47,7 +47,7 @@ Heartbeat heartbeat_of(const std::string& node, std::uint64_t position) {
   return heartbeat;
 }
 
-TEST(ClusterStatus, shows_the_latest_beat_of_each_node) {
+TEST(ClusterStatus, shows_the_latest_heartbeat_of_each_node) {
   NatsProcess server;
   ClusterStatus cluster_status(settings(server));
   put_heartbeat(cluster_status, heartbeat_of("a", 1));

@@ -103,7 +103,7 @@ class Faults(ColonyTest):
         cluster.nodes.append(b)
         self.whole_and_equal(cluster, 300)
 
-    def test_taking_a_new_base_on_a_disk_that_is_too_small_waits_for_room(self):
+    def test_installing_a_snapshot_on_a_disk_that_is_too_small_waits_for_room(self):
         cluster, b = self.on_a_disk_of_its_own("2m")
         a = cluster.nodes[0]
         self.make_member(cluster, b)

@@ -24,7 +24,7 @@ class Log(ColonyTest):
         found = client.api(f"STREAM.MSG.GET.{STREAM}", last_by_subj=subject)["message"]["seq"]
         return found, client.message(STREAM, found)[1]
 
-    def test_garbage_in_the_log_is_passed_over_by_all(self):
+    def test_garbage_in_the_log_is_ignored_by_all(self):
         cluster = self.running(SCHEMA)
         a, b, c, d = cluster.nodes
         self.write(a, "one")

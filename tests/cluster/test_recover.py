@@ -384,7 +384,7 @@ class Recover(ColonyTest):
             self.refused(colony("recover", a.path, "--timeout", timeout),
                          f"'{timeout}' is no number of seconds from 0 to 1000000000")
 
-    def test_a_log_that_others_have_begun_is_not_adopted(self):
+    def test_a_log_that_others_have_begun_is_not_taken(self):
         cluster = self.running(SCHEMA, nodes="ab")
         a, b = cluster.nodes
         self.write(a, "one")

@@ -107,7 +107,7 @@ class Signed(ColonyTest):
         cluster.assert_equal()
         self.assertEqual([node.status()["passed_over_unsigned"] for node in cluster.nodes], [0] * 4)
 
-    def test_forged_entries_are_passed_over_by_all_and_counted(self):
+    def test_forged_entries_are_ignored_by_all_and_counted(self):
         cluster = self.trusting()
         a, b, c, d = cluster.nodes
         a.sql("INSERT INTO t VALUES(1, 'a')")

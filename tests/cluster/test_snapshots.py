@@ -138,7 +138,7 @@ class Snapshots(ColonyTest):
         self.refused(colony("run", path, "--node", "b"), "node a of colony c")
         self.refused(colony("run", path, "--cluster", "d"), "node a of colony c")
 
-    def test_a_damaged_snapshot_is_passed_over_for_the_one_before(self):
+    def test_a_damaged_snapshot_is_ignored_for_the_one_before(self):
         cluster = self.cluster(SCHEMA, nodes="a")
         store = cluster.directory / "snapshots"
         cluster.more = ["--snapshots", str(store), "--snapshot-after-size", "1"]
@@ -209,7 +209,7 @@ class Snapshots(ColonyTest):
         self.assertTrue(rows["(conflicts)"])
         self.assertEqual(b.query("SELECT * FROM local"), [("only here",)])
 
-    def test_taking_a_new_base_killed_at_any_moment_begins_again(self):
+    def test_installing_a_snapshot_killed_at_any_moment_begins_again(self):
         cluster = self.first_node(EAGER)
         a, b = cluster.nodes[0], self.join(cluster, "b")
         for round in range(3):
@@ -395,7 +395,7 @@ class Snapshots(ColonyTest):
         cluster.nodes.append(winner)
         cluster.assert_equal()
 
-    def test_snapshots_go_on_when_the_board_was_deleted(self):
+    def test_snapshots_go_on_when_the_cluster_status_was_deleted(self):
         cluster = self.first_node(["--snapshot-after-size", "1"])
         a = cluster.nodes[0]
         self.await_snapshot_beyond(cluster, 1)
@@ -415,7 +415,7 @@ class Snapshots(ColonyTest):
         self.assertIn("no snapshot can be made", a.status()["warnings"][0])
         self.assertIn("/proc/nowhere", a.status()["warnings"][0])
 
-    def test_a_new_base_from_before_a_column_was_added(self):
+    def test_a_snapshot_from_before_a_column_was_added(self):
         cluster = self.first_node(EAGER)
         a, b = cluster.nodes[0], self.join(cluster, "b")
         cluster.settle()

@@ -159,7 +159,7 @@ TEST(Hazard, removed_node_that_goes_on_is_ignored) {
   EXPECT_EQ(colony.rows("a", kAll), Rows{"1|c"});
 }
 
-TEST(Hazard, leave_in_the_middle_of_the_parts_of_a_transaction) {
+TEST(Hazard, leave_in_the_middle_of_the_fragments_of_a_transaction) {
   SmallColony colony("CREATE TABLE t(k INTEGER PRIMARY KEY, x BLOB)", {"a", "b", "c"});
   colony.sql("c", "INSERT INTO t VALUES(1, randomblob(150000))");
   ASSERT_TRUE(colony.node("c").publisher().step());

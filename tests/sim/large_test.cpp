@@ -80,7 +80,7 @@ TEST(Hazard, whole_transaction_that_is_rebased) {
   EXPECT_EQ(colony.conflicts("b").size(), 1u);
 }
 
-TEST(Hazard, whole_transaction_killed_in_the_middle_of_its_parts) {
+TEST(Hazard, whole_transaction_killed_in_the_middle_of_its_fragments) {
   SmallColony colony(kTable);
   colony.do_not_judge_rows();
   colony.log().set_entry_bytes_max(kEntryBytesMin);

@@ -101,7 +101,7 @@ TEST(Hazard, power_cut_behind_a_snapshot_and_the_cut_of_the_log) {
 }
 
 // So does a new base.
-TEST(Hazard, power_cut_takes_back_a_new_base) {
+TEST(Hazard, power_cut_takes_back_a_snapshot_install) {
   SmallColony colony(kSchema, {"a", "b"}, PowerDisks{"NORMAL"});
   colony.sql("b", "INSERT INTO t VALUES(1, 'x')");
   colony.sql("a", "INSERT INTO t VALUES(2, 'pending')");

@@ -176,7 +176,7 @@ TEST(Recover, store_of_the_time_before_a_recovery_is_put_back) {
   EXPECT_EQ(lost.colony.rows("a", kKeys), (Rows{"1", "2"}));
 }
 
-TEST(Recover, log_of_strangers_is_not_adopted) {
+TEST(Recover, log_of_strangers_is_not_taken) {
   LostRow lost;
   ASSERT_EQ(lost.colony.snapshot("a"), "");
   lost.colony.node("b").observer().execute("UPDATE __colony_meta SET value = 'elsewhere' WHERE key = 'epoch'");

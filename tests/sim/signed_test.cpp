@@ -152,7 +152,7 @@ TEST(Hazard, a_stranger_cannot_stop_a_node_with_a_newer_format) {
   EXPECT_EQ(untrusted(colony, "a"), 1u);
 }
 
-TEST(Hazard, who_joins_and_who_takes_a_new_base_inherit_whom_to_trust) {
+TEST(Hazard, who_joins_and_who_installs_a_snapshot_inherit_whom_to_trust) {
   SmallColony colony(kTable, {"a", "b"});
   colony.trust_all();
   colony.sql("a", "INSERT INTO t VALUES(1, 'a')");

@@ -42,7 +42,7 @@ std::string pending(SmallColony& colony, const std::string& node) {
   return colony.rows(node, "SELECT count(*) FROM __colony_outbox WHERE last").front();
 }
 
-TEST(Snapshots, pending_transaction_stays_on_top_of_the_new_base) {
+TEST(Snapshots, pending_transaction_stays_on_top_of_the_installed_snapshot) {
   SmallColony colony(kTable);
   colony.sql("b", "INSERT INTO t VALUES(1, 'b')");
   colony.sql("a", "INSERT INTO t VALUES(2, 'a')");
@@ -102,7 +102,7 @@ TEST(Snapshots, own_large_transaction_ended_in_the_missed_range) {
   ASSERT_EQ(colony.settle(), "");
 }
 
-TEST(Snapshots, snapshot_holds_the_parts_of_its_makers_large_transaction) {
+TEST(Snapshots, snapshot_holds_the_fragments_of_its_makers_large_transaction) {
   SmallColony colony(kTable);
   send_half_of_a_large_transaction(colony, "a");
   take_base(colony, "a", "b");
@@ -147,7 +147,7 @@ TEST(Snapshots, rebased_pending_transaction_that_displaced_a_row_is_taken_out) {
   ASSERT_EQ(colony.settle(), "");
 }
 
-TEST(Snapshots, pending_transaction_displaces_a_row_of_the_new_base) {
+TEST(Snapshots, pending_transaction_displaces_a_row_of_the_installed_snapshot) {
   SmallColony colony(kUnique);
   colony.sql("b", "INSERT INTO t VALUES(2, 'u', 2)");
   colony.sql("a", "INSERT INTO t VALUES(1, 'u', 1)");
@@ -195,7 +195,7 @@ TEST(Snapshots, keys_that_are_one_to_their_collation) {
   ASSERT_EQ(colony.settle(), "");
 }
 
-TEST(Snapshots, derived_text_index_follows_the_new_base) {
+TEST(Snapshots, derived_text_index_follows_the_installed_snapshot) {
   SmallColony colony(
       "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); "
       "CREATE VIRTUAL TABLE f USING fts5(x, content = t, content_rowid = k); "

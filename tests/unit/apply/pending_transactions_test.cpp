@@ -23,14 +23,14 @@ std::set<ChunkNumber> overlapping_with(const PendingTransactions& pending, const
 
 using Numbers = std::vector<std::uint64_t>;
 
-TEST(Pending, nothing_is_met_where_nothing_waits) {
+TEST(Pending, nothing_overlaps_where_nothing_waits) {
   PendingTransactions pending;
   EXPECT_TRUE(pending.empty());
   EXPECT_EQ(pending.end(), p(0));
   EXPECT_EQ(numbers(overlapping_with(pending, {1, 2, 3})), Numbers());
 }
 
-TEST(Pending, those_that_touch_the_same_are_met_and_no_others) {
+TEST(Pending, those_that_write_the_same_overlap_and_no_others) {
   PendingTransactions pending;
   pending.add(p(1), p(1), touching({10}));
   pending.add(p(2), p(2), touching({20}));
@@ -40,7 +40,7 @@ TEST(Pending, those_that_touch_the_same_are_met_and_no_others) {
   EXPECT_EQ(numbers(overlapping_with(pending, {99})), Numbers());
 }
 
-TEST(Pending, later_ones_that_build_on_a_met_one_are_met_too) {
+TEST(Pending, later_ones_that_build_on_an_overlapping_one_overlap_too) {
   PendingTransactions pending;
   pending.add(p(1), p(1), touching({10, 20}));
   pending.add(p(2), p(2), touching({20, 30}));
@@ -49,7 +49,7 @@ TEST(Pending, later_ones_that_build_on_a_met_one_are_met_too) {
   EXPECT_EQ(numbers(overlapping_with(pending, {10})), (Numbers{1, 2, 3}));
 }
 
-TEST(Pending, earlier_ones_that_a_met_one_builds_on_are_not_met) {
+TEST(Pending, earlier_ones_that_an_overlapping_one_builds_on_do_not) {
   PendingTransactions pending;
   pending.add(p(1), p(1), touching({10}));
   pending.add(p(2), p(2), touching({10, 20}));
@@ -58,7 +58,7 @@ TEST(Pending, earlier_ones_that_a_met_one_builds_on_are_not_met) {
 }
 
 // Found first through a late transaction, then through an earlier one.
-TEST(Pending, mark_that_was_looked_at_late_is_looked_at_again_earlier) {
+TEST(Pending, write_that_was_looked_at_late_is_looked_at_again_earlier) {
   PendingTransactions pending;
   pending.add(p(1), p(1), touching({10, 7}));
   pending.add(p(2), p(2), touching({7}));
@@ -84,7 +84,7 @@ TEST(Pending, thousands_that_touch_one_row_are_all_met) {
   EXPECT_EQ(overlapping_with(pending, {3500}).size(), 2501u);
 }
 
-TEST(Pending, absorbed_ones_are_met_no_more) {
+TEST(Pending, absorbed_ones_overlap_no_more) {
   PendingTransactions pending;
   pending.add(p(1), p(1), touching({10}));
   pending.add(p(2), p(3), touching({10}));
@@ -98,7 +98,7 @@ TEST(Pending, absorbed_ones_are_met_no_more) {
   EXPECT_EQ(numbers(overlapping_with(pending, {10})), Numbers());
 }
 
-TEST(Pending, marks_of_a_redo_come_on_top) {
+TEST(Pending, writes_of_a_redo_come_on_top) {
   PendingTransactions pending;
   pending.add(p(1), p(2), touching({10}));
   pending.add_writes(p(2), touching({20}));
@@ -107,7 +107,7 @@ TEST(Pending, marks_of_a_redo_come_on_top) {
   EXPECT_EQ(pending.first_chunk(p(2)), p(1));
 }
 
-TEST(Pending, later_ones_with_a_mark_are_found_within_bounds) {
+TEST(Pending, later_ones_with_a_write_are_found_within_bounds) {
   PendingTransactions pending;
   for (std::uint64_t i = 1; i <= 4; ++i) pending.add(p(i), p(i), touching({10, 20 + i}));
   const auto found = [&](std::uint64_t write, ChunkNumber after, ChunkNumber until) {

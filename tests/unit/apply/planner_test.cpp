@@ -181,14 +181,14 @@ TEST_F(PlannerTest, origins_do_not_touch_one_another) {
   EXPECT_EQ(send("b", 2, {{"x"}}), "apply 2 x\n");
 }
 
-TEST_F(PlannerTest, high_water_marks_of_the_file_count) {
+TEST_F(PlannerTest, version_vector_of_the_file_counts) {
   origins_["b"] = {Incarnation(1), ChunkNumber(7), Sequence(3), "h", "p", "v"};
   EXPECT_EQ(send("b", 7, {{"x"}}), "passed over");
   EXPECT_EQ(send("b", 8, {{"y"}}), "apply 8 y\n");
   EXPECT_EQ(send("b", 9, {{"y"}}, 2), "passed over");
 }
 
-TEST_F(PlannerTest, parts_are_kept_until_the_last_has_come) {
+TEST_F(PlannerTest, fragments_are_kept_until_the_last_has_come) {
   hello("b");
   EXPECT_EQ(send("b", 1, {{"one-", false}, {"two-", false}}), "part 1 one-\npart 2 two-\n");
   EXPECT_EQ(planned_.accepted, ChunkNumber(2));
@@ -196,14 +196,14 @@ TEST_F(PlannerTest, parts_are_kept_until_the_last_has_come) {
   EXPECT_EQ(send("b", 4, {{"next"}}), "apply 4 next\n");
 }
 
-TEST_F(PlannerTest, transaction_in_parts_within_one_entry) {
+TEST_F(PlannerTest, transaction_in_fragments_within_one_entry) {
   hello("b");
   EXPECT_EQ(send("b", 1, {{"small"}, {"one-", false}, {"two"}, {"other"}, {"begun-", false}}),
             "apply 1 small\napply 3 one-two with parts\napply 4 other\npart 5 begun-\n");
   EXPECT_EQ(send("b", 6, {{"ended"}}), "apply 6 begun-ended with parts\n");
 }
 
-TEST_F(PlannerTest, two_transactions_in_parts_within_one_entry_keep_their_bytes) {
+TEST_F(PlannerTest, two_transactions_in_fragments_within_one_entry_keep_their_bytes) {
   hello("b");
   const std::string large(100'000, 'l'), larger(200'000, 'm');
   send("b", 1, {{large, false}, {large}, {larger, false}, {larger}});
@@ -212,7 +212,7 @@ TEST_F(PlannerTest, two_transactions_in_parts_within_one_entry_keep_their_bytes)
   EXPECT_EQ(planned_.transactions[1].changeset.bytes, larger + larger);
 }
 
-TEST_F(PlannerTest, parts_of_two_origins_are_not_mixed) {
+TEST_F(PlannerTest, fragments_of_two_origins_are_not_mixed) {
   hello("b");
   hello("c");
   send("b", 1, {{"b-", false}});
@@ -228,7 +228,7 @@ TEST_F(PlannerTest, duplicate_of_a_part_is_not_added_twice) {
   EXPECT_EQ(send("b", 1, {{"one-", false}, {"two"}}), "apply 2 one-two with parts\n");
 }
 
-TEST_F(PlannerTest, parts_in_the_file_are_the_beginning) {
+TEST_F(PlannerTest, fragments_in_the_file_are_the_beginning) {
   file_.add_fragment("b", ChunkNumber(4), "four-");
   file_.add_fragment("b", ChunkNumber(5), "five-");
   origins_["b"] = {Incarnation(1), ChunkNumber(5), Sequence(3), "h", "p", "v"};

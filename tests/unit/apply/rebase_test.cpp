@@ -72,7 +72,7 @@ class RebaseTest : public testing::Test {
   std::set<ChunkNumber> missed_;  // by the latest rebase()
 };
 
-TEST_F(RebaseTest, transaction_that_is_not_met_stays_where_it_is) {
+TEST_F(RebaseTest, transaction_that_does_not_overlap_stays_where_it_is) {
   pending({"UPDATE t SET a = 1 WHERE k = 1"});
   const std::string other = foreign("UPDATE t SET a = 2 WHERE k = 2");
   EXPECT_TRUE(overlapping_with(other).empty());
@@ -81,7 +81,7 @@ TEST_F(RebaseTest, transaction_that_is_not_met_stays_where_it_is) {
   EXPECT_FALSE(file_.effect(p(1), p(1)));
 }
 
-TEST_F(RebaseTest, transaction_that_is_met_is_put_on_top) {
+TEST_F(RebaseTest, transaction_that_overlaps_is_put_on_top) {
   pending({"UPDATE t SET a = 1 WHERE k = 1"});
   const std::string other = foreign("UPDATE t SET a = 2 WHERE k = 1");
   EXPECT_EQ(overlapping_with(other), std::set<ChunkNumber>{p(1)});

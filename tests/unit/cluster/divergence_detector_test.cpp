@@ -8,9 +8,9 @@
 namespace colony {
 namespace {
 
-class LogWitnessTest : public testing::Test {
+class DivergenceDetectorTest : public testing::Test {
  protected:
-  LogWitnessTest() { divergence_.begin(Sequence(), 0); }
+  DivergenceDetectorTest() { divergence_.begin(Sequence(), 0); }
 
   void absorb(std::uint64_t messages) {
     for (std::uint64_t i = 0; i < messages; ++i) {
@@ -24,7 +24,7 @@ class LogWitnessTest : public testing::Test {
   ChainedPosition latest_;
 };
 
-TEST_F(LogWitnessTest, who_agrees_goes_on) {
+TEST_F(DivergenceDetectorTest, who_agrees_goes_on) {
   absorb(3);
   const ChainedPosition there = latest_;
   absorb(4);
@@ -33,7 +33,7 @@ TEST_F(LogWitnessTest, who_agrees_goes_on) {
   EXPECT_NO_THROW(divergence_.check());
 }
 
-TEST_F(LogWitnessTest, who_is_alone_with_its_log_halts_and_stays_halted) {
+TEST_F(DivergenceDetectorTest, who_is_alone_with_its_log_halts_and_stays_halted) {
   absorb(3);
   const ChainedPosition there = another();
   absorb(2);
@@ -43,7 +43,7 @@ TEST_F(LogWitnessTest, who_is_alone_with_its_log_halts_and_stays_halted) {
   EXPECT_THROW(divergence_.check(), Halt);
 }
 
-TEST_F(LogWitnessTest, the_majority_goes_on) {
+TEST_F(DivergenceDetectorTest, the_majority_goes_on) {
   absorb(3);
   divergence_.hear("b", latest_);
   divergence_.hear("c", another());
@@ -52,7 +52,7 @@ TEST_F(LogWitnessTest, the_majority_goes_on) {
   EXPECT_THROW(divergence_.check(), Halt);
 }
 
-TEST_F(LogWitnessTest, who_has_gone_has_no_say) {
+TEST_F(DivergenceDetectorTest, who_has_gone_has_no_say) {
   absorb(3);
   divergence_.hear("b", latest_);
   divergence_.hear("c", another());
@@ -61,7 +61,7 @@ TEST_F(LogWitnessTest, who_has_gone_has_no_say) {
   EXPECT_NO_THROW(divergence_.check());
 }
 
-TEST_F(LogWitnessTest, places_that_were_not_reached_or_are_forgotten_are_not_compared) {
+TEST_F(DivergenceDetectorTest, places_that_were_not_reached_or_are_forgotten_are_not_compared) {
   absorb(3);
   divergence_.hear("b", {Sequence(4), 1});
   EXPECT_NO_THROW(divergence_.check());
@@ -71,7 +71,7 @@ TEST_F(LogWitnessTest, places_that_were_not_reached_or_are_forgotten_are_not_com
   EXPECT_NO_THROW(divergence_.check());
 }
 
-TEST_F(LogWitnessTest, a_new_base_begins_anew) {
+TEST_F(DivergenceDetectorTest, an_installed_snapshot_begins_anew) {
   absorb(3);
   divergence_.hear("b", another());
   divergence_.begin(Sequence(10), 77);
@@ -82,7 +82,7 @@ TEST_F(LogWitnessTest, a_new_base_begins_anew) {
   EXPECT_THROW(divergence_.check(), Halt);
 }
 
-TEST_F(LogWitnessTest, without_a_chain_nothing_is_compared) {
+TEST_F(DivergenceDetectorTest, without_a_chain_nothing_is_compared) {
   divergence_.begin(Sequence(10), std::nullopt);
   divergence_.absorbed({Sequence(11), 1});
   divergence_.hear("b", {Sequence(11), 2});

@@ -41,7 +41,7 @@ class MembersTest : public testing::Test {
   Heartbeats heartbeats_;
 };
 
-TEST_F(MembersTest, are_those_of_the_log_with_what_the_board_says) {
+TEST_F(MembersTest, are_those_of_the_log_with_what_the_cluster_status_says) {
   for (const char* name : {"a", "b", "c", "d"}) know(name, 1);
   heartbeat("a", 1, 3s);
   heartbeat("b", 1, 31s);
@@ -51,7 +51,7 @@ TEST_F(MembersTest, are_those_of_the_log_with_what_the_board_says) {
   EXPECT_EQ(members(false), (std::vector<std::string>{"a unseen", "b unseen", "c unseen", "d unseen"}));
 }
 
-TEST_F(MembersTest, that_left_come_last_and_a_beat_of_another_life_is_not_theirs) {
+TEST_F(MembersTest, that_left_come_last_and_a_heartbeat_of_another_life_is_not_theirs) {
   know("a", 2);
   know("b", 1);
   file_.add_departure(Incarnation(1), {"b", ChunkNumber(3), Sequence(10), "a", "host", "/b", "1"});

@@ -67,7 +67,7 @@ class RowReplacementTest : public testing::Test {
   std::optional<RowReplacement> replacement_;
 };
 
-TEST_F(RowReplacementTest, missing_surplus_and_differing_rows_become_the_others) {
+TEST_F(RowReplacementTest, missing_additional_and_differing_rows_become_the_others) {
   begin("INSERT INTO t(k, a, u) VALUES('same', 1, 1), ('gone', 2, 2), ('other', 3, 3); INSERT INTO w VALUES(1, 1, 'x')",
         "INSERT INTO t(k, a, u) VALUES('same', 1, 1), ('other', 4, 3), ('new', 5, 5); INSERT INTO w VALUES(1, 2, 'x')");
   EXPECT_EQ(replace(), 3u);

@@ -46,7 +46,7 @@ class Pair {
   MemoryFold file_;
 };
 
-TEST(WriteSet, same_row_meets_and_another_does_not) {
+TEST(WriteSet, same_row_overlaps_and_another_does_not) {
   Pair pair("CREATE TABLE t(k INTEGER PRIMARY KEY, a, b)", "INSERT INTO t VALUES(1, 1, 1), (2, 2, 2)");
   EXPECT_TRUE(pair.overlap("UPDATE t SET a = 5 WHERE k = 1", "UPDATE t SET a = 6 WHERE k = 1"));
   EXPECT_TRUE(pair.overlap("UPDATE t SET a = 5 WHERE k = 1", "UPDATE t SET b = 6 WHERE k = 1"));
@@ -78,7 +78,7 @@ TEST(WriteSet, keys_that_sqlite_holds_equal_meet) {
   EXPECT_FALSE(untyped.overlap("INSERT INTO t VALUES('a', 1)", "INSERT INTO t VALUES(x'61', 2)"));
 }
 
-TEST(WriteSet, one_value_of_a_unique_index_meets) {
+TEST(WriteSet, one_value_of_a_unique_index_overlaps) {
   Pair pair("CREATE TABLE t(k INTEGER PRIMARY KEY, u UNIQUE, a)", "INSERT INTO t VALUES(1, 'x', 1), (2, 'y', 2)");
   EXPECT_TRUE(pair.overlap("INSERT INTO t VALUES(3, 'z', 1)", "INSERT INTO t VALUES(4, 'z', 1)"));
   EXPECT_TRUE(pair.overlap("INSERT INTO t VALUES(3, 'z', 1)", "UPDATE t SET u = 'z' WHERE k = 1"));
@@ -107,7 +107,7 @@ TEST(WriteSet, composite_unique_index) {
   EXPECT_TRUE(pair.overlap("UPDATE t SET v = 'q' WHERE k = 1", "UPDATE t SET u = 'x' WHERE k = 2"));
 }
 
-TEST(WriteSet, partial_and_expression_indexes_meet_whatever_may_enter_them) {
+TEST(WriteSet, partial_and_expression_indexes_overlap_whatever_may_enter_them) {
   Pair partial("CREATE TABLE t(k INTEGER PRIMARY KEY, u, live); CREATE UNIQUE INDEX i ON t(u) WHERE live",
                "INSERT INTO t VALUES(1, 'x', 0), (2, 'x', 0)");
   EXPECT_TRUE(partial.overlap("UPDATE t SET live = 1 WHERE k = 1", "UPDATE t SET live = 1 WHERE k = 2"));
@@ -129,7 +129,7 @@ TEST(WriteSet, tables_that_the_file_lacks_are_ignored) {
   EXPECT_TRUE(write_set.overlaps.empty());
 }
 
-TEST(WriteSet, mark_of_a_row_is_the_one_its_changes_leave) {
+TEST(WriteSet, fingerprint_of_a_row_is_the_one_its_changes_leave) {
   MemoryFold file("CREATE TABLE t(a, x TEXT COLLATE NOCASE, y, PRIMARY KEY(y, x)) WITHOUT ROWID", "");
   WriteSet write_set;
   add_to_write_set(file.schema(),
@@ -143,9 +143,9 @@ TEST(WriteSet, mark_of_a_row_is_the_one_its_changes_leave) {
 
 // What the applier counts on: somebody else's transaction that does not meet a
 // pending one may be applied on top of it, instead of under it.
-class TouchedProperty : public testing::TestWithParam<std::string> {};
+class WriteSetProperty : public testing::TestWithParam<std::string> {};
 
-TEST_P(TouchedProperty, transactions_that_do_not_meet_give_the_same_in_either_order) {
+TEST_P(WriteSetProperty, transactions_that_do_not_overlap_give_the_same_in_either_order) {
   std::uint32_t compared = 0;
   const std::uint32_t seeds = unit::seeds(80);
   for (std::uint32_t seed = 0; seed < seeds; ++seed) {
@@ -196,7 +196,7 @@ TEST_P(TouchedProperty, transactions_that_do_not_meet_give_the_same_in_either_or
   EXPECT_TRUE(may_all_meet || compared > seeds / 100) << "the seeds show nothing";
 }
 
-INSTANTIATE_TEST_SUITE_P(Schemas, TouchedProperty, testing::ValuesIn(unit::random_schemas()),
+INSTANTIATE_TEST_SUITE_P(Schemas, WriteSetProperty, testing::ValuesIn(unit::random_schemas()),
                          [](const auto& schema) { return "schema" + std::to_string(schema.index); });
 
 }  // namespace

@@ -18,9 +18,9 @@ constexpr const char* kSchema = "CREATE TABLE t(k INTEGER PRIMARY KEY, a, b)";
 
 bool go_on(std::uint64_t, std::uint64_t) { return true; }
 
-class NewBaseTest : public testing::Test {
+class SnapshotCatchUpTest : public testing::Test {
  protected:
-  NewBaseTest() {
+  SnapshotCatchUpTest() {
     stream_.epoch = std::string(32, 'e');
     settle({&a_, &b_});
   }
@@ -66,7 +66,7 @@ class NewBaseTest : public testing::Test {
       reports_};
 };
 
-TEST_F(NewBaseTest, snapshot_that_was_refused_is_not_fetched_again) {
+TEST_F(SnapshotCatchUpTest, snapshot_that_was_refused_is_not_fetched_again) {
   b_.app().run("ALTER TABLE t RENAME COLUMN b TO other");
   cut();
   put_snapshot_of_a();
@@ -81,7 +81,7 @@ TEST_F(NewBaseTest, snapshot_that_was_refused_is_not_fetched_again) {
   EXPECT_EQ(b_.app().rows("t"), "1 'a' 0\n");
 }
 
-TEST_F(NewBaseTest, newer_snapshot_than_the_refused_one_is_fetched) {
+TEST_F(SnapshotCatchUpTest, newer_snapshot_than_the_refused_one_is_fetched) {
   b_.app().run("ALTER TABLE t RENAME COLUMN b TO other");
   cut();
   put_snapshot_of_a();
@@ -93,7 +93,7 @@ TEST_F(NewBaseTest, newer_snapshot_than_the_refused_one_is_fetched) {
   EXPECT_GT(fetched_, fetched);
 }
 
-TEST_F(NewBaseTest, nothing_is_fetched_where_no_snapshot_will_do) {
+TEST_F(SnapshotCatchUpTest, nothing_is_fetched_where_no_snapshot_will_do) {
   put_snapshot_of_a();
   cut();
   const std::string why = try_b();

@@ -125,7 +125,7 @@ TEST_F(NodeFileTest, effect_is_cut_over_the_chunks_of_its_transaction) {
   EXPECT_FALSE(file_.effect(p(1), p(3)));
 }
 
-TEST_F(NodeFileTest, parts_are_put_together_in_order_per_origin) {
+TEST_F(NodeFileTest, fragments_are_put_together_in_order_per_origin) {
   file_.add_fragment("b", p(10), "ten");
   file_.add_fragment("b", p(9), "nine");
   file_.add_fragment("c", p(1), "one");
