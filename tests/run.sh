@@ -152,6 +152,8 @@ check_format() {
 
 deploy/install.sh --test
 check_format
+check 'layers' 60 python3 -B tests/layers.py
+check 'layers, does it notice' 60 python3 -B tests/layers.py --self-test
 
 begin_build release "$jobs" all
 end_build release

@@ -11,7 +11,7 @@
 
 #include "tests/load/generator/relay.h"
 #include "tests/load/generator/run.h"
-#include "tests/load/open_files.h"
+#include "tests/load/metad/open_files.h"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "tests/load/metad/open_files.h"
 #include "tests/load/metad/server.h"
-#include "tests/load/open_files.h"
 
 namespace {
 

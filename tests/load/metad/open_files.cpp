@@ -1,4 +1,4 @@
-#include "tests/load/open_files.h"
+#include "tests/load/metad/open_files.h"
 
 #include <sys/resource.h>
 
