@@ -17,8 +17,9 @@ constexpr const char* kAbout =
     "inside the app; a sidecar, `colony run`, ships it over NATS JetStream and applies the others'.";
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done; 1 the answer is no (nodes differ, the wait timed out); 2 it could not be done.\n"
-    "`colony COMMAND --help` tells more.\n\n"
+    "Exit codes: 0 done and well; 1 the answer is no (nodes differ, a node is not well, the wait timed out);\n"
+    "2 it could not be done, and one line on stderr says what and what to do.\n"
+    "See `colony COMMAND --help` for each command.\n\n"
     "  colony init app.db --cluster shop --node a\n"
     "  colony run app.db --nats nats://127.0.0.1:4222 &\n"
     "  sqlite3 app.db -cmd '.load colony' \"INSERT INTO customers VALUES(1, 'Ada')\"\n"

@@ -8,7 +8,7 @@
 #
 # Environment: NATS_SERVER, the nats-server to test with (default: the one in
 # PATH); COLONY_WERROR=ON, compiler warnings are errors; JOBS (default 2).
-# A stage that cannot run counts as a failure: nothing is passed over in silence.
+# A stage that cannot run counts as a failure: nothing is skipped in silence.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -82,7 +82,7 @@ class Applier {
   // or is held by `colony recover`, does not tell. Errors: those of step().
   void look_again();
 
-  // Takes the SQLite file of a snapshot as the new base (snapshot_install.h).
+  // Installs a snapshot, given as an SQLite file (snapshot_install.h).
   void install(const std::string& snapshot_file, OwnRows own_rows = OwnRows::kRefuse);
 
   // Whether the file has ever absorbed anybody's hello; as of the latest step().

@@ -101,7 +101,7 @@ void rewrite(FoldedFile& file, ChunkNumber first, ChunkNumber last, Spill& inser
 
 void check_mergeable(NodeFile& file, const std::string& path) {
   if (!file.has_met_colony()) return;
-  throw Error(path + " has met colony " + file.identity().cluster +
+  throw Error(path + " has joined colony " + file.identity().cluster +
               " already, and its rows are the colony's: there is nothing to merge");
 }
 

@@ -4,7 +4,7 @@ namespace colony {
 
 std::string signing_trouble(const Identity& self, const Trust& trust, const std::optional<PublicKey>& key) {
   if (!trust.is_in_force()) return {};
-  const std::string ignored = ": what this node sends would be passed over, and is kept. ";
+  const std::string ignored = ": what this node sends would be ignored, so it is kept. ";
   const auto known = trust.keys.find(self.node);
   if (!key) {
     return "colony " + self.cluster + " trusts signed entries only, and there is no key here" + ignored +

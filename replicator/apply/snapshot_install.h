@@ -1,4 +1,4 @@
-// Takes the SQLite file of a snapshot as a file's new base: the rows become those of
+// Installs a snapshot in a file: the rows become those of
 // the snapshot and, on top of them, the transactions of this node that it does not have.
 //
 // Threads: the applier's. One SQLite transaction, which holds the write lock in

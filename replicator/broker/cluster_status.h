@@ -1,7 +1,6 @@
-// The colony's cluster status: a JetStream key-value bucket, COLONY_<cluster>, on which
-// nodes tell people and each other's housekeeping how they are. Nothing on it
-// decides what a fold does: whatever it says, and if it is lost, all nodes come to
-// the same rows.
+// The cluster status: a JetStream key-value bucket, COLONY_<cluster>, that holds the nodes'
+// heartbeats, for people and housekeeping. It never decides what a fold does: whatever it
+// says, and if it is lost, all nodes come to the same rows.
 //
 // Leases say who does a chore, "one node at a time makes a snapshot", say. They are
 // atomic at one broker; but a holder that was cut off or slept goes on believing in

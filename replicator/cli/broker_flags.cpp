@@ -9,7 +9,7 @@
 namespace colony::cli {
 namespace {
 
-constexpr const char* kAccessGroup = "Who the broker is, and who we are to it";
+constexpr const char* kAccessGroup = "Connection to the broker";
 
 std::string variable(const char* name) {
   const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets variables
@@ -69,25 +69,25 @@ void add_access(CLI::App& command, BrokerSettings& broker) {
     command.add_option(flag, target, help)->envname(env)->type_name(type)->group(kAccessGroup);
   };
   add("--tls-ca", broker.ca_file, "COLONY_TLS_CA", "FILE",
-      "Use TLS, and trust the authorities in this PEM file instead of the system's");
+      "Use TLS and trust the authorities in this PEM file instead of the system's");
   add("--tls-cert", broker.certificate_file, "COLONY_TLS_CERT", "FILE",
-      "Use TLS, and show this certificate to a broker that asks for one");
-  add("--tls-key", broker.key_file, "COLONY_TLS_KEY", "FILE", "... whose private key is here");
+      "Use TLS and present this certificate to a broker that asks for one");
+  add("--tls-key", broker.key_file, "COLONY_TLS_KEY", "FILE", "Private key of --tls-cert");
   add("--creds", broker.credentials_file, "COLONY_CREDS", "FILE", "Log in with this .creds file");
   add("--nkey", broker.nkey_file, "COLONY_NKEY", "FILE",
-      "... with the nkey whose seed is in this file (colony keygen --nkey makes one)");
-  add("--user", broker.user, "COLONY_USER", "NAME", "... as this user, with --password-file or $COLONY_PASSWORD");
-  add("--password-file", broker.password_file, "COLONY_PASSWORD_FILE", "FILE", "... whose password is in this file");
+      "Log in with the nkey whose seed is in this file (made by colony keygen --nkey)");
+  add("--user", broker.user, "COLONY_USER", "NAME", "Log in as this user, with --password-file or $COLONY_PASSWORD");
+  add("--password-file", broker.password_file, "COLONY_PASSWORD_FILE", "FILE", "File with the password of --user");
   add("--token-file", broker.token_file, "COLONY_TOKEN_FILE", "FILE",
-      "... with the token in this file, or with $COLONY_TOKEN");
+      "Log in with the token in this file, or with $COLONY_TOKEN");
 }
 
 void add_broker(CLI::App& command, BrokerSettings& broker) {
   command
       .add_option(
           "--nats", broker.urls,
-          "URL of the NATS server, or several with commas between. If not given: the one that the running sidecar "
-          "uses, else nats://127.0.0.1:4222")
+          "URL of the NATS server, or several separated by commas. Default: what the running sidecar uses, else "
+          "nats://127.0.0.1:4222")
       ->envname("COLONY_NATS")
       ->type_name("URL");
   add_access(command, broker);

@@ -41,11 +41,12 @@ void print_text(Statement& rows) {
 void add_conflicts(CLI::App& app, int& exit_code) {
   auto path = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
-  CLI::App* const command = app.add_subcommand("conflicts", "Show what lost when nodes changed the same");
+  CLI::App* const command =
+      app.add_subcommand("conflicts", "Show the conflict journal: what lost when two nodes changed the same row");
   add_database(*command, *path);
   command->add_flag("--json", *json, "Print one JSON document");
   command->footer(
-      "Each line: the entry of the log and its origin, what happened, the row's key, and the values that were lost.\n"
+      "Each line shows the entry and its origin, the kind of conflict, the row's key, and the values that were lost.\n"
       "  insert_exists   an INSERT met a row of that key; the row's values were replaced\n"
       "  update_differs  an UPDATE met other values than its node knew; those were overwritten\n"
       "  update_missing  an UPDATE met no row; its own values were dropped\n"

@@ -9,7 +9,8 @@ namespace colony::cli {
 
 void add_detach(CLI::App& app, int& exit_code) {
   auto path = std::make_shared<std::string>();
-  CLI::App* const command = app.add_subcommand("detach", "Take a file out of its colony; the app keeps it as it was");
+  CLI::App* const command =
+      app.add_subcommand("detach", "Remove Colony from a file; the program keeps its tables and rows");
   add_database(*command, *path);
   command->footer(
       "Removes Colony's tables and triggers and sets the former journal mode. Rows stay as they are, and any program "

@@ -33,11 +33,11 @@ void add_keygen(CLI::App& app, int& exit_code) {
   CLI::App* const command = app.add_subcommand("keygen", "Make a node's key");
   command->add_option("FILE", arguments->path, "The new file, for the private key")->required();
   CLI::Option* const nkey =
-      command->add_flag("--nkey", arguments->is_nkey, "Make one for logging in to the broker, not for signing");
-  command->add_flag("--public", arguments->is_public, "Make none: print the public key to the one in FILE")
+      command->add_flag("--nkey", arguments->is_nkey, "Make an nkey, for logging in to the broker");
+  command->add_flag("--public", arguments->is_public, "Make no key: print the public key of the one in FILE")
       ->excludes(nkey);
   command->footer(
-      "Writes an Ed25519 key that only its user can read, and prints the public key that belongs to it.\n\n"
+      "Writes an Ed25519 key that only you can read, and prints its public key.\n\n"
       "colony run --key FILE     signs all that the node sends with it\n"
       "colony trust DB NODE=PUB  tells all nodes the public key: see colony trust --help\n"
       "colony run --nkey FILE    logs in with one that was made with --nkey, and whose public key (U...) the\n"

@@ -192,20 +192,19 @@ void add_leave(CLI::App& app, int& exit_code) {
   auto request = std::make_shared<Request>();
   CLI::App* const command = app.add_subcommand("leave", "Take a node out of its colony for good");
   add_database(*command, request->path);
-  command
-      ->add_option("--node", request->node, "Remove this other node, which is dead; if not given: leave with DB's own")
+  command->add_option("--node", request->node, "Remove this other node, which is dead. Default: DB's own node leaves")
       ->type_name("NAME");
   command->add_flag("--force", request->force, "Remove it although it was seen within the last minute");
-  command->add_option("--timeout", request->timeout_s, "Give up after so many seconds")
+  command->add_option("--timeout", request->timeout_s, "Give up after this long")
       ->capture_default_str()
-      ->check(seconds())
-      ->type_name("S");
+      ->transform(duration_in_seconds())
+      ->type_name("TIME");
   add_key(*command, request->key_file);
   add_broker(*command, request->broker);
   command->footer(
       "Without --node: waits until all that DB's node has committed is in the log, and then puts its leave there.\n"
       "With --node: puts the removal of another node there; what it had sent before counts, what comes later does\n"
-      "not. From then on nobody waits for the node, its name is free, and its sidecar, should it run, halts.\n"
+      "not. From then on no node waits for it, its name is free, and its sidecar, should it run, halts.\n"
       "DB's own sidecar must be running. Rows stay as they are.\n\n"
       "A node that was removed and comes back can go on as a new one without losing what it had not sent:\n"
       "  colony init DB --cluster NAME --node NEW --keep-pending\n\n"

@@ -238,18 +238,18 @@ int run(const Arguments& arguments) {
 
 void add_recover(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const command = app.add_subcommand(
-      "recover", "Go on when the broker has forgotten: its log is gone, or an older one was put back");
+  CLI::App* const command =
+      app.add_subcommand("recover", "Start a new log when the broker has lost the old one, without losing a commit");
   add_database(*command, arguments->path);
   command->add_flag("--dry-run", arguments->dry_run, "Show the nodes and what would be done, and do nothing");
   command
       ->add_option("--without", arguments->without,
-                   "Do without this node: it need not be heard, and may have what is given up (repeatable)")
+                   "Go on without this node: do not wait for it, and give up what only it has (repeatable)")
       ->type_name("NODE");
-  command->add_option("--timeout", arguments->timeout_s, "Give up hearing the other nodes after so many seconds")
+  command->add_option("--timeout", arguments->timeout_s, "Give up waiting for other nodes after this long")
       ->capture_default_str()
-      ->check(seconds())
-      ->type_name("S");
+      ->transform(duration_in_seconds())
+      ->type_name("TIME");
   command
       ->add_option("--snapshots", arguments->snapshots,
                    "Where all nodes look for snapshots. If not given: where DB's running sidecar does, or the others, "

@@ -124,6 +124,7 @@ void print_json(const StatusReport& report) {
   add_locks(json, report);
   add_stall(json, report);
   json.add("pending", report.pending).add("conflicts", report.conflicts).add("capture", report.capture);
+  json.add("format", report.format);
   if (report.departure) {
     json.add("left", report.departure->sequence.value());
   } else {

@@ -46,7 +46,7 @@ void find_warnings(Database& db, StatusReport& report) {
   std::vector<std::string>& warnings = report.warnings;
   if (report.sidecar.ignored > 0) {
     warnings.push_back(std::to_string(report.sidecar.ignored) +
-                       " messages in the log were no entries of this colony, and were passed over by every node");
+                       " messages in the log are not entries of this colony; every node ignored them");
   }
   for (const auto& [table, why] : unchecked_tables(db)) {
     warnings.push_back(fmt::format(
@@ -150,6 +150,7 @@ StatusReport read_status_report(const std::string& path) {
   report.log_file = log_file;
   report.identity = file.identity();
   report.capture = db.query_text("SELECT value FROM __colony_meta WHERE key = 'capture'");
+  report.format = db.query_integer("SELECT value FROM __colony_meta WHERE key = 'format'");
   report.trust = file.trust();
   report.position = file.position();
   report.pending = file.pending_transactions();

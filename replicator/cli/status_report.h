@@ -27,6 +27,7 @@ struct LogFile {
 struct StatusReport {
   Identity identity;
   std::string capture;
+  std::int64_t format = 0;  // of the file
   Sequence position;
   std::int64_t pending = 0;
   std::int64_t conflicts = 0;

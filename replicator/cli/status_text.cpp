@@ -61,9 +61,10 @@ void print_text(const StatusReport& report) {
   line("pending", std::to_string(report.pending) + (report.pending == 1 ? " transaction" : " transactions"));
   line("conflicts", std::to_string(report.conflicts) + (report.conflicts > 0 ? " (see colony conflicts)" : ""));
   line("wal", log_file_text(report));
-  if (sidecar.ignored > 0) line("passed over", std::to_string(sidecar.ignored) + " that were no entries");
+  if (sidecar.ignored > 0)
+    line("ignored", std::to_string(sidecar.ignored) + " messages that are not entries of this colony");
   if (sidecar.untrusted > 0)
-    line("untrusted", std::to_string(sidecar.untrusted) + " passed over, unsigned or wrongly signed");
+    line("untrusted", std::to_string(sidecar.untrusted) + " messages ignored: unsigned or wrongly signed");
   if (report.trust.is_in_force()) line("trusts", std::to_string(report.trust.keys.size()) + " keys (see colony trust)");
   line("capture", report.capture);
   std::string tables;

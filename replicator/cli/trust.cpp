@@ -67,7 +67,7 @@ class Trusting {
       return kDone;
     }
     if (!trust.is_in_force()) {
-      fmt::print("colony {} trusts whatever comes: nobody has named keys yet\n", file_.identity().cluster);
+      fmt::print("colony {} trusts every entry: no keys have been named yet\n", file_.identity().cluster);
       return kDone;
     }
     fmt::print("colony {}, version {} of its keys\n", file_.identity().cluster, trust.version);
@@ -93,7 +93,7 @@ class Trusting {
                entry.keys.size() == 1 ? "key" : "keys", entry.version);
     for (const auto& [node, origin] : origins) {
       if (!entry.keys.contains(node)) {
-        fmt::print("note: node {} has no key there: whatever it sends is passed over\n", node);
+        fmt::print("note: node {} has no key there: all that it sends is ignored\n", node);
       }
     }
     return kDone;
@@ -214,16 +214,16 @@ void add_trust(CLI::App& app, int& exit_code) {
   command->add_flag("--force", request->force, "The first time: although members without a key are shut out by it");
   command->add_flag("--json", request->json, "Print the keys as one JSON document");
   add_key(*command, request->key_file);
-  command->add_option("--timeout", request->timeout_s, "Give up after so many seconds")
+  command->add_option("--timeout", request->timeout_s, "Give up after this long")
       ->capture_default_str()
-      ->check(seconds())
-      ->type_name("S");
+      ->transform(duration_in_seconds())
+      ->type_name("TIME");
   add_broker(*command, request->broker);
   command->footer(
       "Without keys it shows those that DB knows. With keys it puts them into the log, signed by DB's own node: all\n"
       "nodes learn them there. From the first time on, whatever is unsigned, or signed by another key than its "
       "node's,\n"
-      "is passed over by all of them alike; a new node's key is given here before the node joins.\n\n"
+      "is ignored by all of them; a new node's key is given here before the node joins.\n\n"
       "  on each node:  colony keygen /etc/colony/a.key      and run the sidecar with --key\n"
       "  on one:        colony trust app.db a=PUBLIC b=PUBLIC c=PUBLIC\n"
       "  later:         colony trust app.db e=PUBLIC;  colony trust app.db --remove b\n\n"

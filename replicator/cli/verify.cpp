@@ -269,8 +269,8 @@ void add_verify(CLI::App& app, int& exit_code) {
   add_database(*command, arguments->path);
   command->add_option("--timeout", arguments->timeout_s, "How many seconds the nodes have to answer")
       ->capture_default_str()
-      ->check(seconds())
-      ->type_name("S");
+      ->transform(duration_in_seconds())
+      ->type_name("TIME");
   command->add_flag("--json", arguments->json, "Print one JSON document");
   add_key(*command, arguments->key_file);
   add_broker(*command, arguments->broker);

@@ -92,10 +92,10 @@ void add_wait(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* const command = app.add_subcommand("wait", "Wait until a node is in step with the log");
   add_database(*command, arguments->path);
-  command->add_option("--timeout", arguments->timeout_s, "Give up after so many seconds")
+  command->add_option("--timeout", arguments->timeout_s, "Give up after this long")
       ->capture_default_str()
-      ->check(seconds())
-      ->type_name("S");
+      ->transform(duration_in_seconds())
+      ->type_name("TIME");
   add_broker(*command, arguments->broker);
   command->footer(
       "Returns when all that this node had committed is in the log, and the node has absorbed all that was in the log\n"

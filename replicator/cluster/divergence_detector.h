@@ -5,10 +5,10 @@
 // the place where the others agreed on another one, and to hand it out. Nodes that read
 // from different servers then fold different logs, and no checksum of an entry tells.
 //
-// So each node chains the hashes of all messages up to its position, and says position
-// and chain on the cluster status. Whoever has passed that position has its own chain for it and
-// compares. A node that agrees with fewer nodes, itself included, than it disagrees with,
-// is alone or in doubt, and halts before it absorbs or sends more; the others go on.
+// So each node chains the hashes of all messages up to its position, and puts position and
+// chain into its heartbeat. A node that has read past that position compares the chain with
+// its own. A node that agrees with fewer nodes, itself included, than it disagrees with
+// halts before it absorbs or sends more; the others go on.
 //
 // Threads: any.
 #pragma once

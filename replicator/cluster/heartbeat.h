@@ -1,6 +1,5 @@
-// What a node's sidecar says of itself on the colony's cluster status, every few seconds.
-//
-// For people and housekeeping: no fold asks for it.
+// What a sidecar writes about its node to the cluster status, every few seconds. It is for
+// people and housekeeping; the fold never uses it.
 #pragma once
 
 #include <chrono>
@@ -46,7 +45,7 @@ struct Heartbeat {
 
 struct Heartbeats {
   std::vector<Heartbeat> heartbeats;  // by node; what could not be read is left out
-  std::int64_t newest_ns = 0;         // the newest stamp on the cluster status: the broker's clock was at least there
+  std::int64_t newest_ns = 0;         // the newest time in the cluster status: the broker's clock was at least there
 
   // The heartbeat of that life of that node; null if it has not been seen.
   const Heartbeat* of(const std::string& node, Incarnation incarnation) const;
@@ -62,10 +61,10 @@ std::optional<Heartbeat> decode_heartbeat(const std::string& text, std::string_v
 void put_heartbeat(ClusterStatus& cluster_status, const Heartbeat& heartbeat);
 Heartbeats read_heartbeats(ClusterStatus& cluster_status);
 
-// Whether its sidecar runs, and has told the cluster status so within half a minute.
+// Whether its sidecar runs, and has written a heartbeat within half a minute.
 bool is_live(const Heartbeat& heartbeat, const Heartbeats& heartbeats);
 
-// How long ago a stamp was: by the newest one on the cluster status or this machine's
+// How long ago a time was: by the newest one in the cluster status or this machine's
 // clock, whichever is later.
 std::chrono::seconds age(std::int64_t written_ns, std::int64_t newest_ns, std::chrono::system_clock::time_point now);
 

@@ -87,7 +87,7 @@ void HeartbeatSender::hear_others() {
 
 // False if the broker has not taken it.
 bool HeartbeatSender::heartbeat(State state, const std::string& message) {
-  loop_progress_.go_on_with("telling the board how this node is");
+  loop_progress_.go_on_with("writing the heartbeat to the cluster status");
   // First: what is read after the node has halted before a hold stays as it is.
   heartbeat_.held_by = state == State::kHalted ? status_.held_by() : "";
   read_file();

@@ -1,10 +1,9 @@
-// Tells the colony's cluster status how this node is: every five seconds, and when its state
-// changes, at most once a second. And hears there which log the others have read.
+// Writes this node's heartbeat to the cluster status: every five seconds, and when its state
+// changes, at most once a second. It also reads there which log the other nodes have read.
 //
-// A thread, a connection to the broker and one to the file of its own, so that
-// publisher and applier are never in its way nor it in theirs. A broker that is not
-// there is no error: it tries again the next time. Its end is told as `stopped`, if
-// the broker takes it at once.
+// It has its own thread, connection to the broker and connection to the file, so that it
+// and the other loops never wait for each other. A missing broker is no error: it tries
+// again the next time. At its end it writes `stopped`, if the broker takes that at once.
 #pragma once
 
 #include <atomic>

@@ -44,7 +44,8 @@ std::set<std::string> odd_ones(const ShareAnswers& answers) {
 
 std::string to_text(const Drift& drift) {
   const std::string table = "table " + drift.table + ": ";
-  if (drift.even.empty()) return table + joined(drift.odd) + " have different rows, and nobody can say which are right";
+  if (drift.even.empty())
+    return table + joined(drift.odd) + " have different rows, and it cannot be told which are right";
   return table + joined(drift.odd) + (drift.odd.size() == 1 ? " has" : " have") + " other rows than " +
          joined(drift.even);
 }

@@ -1,5 +1,5 @@
 // Makes the rows of the replicated tables those of another file: how a node that
-// was away for too long takes a snapshot as its new base.
+// was away for too long installs a snapshot.
 //
 // The long part, finding out what differs, needs no lock: compare() notes keys
 // while programs go on writing. What they write meanwhile the caller knows, as it

@@ -1,5 +1,5 @@
-// Who has a database open, and who has a file open that was deleted: asked of the
-// kernel, for what SQLite cannot tell.
+// Which process has a database open, and which has a deleted file open. Asks the kernel,
+// because SQLite cannot tell.
 #pragma once
 
 #include <sys/types.h>

@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds kLookAtUnwellEvery{200};
 // The process stays, and what it has open goes: what SQLite does when it closes a file
 // would harm one that is not what it takes it for.
 [[noreturn]] void begin_anew() {
-  spdlog::warn("nobody has the lost files open any more; beginning anew");
+  spdlog::warn("no program has the lost files open any more; going on");
   std::ifstream command_line("/proc/self/cmdline", std::ios::binary);
   std::vector<std::string> words;
   for (std::string word; std::getline(command_line, word, '\0');) words.push_back(word);

@@ -125,7 +125,7 @@ FileKeeper::Report FileKeeper::save_lost_log() {
   write_back(SQLITE_CHECKPOINT_PASSIVE);
   return {Finding::kLogLost,
           what +
-              ": what was committed is safe, and nobody can write now (database is locked): stop the programs that "
+              ": what was committed is safe, and no program can write now (database is locked): stop the programs that "
               "have the database open, and start them again; the sidecar then goes on by itself"};
 }
 

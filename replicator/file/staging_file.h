@@ -1,5 +1,5 @@
-// A file in the making: it gets its name when it is complete, and else is gone with
-// this object. What a killed process leaves is removed when its path is used again.
+// A file that is being made: it gets its final name when it is complete, and is removed with
+// this object otherwise. What a killed process leaves is removed when the path is used again.
 //
 // Threads: one at a time. Errors: Error.
 #pragma once

@@ -1,11 +1,10 @@
-// What a transaction touches, as numbers that can be compared: two transactions
-// whose numbers do not meet give the same rows and the same conflicts in either
-// order.
+// What a transaction touches, as numbers that can be compared: two transactions whose
+// write sets do not overlap give the same rows and the same conflicts in either order.
 //
-// They meet if they touch the same row, or the same value of a unique index. A
-// row that one of them displaces is not foreseen here: the applier looks when it
-// happens. Equal values under the index's collation give equal numbers; unequal
-// ones may do so too, which only costs a rebase that was not needed.
+// They overlap if they touch the same row, or the same value of a unique index. A row
+// that one of them displaces is not foreseen here: the applier checks when it happens.
+// Values that are equal under the index's collation give equal numbers; others may do so
+// too, which only costs an unnecessary rebase.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +17,10 @@
 namespace colony {
 
 struct WriteSet {
-  std::vector<std::uint64_t> writes;    // what others can meet
-  std::vector<std::uint64_t> overlaps;  // which marks of others this meets
+  std::vector<std::uint64_t> writes;    // what it touches
+  std::vector<std::uint64_t> overlaps;  // numbers in others' `writes` with which it overlaps
   // What of it has no place in the schema, in words that follow "a transaction": the table has
-  // lost columns. It is not among the numbers, so whom it meets is not known.
+  // lost columns. It is not among the numbers, so what it overlaps with is not known.
   std::string unfit = {};
 };
 
@@ -29,7 +28,7 @@ struct WriteSet {
 // changes of them can be applied here either.
 void add_to_write_set(const ReplicatedSchema& schema, ChangesetView changeset, WriteSet& write_set);
 
-// The mark of the row whose key is in `row`.
+// The number of the row whose key is in `row`.
 std::uint64_t row_fingerprint(const ReplicatedTable& table, const std::vector<Value>& row);
 
 }  // namespace colony

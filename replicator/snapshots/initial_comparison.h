@@ -1,11 +1,11 @@
-// A file that has met nobody comes to a colony that others have begun: are its rows those
-// on which the colony's log is folded? It may go on from the colony's snapshot if
+// Compares a file that has never joined a log with the colony that others have begun. It
+// may go on from the colony's snapshot if
 //
-//   - it has no rows of its own but those that are pending: there is nothing to lose; or
-//   - its own rows, without what is pending, and the log on top of them come to the rows
-//     of the snapshot: it began as a copy of the colony's first file.
+//   - it has no rows but pending ones: there is nothing to lose; or
+//   - its rows without the pending ones, with the log folded on top, are the rows of the
+//     snapshot: it began as a copy of the colony's first file.
 //
-// Else it would differ from the others for good, and is refused.
+// Otherwise it would differ from the others for good, and is refused.
 //
 // Works on copies: the file goes on being written meanwhile. Threads: the one that may
 // read the log.
@@ -22,7 +22,7 @@
 
 namespace colony {
 
-// The rows are others than the colony's. Its text says which, and what can be done.
+// The rows differ from the colony's. The text says which, and what to do.
 class BaseDiffers : public Halt {
  public:
   using Halt::Halt;

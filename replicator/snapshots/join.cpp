@@ -65,7 +65,7 @@ class Joining {
             return true;
           },
           [](const SnapshotName& rejected, const std::string& why) {
-            spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
+            spdlog::warn("ignored a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
           });
       if (name) return name;
       waiting_.waiting_for = "a snapshot of colony " + request_.cluster + " in " + catalog_.url() +

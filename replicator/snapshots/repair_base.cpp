@@ -53,7 +53,7 @@ SnapshotName fetch_repair_base(NodeFile& file, Log* log, SnapshotCatalog& catalo
   SnapshotCatalog::Wanted wanted{epoch, position, position, self.node};
   if (info && info->first <= position.next()) wanted.from = Sequence(info->first.value() - 1);
   const auto on_rejected = [](const SnapshotName& rejected, const std::string& why) {
-    spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
+    spdlog::warn("ignored a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
   };
   std::optional<SnapshotName> name = catalog.fetch(wanted, to, go_on, on_rejected);
   wanted.not_by.clear();

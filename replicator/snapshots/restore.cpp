@@ -100,7 +100,7 @@ class Restoration {
     if (info_ && info_->first.value() - 1 <= target.value()) from = Sequence(info_->first.value() - 1);
     const auto name = catalog_.fetch(
         {epoch(), from, target}, staging_.path(), go_on_, [](const SnapshotName& rejected, const std::string& why) {
-          spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
+          spdlog::warn("ignored a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
         });
     if (!name && target == Sequence(~0ull)) throw Error(catalog_.url() + " has no good snapshot of this colony");
     if (!name) throw Error("position " + number(target) + " is not covered: " + what_is_covered());

@@ -111,8 +111,8 @@ void SnapshotCatchUp::take(const LogCut& cut) {
   COLONY_STEP("install.fetched");
   check_history(base, *name);
   install(base, newest);
-  spdlog::info("took a snapshot as the new base position={} made={} by={}", name->position.value(),
-               utc_text(name->made_s), name->node);
+  spdlog::info("installed a snapshot position={} made={} by={}", name->position.value(), utc_text(name->made_s),
+               name->node);
 }
 
 void SnapshotCatchUp::take(const LogReplaced& replaced) {
@@ -180,7 +180,7 @@ std::optional<SnapshotName> SnapshotCatchUp::fetch(SnapshotCatalog& catalog, con
   return catalog.fetch(
       wanted, place.path(), [this](std::uint64_t, std::uint64_t) { return settings_.go_on(); },
       [](const SnapshotName& rejected, const std::string& why) {
-        spdlog::warn("passed over a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
+        spdlog::warn("ignored a damaged snapshot name={} why=\"{}\"", rejected.text(), why);
       });
 }
 

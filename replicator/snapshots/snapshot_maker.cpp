@@ -44,7 +44,7 @@ void copy_pages(const std::string& from, const std::string& to, const GoOn& go_o
 void leave_write_ahead_log(Database& db) {
   if (db.query_text("PRAGMA journal_mode") != "wal") return;
   if (db.query_text("PRAGMA journal_mode = DELETE") != "delete") {
-    throw Error(db.path() + " cannot be taken out of WAL mode: somebody has it open");
+    throw Error(db.path() + " cannot be taken out of WAL mode: another program has it open");
   }
 }
 

@@ -1,7 +1,7 @@
-// What a loop of the sidecar is doing, and since when: told by the loop, read by the
-// watchdog. A mark costs a clock's reading and three stores.
+// What a loop of the sidecar is doing, and since when: written by the loop, read by the
+// watchdog. Writing costs one reading of the clock and three stores.
 //
-// Threads: one marks, any read.
+// Threads: one writes, any read.
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,4 @@
-// How fast something goes, by its latest ten seconds. Threads: one.
+// The rate of something that makes progress, over the latest ten seconds. Threads: one.
 #pragma once
 
 #include <chrono>

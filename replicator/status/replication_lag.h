@@ -1,6 +1,5 @@
-// Tells people, by way of the status, how the file comes on: since when there is
-// something to absorb, how fast it catches up with the log, and how fast what waits in
-// the outbox leaves it.
+// Shows in the status how far the file lags behind the log: since when there is something to
+// absorb, how fast it catches up, and how fast the outbox empties.
 //
 // Threads: the applier's.
 #pragma once

@@ -51,7 +51,7 @@ void StateReports::look_at_untrusted(const StatusView& view) {
   untrusted_reported_ = view.untrusted;
   untrusted_reported_at_ = now;
   spdlog::warn(
-      "passed over entries that are unsigned or wrongly signed count={}: somebody else writes to the log, or a node "
+      "ignored entries that are unsigned or wrongly signed count={}: somebody else writes to the log, or a node "
       "runs without its key",
       view.untrusted);
 }

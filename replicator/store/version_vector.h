@@ -1,8 +1,8 @@
-// How much of everybody's transactions a file has absorbed.
+// How many of each origin's transactions a file has absorbed.
 //
-// A chunk number of an incarnation names one content for ever, whatever log it came
-// by. So marks of files can be compared even where the logs that they were read from
-// have nothing in common: what has the higher mark has all that the lower one has.
+// A chunk number of an incarnation names the same content for ever, in whatever log it
+// came. So files can be compared even if they have read different logs: the one with the
+// higher number has all that the one with the lower number has.
 #pragma once
 
 #include <map>

@@ -382,7 +382,7 @@ class Recover(ColonyTest):
                          r"--without d\n")
         for timeout in ("-1", "soon", "nan", "1e10"):
             self.refused(colony("recover", a.path, "--timeout", timeout),
-                         f"'{timeout}' is no number of seconds from 0 to 1000000000")
+                         f"'{timeout}' is no duration such as 5s, 10min or 1h (of at most 1000000000 seconds)")
 
     def test_a_log_that_others_have_begun_is_not_taken(self):
         cluster = self.running(SCHEMA, nodes="ab")

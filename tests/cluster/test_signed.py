@@ -134,7 +134,7 @@ class Signed(ColonyTest):
             node.await_status(passed_over_unsigned=len(forged), passed_over=1)
             node.await_said("unsigned or wrongly signed")
             self.assertEqual(node.said().count("unsigned or wrongly signed"), 1, node.said())
-            self.assertIn(f"{len(forged)} passed over", colony("status", node.path).stdout)
+            self.assertIn(f"{len(forged)} messages ignored", colony("status", node.path).stdout)
 
     def test_forgeries_count_where_nobody_is_trusted(self):
         """What the above would be without signatures: the test can fail."""

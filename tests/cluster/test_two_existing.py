@@ -63,7 +63,7 @@ class TwoExisting(ColonyTest):
         self.assertEqual(sorted((conflict["kind"], conflict["table"], conflict["lost"]["id"]) for conflict in b.conflicts()),
                          [("displaced", "urls", 1), ("insert_exists", "items", "two")])
         b.stop()
-        self.refused(colony(*merge), "has met colony c")
+        self.refused(colony(*merge), "has joined colony c")
 
     def test_file_with_empty_tables_takes_the_colonys_rows(self):
         cluster = self.running(TABLES + ROWS, nodes="a")

@@ -150,7 +150,7 @@ def install(port, cell, step, passings):
         victim.await_state("running")
         made.stop_apps()
         made.check()
-        assert "took a snapshot as the new base" in victim.said() or step == "install.committed"
+        assert "installed a snapshot" in victim.said() or step == "install.committed"
 
 
 def snapshot_position(made, node):

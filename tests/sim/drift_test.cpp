@@ -88,7 +88,7 @@ TEST_F(DriftHazard, of_two_nodes_nobody_can_say_which_is_right) {
   colony_.crash("c");
   colony_.node("b").write_behind_its_back(kOneDiffers);
   colony_.check_all();
-  EXPECT_EQ(colony_.drift("a"), Lines{"table t: a, b have different rows, and nobody can say which are right"});
+  EXPECT_EQ(colony_.drift("a"), Lines{"table t: a, b have different rows, and it cannot be told which are right"});
   EXPECT_EQ(colony_.node("a").drift().size(), 1u);
   EXPECT_EQ(colony_.node("b").drift().size(), 1u);
 }

@@ -1,4 +1,4 @@
-// What the loops of the simulated sidecars do: start, step, take snapshots as new bases,
+// What the loops of the simulated sidecars do: start, step, install snapshots,
 // and crash.
 //
 // Errors: Violation, and those of a loop that must not happen there.

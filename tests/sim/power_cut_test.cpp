@@ -100,7 +100,7 @@ TEST(Hazard, power_cut_behind_a_snapshot_and_the_cut_of_the_log) {
   EXPECT_EQ(colony.rows("a", "SELECT count(*) FROM t"), Rows{"6"});
 }
 
-// So does a new base.
+// So does an installed snapshot.
 TEST(Hazard, power_cut_takes_back_a_snapshot_install) {
   SmallColony colony(kSchema, {"a", "b"}, PowerDisks{"NORMAL"});
   colony.sql("b", "INSERT INTO t VALUES(1, 'x')");

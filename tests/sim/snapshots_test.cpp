@@ -1,4 +1,4 @@
-// The log is cut, and nodes that lag behind take a snapshot as their new base. Every
+// The log is cut, and nodes that lag behind install a snapshot. Every
 // settle() compares rows, journals and what is left over with the reference model,
 // which knows nothing of snapshots.
 #include <gtest/gtest.h>

@@ -62,7 +62,7 @@ def text(figures):
         f"quiet points: {figures['quiet_points']}, all compared; the slowest came to rest in {figures['slowest_rest_s']} s",
         f"transactions: {made['committed']} committed, {made['outcome_unknown']} cut short by their app's death, "
         f"{made['refused']} refused as busy; {made['in_log']} in the log, in {made['entries']} entries, "
-        f"of which {made['passed_over']} were passed over",
+        f"of which {made['passed_over']} were ignored",
         f"values: {made['values_written']} written by them: {made['values_present']} present, "
         f"{made['values_overwritten_later']} overwritten later in the log, {made['values_deleted_later']} deleted later",
         f"conflicts: {made['conflicts_total']}, all journalled ({kinds(made['conflicts'])})",
