@@ -7,7 +7,6 @@
 #pragma once
 
 #include <chrono>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -54,19 +53,21 @@ class Absorption {
   Absorbed committed();
 
  private:
-  void apply(const PlannedMessage& planned);
+  void apply(std::size_t message);
   void ignore(const PlannedMessage& planned);
   void apply_hello(const PlannedMessage& planned, const HelloEntry& hello);
   void apply_leave(const Message& message, const LeaveEntry& leave);
   bool apply_check(const PlannedMessage& planned);
-  void apply_transactions(const PlannedMessage& planned);
+  void apply_transactions(const PlannedMessage& planned, const std::vector<ChangesetView>& changesets);
   void write_chain();
+  const Origin& origin(const std::string& node);
+  Origin& change_origin(const std::string& node);
 
   FoldedFile& file_;
   const RoundPlan& plan_;
   Rebase& rebase_;
   Absorbed absorbed_;
-  std::map<std::string, Origin> origins_;  // after what was applied
+  LogStateChanges changes_;  // by what was applied
 };
 
 }  // namespace colony

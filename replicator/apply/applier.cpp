@@ -65,7 +65,7 @@ bool Applier::step(std::chrono::milliseconds wait) {
     loop_progress_.begin("applying what others have committed");
     COLONY_STEP("applier.fetched");
     log_validation_.check_next(messages_.front());
-    if (options_.asks_for_base && !trusts_own_base_ && !file_.has_met_colony()) {
+    if (options_.asks_for_base && !trusts_own_base_ && !file_.log_state.has_met_colony()) {
       log_validation_.check_begins_colony(messages_);
     }
     lag_.set_behind(is_behind());
@@ -141,8 +141,8 @@ void Applier::load() {
   question_.reset();
   file_.load();
   settle_schema();
-  if (options_.divergence != nullptr) options_.divergence->begin(file_.position, file_.log_chain);
-  signing_trouble_ = signing_trouble(file_.records.identity(), file_.records.trust(), options_.key);
+  if (options_.divergence != nullptr) options_.divergence->begin(file_.log_state.position, file_.log_state.chain);
+  signing_trouble_ = signing_trouble(file_.records.identity(), file_.log_state.trust, options_.key);
   loaded_ = true;
 }
 
@@ -189,9 +189,9 @@ void Applier::answer_question() {
     if (messages_.empty()) log_validation_.check_not_cut(info);
     head_ = info.last;
     question_ = open;
-    if (file_.position < head_) lag_.begin_catching_up(file_.position);
+    if (file_.log_state.position < head_) lag_.begin_catching_up(file_.log_state.position);
   }
-  if (file_.position < head_) return;
+  if (file_.log_state.position < head_) return;
   // It goes on reading: that it is trusted after all comes by the log.
   if (!signing_trouble_.empty()) return status_.set_state(State::kHalted, signing_trouble_);
   tell_running();
@@ -200,21 +200,21 @@ void Applier::answer_question() {
 
 // Who has met nobody may still find that others were quicker to begin the colony.
 void Applier::tell_running() {
-  is_alone_ = options_.asks_for_base && !trusts_own_base_ && !file_.has_met_colony();
+  is_alone_ = options_.asks_for_base && !trusts_own_base_ && !file_.log_state.has_met_colony();
   if (!is_alone_) status_.set_state(State::kRunning);
 }
 
 // False if there is nothing to absorb.
 bool Applier::fetch(std::chrono::milliseconds wait) {
-  if (messages_.empty()) messages_ = log_.fetch(file_.position.next(), options_.fetch, wait);
+  if (messages_.empty()) messages_ = log_.fetch(file_.log_state.position.next(), options_.fetch, wait);
   status_.set_log_head(log_.last_known());
   if (!messages_.empty()) return true;
   // Nothing comes, and there is something: it may be gone for good.
-  if (file_.position < log_.last_known()) log_validation_.check_not_cut(log_.info());
+  if (file_.log_state.position < log_.last_known()) log_validation_.check_not_cut(log_.info());
   return false;
 }
 
-bool Applier::is_behind() const { return file_.position < std::max(log_.last_known(), head_); }
+bool Applier::is_behind() const { return file_.log_state.position < std::max(log_.last_known(), head_); }
 
 // Nothing to do, or something that the broker says it has and does not give.
 void Applier::tell_wait_for_entries() {
@@ -231,7 +231,7 @@ void Applier::absorb() {
   std::size_t messages_max = std::min(messages_.size(), missed_.messages_max());
   int index_tries = kIndexTriesMax;
   stopped_at_.reset();
-  verified_.look_at(messages_, file_.records.trust(), {file_.records.identity().cluster, file_.records.epoch()});
+  verified_.look_at(messages_, file_.log_state.trust, {file_.records.identity().cluster, file_.log_state.epoch});
   for (;;) {
     try {
       file_.index_outbox();
@@ -313,12 +313,12 @@ void Applier::tell(const Absorbed& absorbed) {
   for (std::size_t i = 0; i < absorbed.not_entries; ++i) status_.count_ignored();
   for (std::size_t i = 0; i < absorbed.untrusted; ++i) status_.count_untrusted();
   if (absorbed.trust_changed) {
-    signing_trouble_ = signing_trouble(file_.records.identity(), file_.records.trust(), options_.key);
+    signing_trouble_ = signing_trouble(file_.records.identity(), file_.log_state.trust, options_.key);
     if (!signing_trouble_.empty()) permit_.need_resync();  // takes back the leave to send
   }
   tell_accepted();
   if (is_alone_) tell_running();
-  lag_.absorbed(file_.position, absorbed.own, file_.pending.empty());
+  lag_.absorbed(file_.log_state.position, absorbed.own, file_.pending.empty());
   if (absorbed.own_out_of_turn) permit_.need_resync();
   if (absorbed.barrier) options_.on_barrier(absorbed.barrier->first, absorbed.barrier->second);
   if (absorbed.question && status_.view().state == State::kRunning) {

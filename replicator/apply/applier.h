@@ -86,14 +86,14 @@ class Applier {
   void install(const std::string& snapshot_file, OwnRows own_rows = OwnRows::kRefuse);
 
   // Whether the file has ever absorbed anybody's hello; as of the latest step().
-  bool has_met_colony() { return file_.has_met_colony(); }
+  bool has_met_colony() { return file_.log_state.has_met_colony(); }
   // The rows of a file that has not are those on which the colony was begun.
   void trust_own_base() { trusts_own_base_ = true; }
 
   // How long the caller should let pass before the next step, for the app's sake.
   std::chrono::steady_clock::duration rest() const;
 
-  Sequence position() const { return file_.position; }
+  Sequence position() const { return file_.log_state.position; }
 
   // After a Halt: whether the schema, or the entry that could not be applied, is another
   // one since. Cheaper than to try, which may take long.

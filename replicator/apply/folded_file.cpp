@@ -12,19 +12,31 @@ FoldedFile::FoldedFile(const std::string& path, const std::optional<SpillSetting
     : db(open_for_fold(path, spill)), records(db), fold(db, schema), journal(db), index_(records, schema, pending) {}
 
 void FoldedFile::load() {
-  const Sequence known_position = position;
+  const Sequence known_position = log_state.position;
   const std::int64_t known_repairs = repairs_;
-  position = records.position();
+  load_log_state();
   repairs_ = records.repairs();
-  if (position != known_position || repairs_ != known_repairs || !index_.is_current()) index_.clear();
+  if (log_state.position != known_position || repairs_ != known_repairs || !index_.is_current()) index_.clear();
   load_schema();
-  log_bytes = records.log_bytes();
-  log_chain = records.log_chain();
-  origins = records.origins();
+}
+
+void FoldedFile::load_log_state() {
+  log_state = LogState();
+  log_state.position = records.position();
+  log_state.bytes = records.log_bytes();
+  log_state.chain = records.log_chain();
+  log_state.epoch = records.epoch();
+  log_state.origins = records.origins();
+  for (const auto& [node, origin] : log_state.origins) {
+    if (records.has_fragments(node)) log_state.unfinished.insert(node);
+  }
+  for (const auto& [incarnation, departure] : records.departures()) log_state.departed.insert(incarnation);
+  log_state.trust = records.trust();
 }
 
 bool FoldedFile::was_put_back() {
-  return records.position() != position || records.outbox_end() < index_.end() || records.repairs() != repairs_;
+  return records.position() != log_state.position || records.outbox_end() < index_.end() ||
+         records.repairs() != repairs_;
 }
 
 void FoldedFile::load_schema() {

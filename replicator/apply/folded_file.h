@@ -6,10 +6,10 @@
 // void, until load().
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 
+#include "replicator/apply/log_state.h"
 #include "replicator/apply/outbox_index.h"
 #include "replicator/apply/pending_transactions.h"
 #include "replicator/apply/rebase.h"
@@ -40,9 +40,6 @@ class FoldedFile {
   // transaction.
   bool was_put_back();
 
-  // Whether it has ever absorbed anybody's hello.
-  bool has_met_colony() { return !origins.empty() || records.has_met_colony(); }
-
   // Whether the tables have been changed since load().
   bool has_another_schema();
 
@@ -64,13 +61,11 @@ class FoldedFile {
   ConflictJournal journal;
   PendingTransactions pending;
 
-  // As `records` has them.
-  Sequence position;
-  std::uint64_t log_bytes = 0;             // up to there
-  std::optional<std::uint64_t> log_chain;  // likewise
-  std::map<std::string, Origin> origins;
+  LogState log_state;  // as `records` has it
 
  private:
+  void load_log_state();
+
   OutboxIndex index_;
   std::int64_t repairs_ = 0;
 };

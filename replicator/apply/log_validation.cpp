@@ -21,6 +21,7 @@ void LogValidation::check(const LogInfo& info) const {
         "interrupted, run colony recover again");
   }
   const std::string known = file_.records.epoch();
+  file_.log_state.epoch = known;  // `colony recover` may have moved the file to another log
   if (known.empty() || known == info.epoch) return;
   const std::vector<std::string> former = file_.records.former_epochs();
   if (std::find(former.begin(), former.end(), info.epoch) != former.end()) {
@@ -28,7 +29,7 @@ void LogValidation::check(const LogInfo& info) const {
                "). Give the broker its newer store back, or run colony recover on one of the nodes");
   }
   throw LogReplaced("the log is another one (epoch " + info.epoch + ") than this file has absorbed up to position " +
-                        number(file_.position) + " (epoch " + known +
+                        number(file_.log_state.position) + " (epoch " + known +
                         "): it was deleted and made anew, or the broker is another colony's. Give the old log back, "
                         "or run colony recover on one of the nodes",
                     known);
@@ -49,6 +50,7 @@ LogInfo LogValidation::meet() {
     COLONY_STEP("applier.epoch_written");
     transaction.commit();
     COLONY_STEP("applier.epoch_committed");
+    file_.log_state.epoch = info.epoch;
   }
   check_past(info);
   return info;
@@ -57,7 +59,7 @@ LogInfo LogValidation::meet() {
 // An epoch may come back with an older store of the broker, or with one whose end was
 // written again.
 void LogValidation::check_past(const LogInfo& info) const {
-  const Sequence position = file_.position;
+  const Sequence position = file_.log_state.position;
   if (position > info.last) {
     throw Halt("the log has lost its end: it ends at " + number(info.last) + ", and this file has absorbed it up to " +
                number(position) + ". Give the broker its newer store back, or run colony recover on one of the nodes");
@@ -73,16 +75,16 @@ void LogValidation::check_past(const LogInfo& info) const {
 }
 
 void LogValidation::check_not_cut(const LogInfo& info) const {
-  if (file_.position.next() >= info.first) return;
-  throw LogCut("the log no longer has entries " + number(file_.position.next()) + " to " +
+  if (file_.log_state.position.next() >= info.first) return;
+  throw LogCut("the log no longer has entries " + number(file_.log_state.position.next()) + " to " +
                number(Sequence(info.first.value() - 1)) + ", which this file has not absorbed");
 }
 
 void LogValidation::check_next(const Message& message) const {
-  const Sequence next = file_.position.next();
+  const Sequence next = file_.log_state.position.next();
   if (message.sequence == next) return;
   if (log_.read(next)) throw LogUnavailable("the broker skipped entries that it has");
-  throw LogCut("the log has a gap: after " + number(file_.position) + " comes " + number(message.sequence) +
+  throw LogCut("the log has a gap: after " + number(file_.log_state.position) + " comes " + number(message.sequence) +
                "; what was between was removed from the log before this file has absorbed it");
 }
 

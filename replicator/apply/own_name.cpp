@@ -28,8 +28,8 @@ void OwnName::check() {
 
 // Who has this node's name by the log: null before its first hello.
 const Origin* OwnName::holder() const {
-  const auto found = file_.origins.find(file_.records.identity().node);
-  return found == file_.origins.end() ? nullptr : &found->second;
+  const auto found = file_.log_state.origins.find(file_.records.identity().node);
+  return found == file_.log_state.origins.end() ? nullptr : &found->second;
 }
 
 // Once this node has left, nothing that it sends counts any more.
@@ -37,6 +37,7 @@ void OwnName::check_membership() const {
   const Identity& identity = file_.records.identity();
   const Origin* const holder = this->holder();
   if (holder != nullptr && holder->incarnation == identity.incarnation) return;
+  if (!file_.log_state.departed.contains(identity.incarnation)) return;
   const std::map<Incarnation, Departure> departures = file_.records.departures();
   const auto own = departures.find(identity.incarnation);
   if (own != departures.end()) throw Halt(departure_message(identity, own->second));

@@ -9,6 +9,7 @@
 
 #include "replicator/apply/folded_file.h"
 #include "replicator/apply/missed_transactions.h"
+#include "replicator/apply/planned_changesets.h"
 #include "replicator/apply/planner.h"
 #include "replicator/apply/round_budget.h"
 
@@ -33,18 +34,21 @@ class RoundPlan {
                RoundBudget::Duration time);
 
   const std::vector<PlannedMessage>& messages() const { return messages_; }
+  // The changesets of the transactions of a message of the plan.
+  const std::vector<ChangesetView>& changesets(std::size_t message) const { return changesets_[message].all(); }
   // What applying a message of the plan takes, in changes of a row of ordinary size.
   std::size_t work(std::size_t message) const { return work_[message]; }
   // The pending transactions to undo.
   const OverlappingTransactions& overlapping() const { return overlapping_; }
 
  private:
-  bool overlap(const PlannedMessage& message);
+  bool overlap(std::size_t message);
 
   FoldedFile& file_;
   const VerifiedEntries& verified_;
   std::vector<PlannedMessage> messages_;
-  std::vector<std::size_t> work_;  // of each
+  std::vector<PlannedChangesets> changesets_;  // of each
+  std::vector<std::size_t> work_;              // likewise
   std::size_t work_sum_ = 0;
   OverlappingTransactions overlapping_;
 };

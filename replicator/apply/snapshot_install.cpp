@@ -37,7 +37,7 @@ void SnapshotInstall::run() {
   const std::string epoch = file_.records.epoch();
   const bool same_log = epoch.empty() || base_.epoch() == epoch;
   if (!same_log) check_compatible();
-  if (same_log && base_.position() <= file_.position) return;
+  if (same_log && base_.position() <= file_.log_state.position) return;
   try {
     replace_base();
   } catch (const SchemaMismatch& mismatch) {
@@ -84,7 +84,7 @@ void SnapshotInstall::replace_base() {
   const std::vector<ChunkNumber> all = file_.pending.all();
   rebase.undo({all.begin(), all.end()});
   COLONY_STEP("install.undone");
-  if (replacement.apply() > 0 && own_rows_ == OwnRows::kRefuse && !file_.has_met_colony()) {
+  if (replacement.apply() > 0 && own_rows_ == OwnRows::kRefuse && !file_.log_state.has_met_colony()) {
     throw Halt(
         "this file has rows from before it joined that the colony does not have: begin with no file, or let them be "
         "merged with colony init --merge");
