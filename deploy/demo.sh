@@ -268,7 +268,7 @@ port=${url##*:}
 sqlite3 -batch -init /dev/null "$(database a)" <"$top/deploy/demo/schema.sql" || fail 'the schema cannot be made'
 "$colony" init "$(database a)" --cluster demo --node a >"$dir/init.log" || fail 'colony init of a'
 for node in "${nodes[@]}"; do start_sidecar "$node"; done
-tell "$(tail -n 1 "$dir/init.log"), by $url"
+tell "$(grep '^replicated: ' "$dir/init.log"), by $url"
 await "${nodes[@]}"
 tell "b, c and d have joined from a snapshot that a has made"
 
