@@ -28,6 +28,8 @@ struct LogState {
   std::set<Incarnation> departed;
   Trust trust;
 
+  bool operator==(const LogState&) const = default;
+
   // Whether anybody's hello was ever absorbed.
   bool has_met_colony() const { return !origins.empty() || !departed.empty(); }
 };

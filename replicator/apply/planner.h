@@ -95,9 +95,9 @@ class Planner {
   // nothing to make one, however many nodes there are.
   Planner(const LogState& state, const Identity& self, ChunkNumber outbox_end, const VerifiedEntries& verified);
 
-  // The messages in order, one call each; they must outlive the planner and what it
-  // planned of those before. Throws Halt for an entry that must not be ignored and
-  // cannot be read.
+  // The messages in order, one call each. They and what was planned must outlive what is
+  // planned later: views point there. Throws Halt for an entry that must not be ignored
+  // and cannot be read.
   PlannedMessage plan(const Message& message);
 
  private:
