@@ -6,8 +6,8 @@
 // and calls pass_step() (tests/crash/crash_step.cpp), which kills the process when
 // $COLONY_CRASH_STEP asks for it there.
 //
-// Names are `part.what_has_just_happened`, each at one place. A file that has steps
-// stands in the list in tests/crash/CMakeLists.txt.
+// Names are `part.what_has_just_happened`, each at one place. tests/crash/CMakeLists.txt
+// finds the files that have steps.
 #pragma once
 
 #ifdef COLONY_CRASH_STEPS

@@ -60,7 +60,7 @@ void SnapshotInstall::check_compatible() {
   if (more.empty()) return;
   throw IncompatibleBase(
       "the colony went on, by colony recover, without what only this file has absorbed: " + shown(more) +
-      " (pieces of transactions). This file stays as it is: see What to do when the broker has forgotten, in "
+      " (chunks of transactions). This file stays as it is: see What to do when the broker has forgotten, in "
       "docs/operations.md");
 }
 

@@ -263,11 +263,11 @@ class Housekeeper::Implementation {
                    plan.cut_to.value() - info.first.value());
     }
     // Only now: until then they were the base of what was cut.
-    for (const SnapshotName& name : plan.difference) {
+    for (const SnapshotName& name : plan.obsolete) {
       catalog_.remove(name);
       COLONY_STEP("housekeeper.surplus_removed");
     }
-    const std::size_t own = snapshots.size() - plan.difference.size();
+    const std::size_t own = snapshots.size() - plan.obsolete.size();
     for (const SnapshotName& name : outdated_snapshots(settings_.retention, former_snapshots_, own, now_s())) {
       catalog_.remove(name);
     }

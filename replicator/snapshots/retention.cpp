@@ -48,7 +48,7 @@ RetentionPlan plan_retention(const RetentionSettings& settings, const LogExtent&
   while (kept < wanted && snapshots[kept + 1].position <= slowest) ++kept;
 
   plan.cut_to = snapshots[kept].position;
-  plan.difference.assign(snapshots.begin(), snapshots.begin() + static_cast<std::ptrdiff_t>(kept));
+  plan.obsolete.assign(snapshots.begin(), snapshots.begin() + static_cast<std::ptrdiff_t>(kept));
   for (const auto& [node, member] : members) {
     if (member.gone && member.position < plan.cut_to) plan.left_behind.push_back(node);
   }

@@ -46,7 +46,7 @@ bool is_snapshot_due(const RetentionSettings& settings, const std::optional<Snap
 
 struct RetentionPlan {
   Sequence cut_to;                       // entries before here can go; 0: none
-  std::vector<SnapshotName> difference;  // snapshots before it, of no more use
+  std::vector<SnapshotName> obsolete;    // snapshots before it, of no more use
   std::vector<std::string> held_by;      // live nodes that keep it from being cut further
   std::vector<std::string> left_behind;  // nodes that will need a snapshot, after the cut
 };

@@ -150,7 +150,7 @@ void grow_backlog(const Settings& settings, Figures& figures) {
   figures.add(std::move(apply));
 }
 
-void sleep_until(std::int64_t ns) {
+void pause_until(std::int64_t ns) {
   const timespec time{ns / 1'000'000'000, ns % 1'000'000'000};
   while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr) == EINTR) {
   }
@@ -178,7 +178,7 @@ CpuOfNodes spend(const Settings& settings, LoopbackColony& colony, std::size_t n
     std::mt19937_64 random(static_cast<std::uint64_t>(round) + 1000);  // rows that are nowhere yet
     const std::int64_t begin = now_ns();
     for (std::int64_t i = 0; i < transactions; ++i) {
-      sleep_until(begin + i * kPause_ns);
+      pause_until(begin + i * kPause_ns);
       std::vector<RowChange> rows;
       for (int row = 0; row < 10; ++row) rows.push_back({Verb::kInsert, objects_table().row(random, i * 10 + row)});
       app.execute(rows, rows.size());

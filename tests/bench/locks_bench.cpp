@@ -18,7 +18,7 @@ constexpr std::int64_t kLook_ns = 100'000;
 constexpr int kPatience_s = 600;
 
 // What b has committed, and a has to apply.
-struct Load {
+struct LockLoad {
   const char* key;
   const char* what;
   std::int64_t rows;
@@ -83,7 +83,7 @@ std::vector<std::int64_t> try_until(const SharedFlag& stop, const std::string& f
   return refused;
 }
 
-std::vector<double> run(const Settings& settings, const Load& load) {
+std::vector<double> run(const Settings& settings, const LockLoad& load) {
   Settings own = settings;
   own.directory = settings.directory / fmt::format("locks {}", load.key);
   std::filesystem::create_directories(own.directory);
@@ -122,7 +122,7 @@ std::vector<double> run(const Settings& settings, const Load& load) {
 
 void measure_locks(const Settings& settings, Figures& figures) {
   const std::int64_t rows = settings.locks_rows();
-  const Load loads[] = {
+  const LockLoad loads[] = {
       {"locks_small", "catching up with transactions of one row", rows, 1},
       {"locks_live", "transactions of one row as they come", rows / 2, 1, 0, true},
       {"locks_1000", "transactions of 1,000 rows", rows, 1000},
@@ -130,7 +130,7 @@ void measure_locks(const Settings& settings, Figures& figures) {
       {"locks_rebase", "as much pending, a tenth of it in the same rows", rows, 1, rows},
   };
   figures.group("Locks: how long a program that does not wait is refused on end (SQLITE_BUSY), ms");
-  for (const Load& load : loads) {
+  for (const LockLoad& load : loads) {
     const std::vector<double> ms = run(settings, load);
     const auto over = std::count_if(ms.begin(), ms.end(), [](double stretch) { return stretch > kRefusedMsMax; });
     const std::string key = load.key;

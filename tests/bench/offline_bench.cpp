@@ -64,7 +64,7 @@ std::vector<std::int64_t> write_until(const SharedFlag& stop, const std::string&
   return took;
 }
 
-struct Outcome {
+struct OfflineOutcome {
   double caught_up_s = 0;
   double everywhere_s = 0;
   std::vector<double> stalls_ms;
@@ -72,7 +72,7 @@ struct Outcome {
   double wal_mib = 0;
 };
 
-Outcome run(const Settings& settings, std::int64_t rows) {
+OfflineOutcome run(const Settings& settings, std::int64_t rows) {
   Settings own = settings;
   own.directory = settings.directory / fmt::format("offline {}", rows);
   std::filesystem::create_directories(own.directory);
@@ -91,7 +91,7 @@ Outcome run(const Settings& settings, std::int64_t rows) {
   show_progress(fmt::format("offline: catching up with {} rows", rows));
   SharedFlag stop;
   Fork writer([&](const std::function<void()>&) { return write_until(stop, colony.file(0), settings.extension); });
-  Outcome outcome;
+  OfflineOutcome outcome;
   const std::int64_t begin = now_ns();
   colony.start_sidecar(0);
   colony.await_step_of(0, kPatience_s);
@@ -112,7 +112,7 @@ Outcome run(const Settings& settings, std::int64_t rows) {
   return outcome;
 }
 
-void report(Figures& figures, const std::string& key, std::int64_t rows, const Outcome& outcome) {
+void report(Figures& figures, const std::string& key, std::int64_t rows, const OfflineOutcome& outcome) {
   const std::vector<double>& ms = outcome.stalls_ms;
   const auto over = std::count_if(ms.begin(), ms.end(), [](double stall) { return stall > 100; });
   figures.group(fmt::format("Offline: {} rows pending here, as many missed, a tenth the same", rows));
@@ -132,8 +132,8 @@ void report(Figures& figures, const std::string& key, std::int64_t rows, const O
 
 void measure_offline(const Settings& settings, Figures& figures) {
   const std::int64_t rows = settings.offline_rows();
-  const Outcome tenth = run(settings, rows / 10);
-  const Outcome whole = run(settings, rows);
+  const OfflineOutcome tenth = run(settings, rows / 10);
+  const OfflineOutcome whole = run(settings, rows);
   report(figures, "offline_tenth", rows / 10, tenth);
   report(figures, "offline", rows, whole);
   figures.add("offline_ratio", "time against that of a tenth of the rows", whole.caught_up_s / tenth.caught_up_s,

@@ -43,7 +43,7 @@ int wait_for(pid_t pid, int options, int& status) {
 void write_all(int file, const void* data, std::size_t size) {
   const char* at = static_cast<const char*>(data);
   while (size > 0) {
-    const ssize_t written = write(file, at, size);
+    const ssize_t written = ::write(file, at, size);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) _exit(125);
     at += written;

@@ -63,7 +63,7 @@ struct Case {
   std::vector<SnapshotName> snapshots;
   std::map<std::string, MemberPlace> members;
   std::uint64_t cut_to;
-  std::size_t difference;
+  std::size_t obsolete;
   std::vector<std::string> held_by, left_behind;
 };
 
@@ -84,7 +84,7 @@ TEST(Retention, log_is_cut) {
   for (const Case& it : cases) {
     const RetentionPlan plan = plan_retention(settings(), it.log, it.snapshots, place(100), it.members, kNow);
     EXPECT_EQ(plan.cut_to.value(), it.cut_to) << it.why;
-    EXPECT_EQ(plan.difference.size(), it.difference) << it.why;
+    EXPECT_EQ(plan.obsolete.size(), it.obsolete) << it.why;
     EXPECT_EQ(plan.held_by, it.held_by) << it.why;
     EXPECT_EQ(plan.left_behind, it.left_behind) << it.why;
   }
