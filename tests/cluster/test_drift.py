@@ -53,7 +53,7 @@ class Drift(ColonyTest):
         self.assertEqual(cluster.verify().returncode, 1)
         for node in cluster.nodes:
             node.await_status(state="differs")
-            self.assertIn("nobody can say which are right", colony("status", node.path).stdout)
+            self.assertIn("it cannot be told which are right", colony("status", node.path).stdout)
         behind_its_back(b, "INSERT INTO other VALUES(1, 1)")
         self.assertEqual(cluster.verify().returncode, 0)
         for node in cluster.nodes:
