@@ -22,18 +22,14 @@
 #include <string>
 #include <vector>
 
-#include "replicator/apply/absorption.h"
+#include "replicator/apply/applier_observer.h"
+#include "replicator/apply/lateness.h"
 #include "replicator/apply/log_validation.h"
-#include "replicator/apply/own_name.h"
-#include "replicator/apply/round_budget.h"
+#include "replicator/apply/publish_clearance.h"
+#include "replicator/apply/rounds.h"
 #include "replicator/apply/snapshot_install.h"
-#include "replicator/cluster/divergence_detector.h"
 #include "replicator/file/wal_keeper.h"
 #include "replicator/file/write_turns.h"
-#include "replicator/publish/publish_permit.h"
-#include "replicator/status/loop_progress.h"
-#include "replicator/status/replication_lag.h"
-#include "replicator/status/status.h"
 #include "replicator/store/statement_progress.h"
 
 namespace colony {
@@ -55,20 +51,11 @@ class Applier {
     // Whether a file that has met nobody yet is kept from going on in a colony that others
     // have begun: step() then throws BaseUnknown, until install() or trust_own_base().
     bool asks_for_base = false;
-    LoopProgress* loop_progress = nullptr;  // told what it does; must outlive it
-    // Told of every message that was absorbed, and asked whether the log is that of the
-    // others; null: nobody is.
-    DivergenceDetector* divergence = nullptr;
-    // Called right after the commit that moved the file to a barrier's position:
-    // what a reader now sees is the fold up to there and the pending transactions.
-    std::function<void(const BarrierEntry&, Sequence)> on_barrier = [](const BarrierEntry&, Sequence) {};
-    // The same for a question about shares of the rows, unless the file has missed so much
-    // that it is catching up.
-    std::function<void(const QuestionEntry&, Sequence)> on_question = [](const QuestionEntry&, Sequence) {};
   };
 
-  // Opens the file; throws Error if it is not a colony's.
-  Applier(const std::string& path, Log& log, PublishPermit& permit, Status& status, Options options);
+  // Opens the file; throws Error if it is not a colony's. `log` and `observer` must
+  // outlive it.
+  Applier(const std::string& path, Log& log, ApplierObserver& observer, Options options);
 
   // Any thread: makes a long round end with an SqliteError, undone.
   void interrupt() { sqlite3_interrupt(file_.db.handle()); }
@@ -86,9 +73,9 @@ class Applier {
   void install(const std::string& snapshot_file, OwnRows own_rows = OwnRows::kRefuse);
 
   // Whether the file has ever absorbed anybody's hello; as of the latest step().
-  bool has_met_colony() { return file_.log_state.has_met_colony(); }
+  bool has_met_colony() const { return file_.log_state.has_met_colony(); }
   // The rows of a file that has not are those on which the colony was begun.
-  void trust_own_base() { trusts_own_base_ = true; }
+  void trust_own_base() { clearance_.trust_own_base(); }
 
   // How long the caller should let pass before the next step, for the app's sake.
   std::chrono::steady_clock::duration rest() const;
@@ -120,44 +107,30 @@ class Applier {
   void settle_schema();
   void meet_log();
   [[noreturn]] void distrust_and_rethrow();
-  void answer_question();
-  void tell_running();
   bool fetch(std::chrono::milliseconds wait);
   bool is_behind() const;
   void tell_wait_for_entries();
   void absorb();
-  Absorbed absorb_once(std::size_t messages_max, bool may_index_more);
-  void tell(const Absorbed& absorbed);
-  void tell_accepted();
-  Clock::duration round_time() const;
+  void tell_lock_wait(ApplierObserver::Since since);
+  void begin(const char* step) { observer_.progressed({LoopMark::kBegins, step}); }
 
   FoldedFile file_;
   Log& log_;
-  PublishPermit& permit_;
-  Status& status_;
-  Options options_;
-  LoopProgress own_loop_progress_;
-  LoopProgress& loop_progress_;
+  ApplierObserver& observer_;
+  const Options options_;
   WalKeeper wal_;
   WriteTurns turns_;
   StatementProgress goes_on_;
   LogValidation log_validation_;
-  OwnName own_name_;
-  ReplicationLag lag_;
+  PublishClearance clearance_;
+  Rounds rounds_;
+  Lateness lateness_;
 
-  bool schema_is_broken_ = false;  // as of the latest load()
-  bool loaded_ = false;            // what file_ has copies of
-  bool trusts_own_base_ = false;
-  bool is_alone_ = false;                  // may send, and has met nobody yet
-  bool met_log_ = false;                   // and found that it is the one that the file remembers
-  std::string signing_trouble_;            // as of the keys that the file trusts
-  std::optional<std::uint64_t> question_;  // of the publisher, once head_ was looked up for it
-  Sequence head_;
-  std::vector<Message> messages_;  // fetched and not yet absorbed
-  VerifiedEntries verified_;       // of these
-  RoundBudget budget_;
+  bool schema_is_broken_ = false;              // as of the latest load()
+  bool loaded_ = false;                        // what file_ has copies of
+  bool met_log_ = false;                       // and found that it is the one that the file remembers
+  std::vector<Message> messages_;              // fetched and not yet absorbed
   std::optional<ChainedPosition> stopped_at_;  // what could not be applied, and its hash
-  MissedTransactions missed_;                  // since the last round that was not rolled back for it
 };
 
 }  // namespace colony

@@ -14,7 +14,7 @@ std::string number(Sequence sequence) { return std::to_string(sequence.value());
 }  // namespace
 
 void LogValidation::check(const LogInfo& info) const {
-  status_.set_held_by(info.held_by);
+  observer_.log_seen({info.last, info.held_by});
   if (info.hold != LogHold::kFree) {
     throw Halt(
         "the log is held by colony recover, which compares the nodes, and goes on when that has ended; if it was "
@@ -37,7 +37,7 @@ void LogValidation::check(const LogInfo& info) const {
 
 LogInfo LogValidation::meet() {
   const LogInfo info = log_.info();
-  status_.set_log_head(info.last);
+  observer_.log_seen({info.last, std::nullopt});
   if (info.entry_bytes_max < kEntryBytesMin) {
     throw Halt("the broker takes messages of " + std::to_string(info.entry_bytes_max) +
                " bytes at most, and Colony needs " + std::to_string(kEntryBytesMin) +

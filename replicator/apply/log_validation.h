@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "replicator/apply/applier_observer.h"
 #include "replicator/apply/folded_file.h"
 #include "replicator/log/log.h"
-#include "replicator/status/status.h"
 
 namespace colony {
 
@@ -41,7 +41,7 @@ class BaseUnknown : public Halt {
 class LogValidation {
  public:
   // All must outlive it.
-  LogValidation(FoldedFile& file, Log& log, Status& status) : file_(file), log_(log), status_(status) {}
+  LogValidation(FoldedFile& file, Log& log, ApplierObserver& observer) : file_(file), log_(log), observer_(observer) {}
 
   // At the start and over a new connection: compares all that can be compared. A file
   // that has met no log takes this one for its own. Returns what the log says of itself.
@@ -62,7 +62,7 @@ class LogValidation {
 
   FoldedFile& file_;
   Log& log_;
-  Status& status_;
+  ApplierObserver& observer_;
 };
 
 }  // namespace colony

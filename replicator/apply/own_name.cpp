@@ -4,26 +4,27 @@
 
 namespace colony {
 
-void OwnName::check() {
-  check_membership();
+std::string OwnName::trouble() {
+  if (std::string gone = departure(); !gone.empty()) return gone;
   const Identity& identity = file_.records.identity();
   const Origin* const holder = this->holder();
   if (holder == nullptr) {
     introduced_ = false;  // the file may have been put back to before its hello
-    return;
+    return {};
   }
   const std::string elsewhere = holder->host + ":" + holder->path;
   const std::string rename = "colony init DB --cluster " + identity.cluster + " --node NEW";
   if (holder->incarnation != identity.incarnation) {
-    throw Halt("the name " + identity.node + " in colony " + identity.cluster + " belongs to " + elsewhere +
-               ": stop this sidecar and give the file another one (" + rename + " --keep-pending)");
+    return "the name " + identity.node + " in colony " + identity.cluster + " belongs to " + elsewhere +
+           ": stop this sidecar and give the file another one (" + rename + " --keep-pending)";
   }
   const bool here = holder->host == home_.host && holder->path == home_.path;
   if (introduced_ && !here) {
-    throw Halt("a copy of this file speaks as node " + identity.node + " at " + elsewhere +
-               ": stop one of the two, and give the copy a name of its own (" + rename + ")");
+    return "a copy of this file speaks as node " + identity.node + " at " + elsewhere +
+           ": stop one of the two, and give the copy a name of its own (" + rename + ")";
   }
   introduced_ = here;
+  return {};
 }
 
 // Who has this node's name by the log: null before its first hello.
@@ -33,14 +34,14 @@ const Origin* OwnName::holder() const {
 }
 
 // Once this node has left, nothing that it sends counts any more.
-void OwnName::check_membership() const {
+std::string OwnName::departure() const {
   const Identity& identity = file_.records.identity();
   const Origin* const holder = this->holder();
-  if (holder != nullptr && holder->incarnation == identity.incarnation) return;
-  if (!file_.log_state.departed.contains(identity.incarnation)) return;
+  if (holder != nullptr && holder->incarnation == identity.incarnation) return {};
+  if (!file_.log_state.departed.contains(identity.incarnation)) return {};
   const std::map<Incarnation, Departure> departures = file_.records.departures();
   const auto own = departures.find(identity.incarnation);
-  if (own != departures.end()) throw Halt(departure_message(identity, own->second));
+  return own != departures.end() ? departure_message(identity, own->second) : std::string();
 }
 
 }  // namespace colony

@@ -13,18 +13,19 @@ class OwnName {
   // `home` is where the file lives, as the node's own hello tells. `file` must outlive it.
   OwnName(FoldedFile& file, Home home) : file_(file), home_(std::move(home)) {}
 
-  // Looks at what was absorbed up to now. Throws Halt if the name is not this file's.
-  void check();
+  // Looks at what was absorbed up to now. Why the name is not this file's, and what to do;
+  // empty if it is, or is nobody's yet.
+  std::string trouble();
 
-  // Whether this node's hello from here has counted since the start; as of check().
+  // Whether this node's hello from here has counted since the start; as of trouble().
   bool introduced() const { return introduced_; }
   // The last of this node's chunks that the log has taken and the file has absorbed; none
-  // before it is introduced.
+  // before it is introduced. Likewise.
   ChunkNumber accepted() const { return introduced_ ? holder()->chunk : ChunkNumber(); }
 
  private:
   const Origin* holder() const;
-  void check_membership() const;
+  std::string departure() const;
 
   FoldedFile& file_;
   Home home_;

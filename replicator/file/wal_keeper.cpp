@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sqlite_ext/crash_step.h"
 
@@ -19,9 +20,9 @@ constexpr int kFreePerHeld = 4;
 
 }  // namespace
 
-WalKeeper::WalKeeper(Database& db, Status& status)
+WalKeeper::WalKeeper(Database& db, OnBlocked on_blocked)
     : db_(db),
-      status_(status),
+      on_blocked_(std::move(on_blocked)),
       path_(std::string(sqlite3_db_filename(db.handle(), "main")) + "-wal"),
       page_bytes_(db.query_integer("PRAGMA page_size")),
       hold_time_(kHoldMin) {}
@@ -41,7 +42,7 @@ void WalKeeper::note(Pages pages, Clock::time_point now) {
   if (pages.all < 0) return;  // somebody else was at it
   all_copied_ = pages.copied >= pages.all;
   const bool blocked = !all_copied_ && pages.all >= kCheckpointFromPages;
-  if (blocked != blocked_) status_.set_checkpoint_blocked(blocked ? std::optional(now) : std::nullopt);
+  if (blocked != blocked_) on_blocked_(blocked ? std::optional(now) : std::nullopt);
   if (blocked_ && !blocked) hold_again_ = now;  // who was in the way has ended
   blocked_ = blocked;
   large_ = is_large(pages.all);

@@ -19,10 +19,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
-#include "replicator/status/status.h"
 #include "replicator/store/sqlite.h"
 
 namespace colony {
@@ -31,8 +31,12 @@ class WalKeeper {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Both must outlive it. `db` has no read transaction open during the calls.
-  WalKeeper(Database& db, Status& status);
+  // Told when readers begin to keep the log from being copied, and (nothing) when they no
+  // longer do.
+  using OnBlocked = std::function<void(std::optional<Clock::time_point> since)>;
+
+  // `db` must outlive it, and has no read transaction open during the calls.
+  WalKeeper(Database& db, OnBlocked on_blocked);
 
   // A commit has left that many pages in the log.
   void committed(int pages) { pages_ = pages; }
@@ -60,7 +64,7 @@ class WalKeeper {
   bool is_large(int pages) const;
 
   Database& db_;
-  Status& status_;
+  OnBlocked on_blocked_;
   std::string path_;  // of the log
   std::int64_t page_bytes_ = 0;
   int pages_ = 0;

@@ -4,12 +4,10 @@
 
 namespace colony {
 
-WriteTurns::WriteTurns(Database& db, WalKeeper& wal, Status& status, LoopProgress& loop_progress,
-                       std::function<bool(int waited_ms)> go_on_waiting)
+WriteTurns::WriteTurns(Database& db, WalKeeper& wal, OnWait on_wait, std::function<bool(int waited_ms)> go_on_waiting)
     : data_version_(db, "PRAGMA data_version"),
       wal_(wal),
-      status_(status),
-      loop_progress_(loop_progress),
+      on_wait_(std::move(on_wait)),
       go_on_waiting_(std::move(go_on_waiting)) {
   db.wait_for_locks([this](int waited_ms) { return wait(waited_ms); });
   // Instead of SQLite's own, which checkpoints before it says that the lock is free.
@@ -34,15 +32,13 @@ bool WriteTurns::wait(int waited_ms) {
   if (waited_ms == 0) wait_began_ = Clock::now();
   if (!wait_told_ && Clock::now() - wait_began_ >= kWorthTelling) {
     wait_told_ = true;
-    status_.set_lock_wait(wait_began_);
+    on_wait_(wait_began_);
   }
   return go_on_waiting_(waited_ms);
 }
 
 void WriteTurns::end_wait() {
-  if (!std::exchange(wait_told_, false)) return;
-  loop_progress_.advance();  // before the wait no longer excuses it
-  status_.set_lock_wait(std::nullopt);
+  if (std::exchange(wait_told_, false)) on_wait_(std::nullopt);
 }
 
 // Whether somebody else has written to the file since this was last asked.

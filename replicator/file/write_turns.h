@@ -8,11 +8,10 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "replicator/file/wal_keeper.h"
 #include "replicator/file/write_lock_throttle.h"
-#include "replicator/status/loop_progress.h"
-#include "replicator/status/status.h"
 #include "replicator/store/sqlite.h"
 
 namespace colony {
@@ -21,9 +20,12 @@ class WriteTurns {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `go_on_waiting` is asked between two tries for the lock. All must outlive it.
-  WriteTurns(Database& db, WalKeeper& wal, Status& status, LoopProgress& loop_progress,
-             std::function<bool(int waited_ms)> go_on_waiting);
+  // Told that it waits for a lock that an app holds, once that has lasted, and (nothing)
+  // that it no longer does.
+  using OnWait = std::function<void(std::optional<Clock::time_point> since)>;
+
+  // `go_on_waiting` is asked between two tries for the lock. `db` and `wal` must outlive it.
+  WriteTurns(Database& db, WalKeeper& wal, OnWait on_wait, std::function<bool(int waited_ms)> go_on_waiting);
   WriteTurns(const WriteTurns&) = delete;
   WriteTurns& operator=(const WriteTurns&) = delete;
 
@@ -60,8 +62,7 @@ class WriteTurns {
 
   Statement data_version_;  // moves with commits of other connections
   WalKeeper& wal_;
-  Status& status_;
-  LoopProgress& loop_progress_;
+  OnWait on_wait_;
   std::function<bool(int waited_ms)> go_on_waiting_;
   WriteLockThrottle throttle_;
   std::int64_t known_data_version_ = 0;

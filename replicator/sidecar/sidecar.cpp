@@ -10,6 +10,7 @@
 #include <optional>
 #include <thread>
 
+#include "replicator/apply/applier_reports.h"
 #include "replicator/apply/proof_worker.h"
 #include "replicator/broker/jetstream_log.h"
 #include "replicator/broker/server_urls.h"
@@ -84,7 +85,8 @@ class Sidecar::Implementation {
                  std::chrono::steady_clock::now()),
         heartbeat_sender_(settings_.database, about_me(), *status_, divergence_, progress_.heartbeat, cluster_status(),
                           [this] { loops_.ended(); }),
-        applier_(settings_.database, log_, permit_, *status_, applier_options()),
+        applier_reports_(permit_, *status_, listeners()),
+        applier_(settings_.database, log_, applier_reports_, applier_options()),
         snapshot_catch_up_({settings_.database, identity_.cluster, settings_.broker, settings_.snapshot_url,
                             [this] { return !loops_.stopping(); }, &progress_.applier},
                            log_, applier_, reports_),
@@ -127,13 +129,16 @@ class Sidecar::Implementation {
     Applier::Options options;
     options.home = home_;
     if (key_) options.key = key_->public_key();
-    options.divergence = &divergence_;
     options.asks_for_base = true;
-    options.loop_progress = &progress_.applier;
     options.go_on_waiting = [this](int) { return !loops_.stopping() && !file_health_.is_unwell(); };
-    options.on_barrier = [this](const BarrierEntry& barrier, Sequence position) { proofs_.answer(barrier, position); };
-    options.on_question = [this](const QuestionEntry& question, Sequence at) { proofs_.answer(question, at); };
     return options;
+  }
+
+  ApplierReports::Listeners listeners() {
+    return {.loop_progress = &progress_.applier,
+            .divergence = &divergence_,
+            .on_barrier = [this](const BarrierEntry& barrier, Sequence at) { proofs_.answer(barrier, at); },
+            .on_question = [this](const QuestionEntry& question, Sequence at) { proofs_.answer(question, at); }};
   }
 
   HousekeepingSettings housekeeping() {
@@ -261,6 +266,7 @@ class Sidecar::Implementation {
   DivergenceDetector divergence_;
   Checker checker_;
   HeartbeatSender heartbeat_sender_;
+  ApplierReports applier_reports_;
   Applier applier_;
   SnapshotCatchUp snapshot_catch_up_;
   ApplierLoop applier_loop_;

@@ -47,11 +47,10 @@ void InitialComparison::check() {
 // if it has forgotten its beginning.
 bool InitialComparison::replay(Sequence target) {
   LogUntil log(log_, target);
-  PublishPermit permit;
-  Status status;
+  ApplierObserver nobody;
   Applier::Options options;
   options.spill = files_.spill;
-  Applier applier(files_.scratch, log, permit, status, options);
+  Applier applier(files_.scratch, log, nobody, options);
   try {
     while (applier.position() < target) {
       applier.step(kFetchWait);

@@ -23,9 +23,8 @@ void replay_log(const std::string& path, Log& log, Sequence target, const GoOn& 
     throw Error("the log ends at " + number(last) + ", before " + number(target));
   }
   LogUntil until(log, target);
-  PublishPermit permit;
-  Status status;
-  Applier applier(path, until, permit, status, {});
+  ApplierObserver nobody;
+  Applier applier(path, until, nobody, {});
   try {
     while (applier.position() < target) {
       applier.step(kFetchWait);

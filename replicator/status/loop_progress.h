@@ -13,6 +13,13 @@ namespace colony {
 // A step whose trouble is the disk's.
 inline constexpr const char* kFlushStep = "flushing the write-ahead log to disk";
 
+// What a loop says of itself, to be passed on: see LoopProgress.
+struct LoopMark {
+  enum Kind { kBegins, kGoesOnWith, kAdvances, kRests };
+  Kind kind;
+  const char* step = "";  // a literal; of the first two
+};
+
 class LoopProgress {
  public:
   using Clock = std::chrono::steady_clock;
@@ -35,6 +42,19 @@ class LoopProgress {
   void rest() {
     advance();
     resting_ = true;
+  }
+
+  void mark(const LoopMark& mark) {
+    switch (mark.kind) {
+      case LoopMark::kBegins:
+        return begin(mark.step);
+      case LoopMark::kGoesOnWith:
+        return go_on_with(mark.step);
+      case LoopMark::kAdvances:
+        return advance();
+      case LoopMark::kRests:
+        return rest();
+    }
   }
 
   struct View {

@@ -4,16 +4,6 @@ namespace colony {
 
 using Clock = std::chrono::steady_clock;
 
-void ReplicationLag::set_behind(bool behind) {
-  if (behind_since_.has_value() == behind) return;
-  behind_since_ = behind ? std::optional(Clock::now()) : std::nullopt;
-  status_.set_behind(behind_since_);
-}
-
-bool ReplicationLag::is_late() const {
-  return behind_since_ && Clock::now() - *behind_since_ >= std::chrono::milliseconds(250);
-}
-
 void ReplicationLag::begin_catching_up(Sequence position) {
   if (status_.view().state == State::kCatchingUp) return;
   catching_up_from_ = position;

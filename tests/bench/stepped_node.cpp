@@ -20,7 +20,7 @@ SteppedNode::SteppedNode(const std::string& path, const std::string& name,
     : log_(std::move(messages), name),
       publisher_(path, log_, permit_,
                  {.hello = {home_of(path).host, home_of(path).path, COLONY_VERSION}, .key = nullptr}),
-      applier_(path, log_, permit_, status_, applier_options(path)) {}
+      applier_(path, log_, reports_, applier_options(path)) {}
 
 void SteppedNode::absorb() {
   while (applier_.position() < log_.last_known()) applier_.step(kNoWait);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "replicator/apply/applier.h"
+#include "replicator/apply/applier_reports.h"
 #include "replicator/publish/publisher.h"
 #include "tests/bench/memory_log.h"
 
@@ -27,6 +28,7 @@ class SteppedNode {
   MemoryLog log_;
   PublishPermit permit_;
   Status status_;
+  ApplierReports reports_{permit_, status_};
   Publisher publisher_;
   Applier applier_;
 };

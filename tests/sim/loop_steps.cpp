@@ -15,7 +15,8 @@ void LoopSteps::start(std::size_t at) {
       random.pick<std::chrono::milliseconds>({std::chrono::hours(1), std::chrono::milliseconds(0)});
   applier.transaction_beside_app_ms = applier.transaction_ms;
   applier.fetch.messages = random.pick<std::size_t>({1, 2, 5, 1024});
-  applier.on_barrier = [this, at](const BarrierEntry& barrier, Sequence sequence) {
+  ApplierReports::Listeners listeners;
+  listeners.on_barrier = [this, at](const BarrierEntry& barrier, Sequence sequence) {
     world_.say(at, "is at barrier " + std::to_string(barrier.id));
     require(world_.node(at).applier().position() == sequence ? "" : "a barrier was seen from another position");
   };
@@ -25,7 +26,7 @@ void LoopSteps::start(std::size_t at) {
   if (world_.has_keys && (world_.resting || random.percent(90))) publisher.key = key_of(letter_of(at));
   publisher.entry_bytes_max = random.pick<std::size_t>({256u << 10, kEntryBytesMin + 300, kEntryBytesMin});
   publisher.in_flight_bytes_max = random.pick<std::size_t>({8u << 20, 1, 1000});
-  node.start(std::move(applier), std::move(publisher));
+  node.start(std::move(applier), std::move(listeners), std::move(publisher));
 }
 
 void LoopSteps::apply(std::size_t at) {

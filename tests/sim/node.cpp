@@ -172,7 +172,7 @@ std::map<std::string, Incarnation> Node::members() {
   return found;
 }
 
-void Node::start(Applier::Options applier, Publisher::Options publisher) {
+void Node::start(Applier::Options applier, ApplierReports::Listeners listeners, Publisher::Options publisher) {
   status_ = std::make_unique<Status>();
   permit_ = std::make_unique<PublishPermit>();
   applier.home = home();
@@ -180,15 +180,16 @@ void Node::start(Applier::Options applier, Publisher::Options publisher) {
   applier.spill = spill();
   applier.go_on_waiting = [](int) { return false; };
   if (publisher.key) applier.key = publisher.key->public_key();
-  applier.on_barrier = [this, told = applier.on_barrier](const BarrierEntry& barrier, Sequence position) {
-    told(barrier, position);
+  listeners.on_barrier = [this, told = listeners.on_barrier](const BarrierEntry& barrier, Sequence position) {
+    if (told) told(barrier, position);
     answer([&] { return ProofSnapshot(settings_.path, barrier.id, position).compute(); });
   };
-  applier.on_question = [this](const QuestionEntry& question, Sequence position) {
+  listeners.on_question = [this](const QuestionEntry& question, Sequence position) {
     if (!settings_.answers_questions) return;
     answer([&] { return ProofSnapshot(settings_.path, question.id, position).compute(question.ranges); });
   };
-  applier_ = std::make_unique<Applier>(settings_.path, link_, *permit_, *status_, std::move(applier));
+  reports_ = std::make_unique<ApplierReports>(*permit_, *status_, std::move(listeners));
+  applier_ = std::make_unique<Applier>(settings_.path, link_, *reports_, std::move(applier));
   publisher.hello = hello();
   publisher_ = std::make_unique<Publisher>(settings_.path, link_, *permit_, std::move(publisher));
 }
@@ -235,6 +236,7 @@ void Node::crash() {
   checker_.reset();
   publisher_.reset();
   applier_.reset();
+  reports_.reset();
   permit_.reset();
   status_.reset();
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "replicator/apply/applier.h"
+#include "replicator/apply/applier_reports.h"
 #include "replicator/publish/publisher.h"
 #include "replicator/repair/checker.h"
 #include "replicator/store/sqlite.h"
@@ -98,7 +99,7 @@ class Node {
   std::map<std::string, Incarnation> members();
 
   // The loops.
-  void start(Applier::Options applier, Publisher::Options publisher);
+  void start(Applier::Options applier, ApplierReports::Listeners listeners, Publisher::Options publisher);
   void crash();
   // The machine's power is cut, and comes back: app and loops are gone, and of what was
   // not flushed, as `random` says, some or (null) everything. The loops stay away.
@@ -142,6 +143,7 @@ class Node {
   std::unique_ptr<Database> observer_, app_, reader_;
   std::unique_ptr<Status> status_;
   std::unique_ptr<PublishPermit> permit_;
+  std::unique_ptr<ApplierReports> reports_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Checker> checker_;

@@ -147,7 +147,7 @@ void SmallColony::start(const std::string& name) {
   publisher.now = [this] { return now_; };
   publisher.flushes = flushes_;
   if (keys_[name] != '\0') publisher.key = key_of(keys_[name]);
-  node(name).start(std::move(applier), std::move(publisher));
+  node(name).start(std::move(applier), {}, std::move(publisher));
 }
 
 void SmallColony::trust_all() {

@@ -86,9 +86,10 @@ void MemorySidecar::restart() {
   applier_.reset();
   publisher_.reset();
   permit_ = std::make_unique<PublishPermit>();
+  reports_ = std::make_unique<ApplierReports>(*permit_, status_, listeners);
   applier_options.go_on_waiting = [](int) { return false; };  // nobody else would let go
   publisher_options.now = [this] { return now_; };
-  applier_ = std::make_unique<Applier>(app_->path(), log_, *permit_, status_, applier_options);
+  applier_ = std::make_unique<Applier>(app_->path(), log_, *reports_, applier_options);
   publisher_ = std::make_unique<Publisher>(app_->path(), log_, *permit_, publisher_options);
 }
 

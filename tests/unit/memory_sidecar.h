@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "replicator/apply/applier.h"
+#include "replicator/apply/applier_reports.h"
 #include "replicator/log/error.h"
 #include "replicator/log/log.h"
 #include "replicator/publish/publisher.h"
@@ -84,6 +85,7 @@ class MemorySidecar {
 
   // Before the loops start, or restart.
   Applier::Options applier_options;
+  ApplierReports::Listeners listeners;
   Publisher::Options publisher_options;
 
   // As after a crash: all that was in memory is gone.
@@ -105,6 +107,7 @@ class MemorySidecar {
   std::unique_ptr<PublishPermit> permit_;
   Status status_;
   Publisher::Clock::time_point now_{};
+  std::unique_ptr<ApplierReports> reports_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Publisher> publisher_;
 };

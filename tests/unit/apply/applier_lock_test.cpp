@@ -29,8 +29,7 @@ class ApplierLockTest : public testing::Test {
   std::string path_ = folder_ / "app.db";
   unit::MemoryStream stream_;
   unit::MemoryLog log_{stream_, "b"};
-  PublishPermit permit_;
-  Status status_;
+  ApplierObserver nobody_;
   Applier::Options options_;
 };
 
@@ -41,7 +40,7 @@ TEST_F(ApplierLockTest, app_that_holds_the_write_lock_is_waited_for) {
     if (++asked == 3) writer.execute("COMMIT");
     return asked < 10;
   };
-  Applier applier(path_, log_, permit_, status_, options_);
+  Applier applier(path_, log_, nobody_, options_);
   writer.execute("BEGIN IMMEDIATE; INSERT INTO t VALUES(9, 'of b')");
   while (applier.step(std::chrono::milliseconds(0))) continue;
   EXPECT_EQ(asked, 3);
@@ -52,7 +51,7 @@ TEST_F(ApplierLockTest, reader_sees_one_state_while_the_applier_writes) {
   Database reader(path_, Database::Mode::kReadOnly);
   reader.execute("BEGIN");
   EXPECT_EQ(unit::rows(reader, "t"), "");
-  Applier applier(path_, log_, permit_, status_, options_);
+  Applier applier(path_, log_, nobody_, options_);
   while (applier.step(std::chrono::milliseconds(0))) continue;
   EXPECT_EQ(unit::rows(reader, "t"), "");
   reader.execute("COMMIT");
@@ -60,7 +59,7 @@ TEST_F(ApplierLockTest, reader_sees_one_state_while_the_applier_writes) {
 }
 
 TEST_F(ApplierLockTest, idle_applier_holds_no_read_transaction) {
-  Applier applier(path_, log_, permit_, status_, options_);
+  Applier applier(path_, log_, nobody_, options_);
   while (applier.step(std::chrono::milliseconds(0))) continue;
   Database app = unit::open_captured(path_);
   app.execute("INSERT INTO t VALUES(2, 'x')");

@@ -279,7 +279,7 @@ TEST_F(ApplierTest, file_that_has_moved_says_hello_again) {
 
 TEST_F(ApplierTest, barrier_is_told_at_its_very_position) {
   std::string told;
-  a_.applier_options.on_barrier = [&](const BarrierEntry& barrier, Sequence at) {
+  a_.listeners.on_barrier = [&](const BarrierEntry& barrier, Sequence at) {
     // What a reader sees at that moment is the fold up to there.
     told += std::to_string(barrier.id) + " at " + std::to_string(at.value()) + ": " + a_.app().rows("t");
     EXPECT_EQ(a_.file().position(), at);
