@@ -1,38 +1,27 @@
 // The sidecar of one file: `colony run`, put together.
 //
-// The main thread runs Boost.Asio's loop: signals, and inotify on the
-// write-ahead log, which tells of every commit of the app. A thread for the
-// applier and one for the publisher are plain loops of blocking steps. A third
-// answers barriers, and a fourth makes snapshots, so that neither waits for them. A
-// fifth tells the colony's cluster status how the node is, and a sixth asks now and then whether
-// all nodes have the same rows.
+// Its parts, in the order in which they are made; each may use those before it:
+//
+//   ServedFile    the file: claimed, kept whole, watched for commits
+//   Reporting     status, watchdog, heartbeat
+//   Replication   the connection to the log, the applier, the publisher, proofs
+//   Upkeep        snapshots and cuts, and asking whether all have the same rows
+//
+// They start in the opposite order of need: Upkeep, Replication, Reporting; none waits for
+// another one. The end has four steps: all are told to stop, on the main thread; the
+// housekeeper is closed; the ends of all loops are awaited for a second, and if one has
+// not come by then, or the file must not be closed, the process leaves as if it were
+// killed; what is left is joined, and the parts go in the opposite order of making.
+//
+// The main thread runs Boost.Asio's loop: signals, inotify on the write-ahead log, which
+// tells of every commit of the app, and timers. All else has threads of its own.
 #pragma once
 
-#include <chrono>
 #include <memory>
-#include <string>
 
-#include "replicator/broker/broker_settings.h"
-#include "replicator/cluster/heartbeat.h"
-#include "replicator/repair/checker.h"
-#include "replicator/snapshots/retention.h"
+#include "replicator/sidecar/sidecar_settings.h"
 
 namespace colony {
-
-struct SidecarSettings {
-  std::string database;
-  BrokerSettings broker;
-  std::string key_file;             // what it signs with; empty: nothing is signed
-  int replicas = 1;                 // of the stream and the cluster status, if this node creates them
-  bool flushes_before_send = true;  // what programs have committed (publisher.h)
-  // Where the colony keeps its snapshots (snapshot_store.h); empty: nowhere, and
-  // then the log is never cut.
-  std::string snapshot_url = "nats:";
-  RetentionSettings retention;
-  std::int64_t gone_after_s = std::chrono::seconds(kGoneAfter).count();
-  // In which the nodes compare all their rows once, share by share; 0: this one does not ask.
-  std::int64_t check_every_s = std::chrono::seconds(kCheckEvery).count();
-};
 
 class Sidecar {
  public:
