@@ -5,25 +5,30 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 
 #include "replicator/cli/command.h"
+#include "replicator/cli/help_page.h"
 #include "replicator/log/error.h"
 
 namespace {
 
 constexpr const char* kAbout =
-    "Colony keeps one SQLite database in step on four or more machines, every one of which\n"
-    "reads and writes its own file. An extension, colony.so, captures each committed transaction\n"
-    "inside the app; a sidecar, `colony run`, ships it over NATS JetStream and applies the others'.";
+    "Colony keeps one SQLite database in step on several machines. Each machine reads and writes its own file. The "
+    "extension colony.so, loaded by the programs, records each transaction as it commits; the sidecar, colony run, "
+    "sends it through NATS JetStream and applies the transactions of the other machines.";
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done and well; 1 the answer is no (nodes differ, a node is not well, the wait timed out);\n"
-    "2 it could not be done, and one line on stderr says what and what to do.\n"
-    "See `colony COMMAND --help` for each command.\n\n"
+    "Exit codes:\n"
+    "  0  done and well\n"
+    "  1  the answer is no: nodes differ, a node is not well, the wait timed out\n"
+    "  2  it could not be done: one line on stderr says why and what to do\n\n"
+    "A first colony, on one machine:\n"
     "  colony init app.db --cluster shop --node a\n"
     "  colony run app.db --nats nats://127.0.0.1:4222 &\n"
     "  sqlite3 app.db -cmd '.load colony' \"INSERT INTO customers VALUES(1, 'Ada')\"\n"
-    "  colony wait app.db && colony verify app.db";
+    "  colony wait app.db && colony verify app.db\n\n"
+    "See colony COMMAND --help for each command.";
 
 void log_to_stderr() {
   auto logger = spdlog::stderr_logger_mt("colony");
@@ -37,7 +42,7 @@ int main(int argc, char** argv) {
   using namespace colony;
   log_to_stderr();
   CLI::App app(kAbout, "colony");
-  app.footer(kFooter);
+  app.formatter(std::make_shared<cli::HelpPage>());
   app.set_version_flag("--version", "colony " COLONY_VERSION);
   app.require_subcommand(1);
   int exit_code = cli::kFailed;
@@ -57,6 +62,8 @@ int main(int argc, char** argv) {
   cli::add_keygen(app, exit_code);
   cli::add_trust(app, exit_code);
   cli::add_detach(app, exit_code);
+  for (CLI::App* const command : app.get_subcommands({})) command->group("Commands");
+  app.footer(kFooter);  // after the commands, which would inherit it
   try {
     cli::refuse_secrets_on_the_command_line(argc, argv);
     // CLI11 would only say that a command is missing.

@@ -3,7 +3,7 @@
 namespace colony::cli {
 
 void add_database(CLI::App& command, std::string& path) {
-  command.add_option("DB", path, "The SQLite database file")->required();
+  command.add_option("DB", path, "The node's SQLite database file")->required();
 }
 
 }  // namespace colony::cli

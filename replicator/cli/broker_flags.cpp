@@ -69,15 +69,16 @@ void add_access(CLI::App& command, BrokerSettings& broker) {
     command.add_option(flag, target, help)->envname(env)->type_name(type)->group(kAccessGroup);
   };
   add("--tls-ca", broker.ca_file, "COLONY_TLS_CA", "FILE",
-      "Use TLS and trust the authorities in this PEM file instead of the system's");
+      "Use TLS, and trust the authorities in this PEM file instead of the system's");
   add("--tls-cert", broker.certificate_file, "COLONY_TLS_CERT", "FILE",
-      "Use TLS and present this certificate to a broker that asks for one");
-  add("--tls-key", broker.key_file, "COLONY_TLS_KEY", "FILE", "Private key of --tls-cert");
+      "Use TLS, and present this certificate if the broker asks for one");
+  add("--tls-key", broker.key_file, "COLONY_TLS_KEY", "FILE", "Private key of the certificate");
   add("--creds", broker.credentials_file, "COLONY_CREDS", "FILE", "Log in with this .creds file");
   add("--nkey", broker.nkey_file, "COLONY_NKEY", "FILE",
-      "Log in with the nkey whose seed is in this file (made by colony keygen --nkey)");
-  add("--user", broker.user, "COLONY_USER", "NAME", "Log in as this user, with --password-file or $COLONY_PASSWORD");
-  add("--password-file", broker.password_file, "COLONY_PASSWORD_FILE", "FILE", "File with the password of --user");
+      "Log in with the nkey in this file, made by colony keygen --nkey");
+  add("--user", broker.user, "COLONY_USER", "NAME",
+      "Log in as this user, with the password of --password-file or $COLONY_PASSWORD");
+  add("--password-file", broker.password_file, "COLONY_PASSWORD_FILE", "FILE", "File with the user's password");
   add("--token-file", broker.token_file, "COLONY_TOKEN_FILE", "FILE",
       "Log in with the token in this file, or with $COLONY_TOKEN");
 }
@@ -86,7 +87,7 @@ void add_broker(CLI::App& command, BrokerSettings& broker) {
   command
       .add_option(
           "--nats", broker.urls,
-          "URL of the NATS server, or several separated by commas. Default: what the running sidecar uses, else "
+          "Address of the NATS server, or several separated by commas. Without it: what the running sidecar uses, else "
           "nats://127.0.0.1:4222")
       ->envname("COLONY_NATS")
       ->type_name("URL");

@@ -41,19 +41,20 @@ void print_text(Statement& rows) {
 void add_conflicts(CLI::App& app, int& exit_code) {
   auto path = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
-  CLI::App* const command =
-      app.add_subcommand("conflicts", "Show the conflict journal: what lost when two nodes changed the same row");
+  CLI::App* const command = app.add_subcommand("conflicts", "Show what was lost when two nodes changed the same row");
   add_database(*command, *path);
   command->add_flag("--json", *json, "Print one JSON document");
   command->footer(
-      "Each line shows the entry and its origin, the kind of conflict, the row's key, and the values that were lost.\n"
-      "  insert_exists   an INSERT met a row of that key; the row's values were replaced\n"
-      "  update_differs  an UPDATE met other values than its node knew; those were overwritten\n"
-      "  update_missing  an UPDATE met no row; its own values were dropped\n"
-      "  delete_differs  a DELETE met other values than its node knew; the row is gone\n"
-      "  delete_missing  a DELETE met no row\n"
-      "  displaced       a row was in the way of a unique index, and is gone\n"
-      "The journal is the same on every node, and keeps the latest 10,000.");
+      "Prints the conflict journal, which keeps the latest 10,000 conflicts and is the same on every node. Each line "
+      "has the entry and its origin, the kind of conflict, the row's key, and the values that were lost:\n"
+      "  insert_exists   INSERT: the key existed; the old row was replaced\n"
+      "  update_differs  UPDATE: the row had other values than its origin saw; they were overwritten\n"
+      "  update_missing  UPDATE: there was no such row; the new values were dropped\n"
+      "  delete_differs  DELETE: the row had other values than its origin saw; it is deleted\n"
+      "  delete_missing  DELETE: there was no such row\n"
+      "  displaced       another row had the same unique value; it is deleted\n"
+      "\n"
+      "Exit codes: 0 done; 2 it could not be done.");
   command->callback([path, json, &exit_code] {
     Database db = open_database(*path, Database::Mode::kReadOnly);
     const NodeFile file(db);  // says so if it is no colony's

@@ -9,14 +9,13 @@ namespace colony::cli {
 
 void add_detach(CLI::App& app, int& exit_code) {
   auto path = std::make_shared<std::string>();
-  CLI::App* const command =
-      app.add_subcommand("detach", "Remove Colony from a file; the program keeps its tables and rows");
+  CLI::App* const command = app.add_subcommand("detach", "Remove Colony from a file; its tables and rows stay");
   add_database(*command, *path);
   command->footer(
-      "Removes Colony's tables and triggers and sets the former journal mode. Rows stay as they are, and any program "
-      "can\n"
-      "write them again. Run colony leave before, or the other nodes go on waiting for this one. Stop the sidecar "
-      "first.");
+      "Removes Colony's tables, triggers and indexes, and restores the former journal mode. Any program can then write "
+      "the file again. Run colony leave first, or the other nodes go on waiting for this one; then stop the sidecar.\n"
+      "\n"
+      "Exit codes: 0 done; 2 it could not be done.");
   command->callback([path, &exit_code] {
     const DetachReport report = detach(*path);
     fmt::print("{} belongs to no colony any more (journal mode {})\n", *path, report.journal_mode);

@@ -78,56 +78,62 @@ void add_init(CLI::App& app, int& exit_code) {
   auto yes = std::make_shared<bool>(false);
   CLI::App* const command = app.add_subcommand("init", "Make a database file a node of a colony");
   add_database(*command, request->path);
-  command->add_option("--cluster", request->cluster, "The colony's name: the same on every node")
+  command->add_option("--cluster", request->cluster, "Name of the colony, the same on every node")
       ->envname("COLONY_CLUSTER")
       ->required()
       ->type_name("NAME");
-  command->add_option("--node", request->node, "This node's name: another one on every node")
+  command->add_option("--node", request->node, "Name of this node, different on every node")
       ->envname("COLONY_NODE")
       ->required()
       ->type_name("NAME");
   CLI::Option* const chosen =
       command
           ->add_option("--tables", *tables,
-                       "Replicate only these (t1,t2,...). If not given: all that have a PRIMARY KEY, "
-                       "or those chosen before")
+                       "Replicate only these tables. Without it: the tables chosen before, or else all that have a "
+                       "PRIMARY KEY")
           ->delimiter(',')
-          ->type_name("NAMES");
+          ->type_name("T1,T2,...");
   command->add_flag(
       "--keep-pending", request->keep_pending,
-      "When a file gets another name: keep its unsent transactions as its own. For a backup that was put back "
-      "and written to, a file whose name another one holds, or one whose node was removed; not for a copy of a file "
-      "that goes on");
+      "When the file gets a new node name, keep its unsent transactions and send them under that name. Use it for a "
+      "restored backup that programs have written to, for a file whose name another node has taken, or after the node "
+      "was removed. Do not use it for a copy of a file that stays in use: its transactions would be sent twice");
   command
       ->add_option_function<std::string>(
           "--guard",
           [request](const std::string& kind) {
             request->guard = kind == "index" ? GuardKind::kIndex : GuardKind::kTriggers;
           },
-          "What refuses the writes of a program without colony.so. index: also where a program switches triggers off "
-          "or writes BLOBs incrementally; without colony.so VACUUM, VACUUM INTO, REINDEX, PRAGMA integrity_check and "
-          "loading a .dump then fail as well. triggers: these work everywhere, and such a program writes unnoticed. "
-          "If not given: as chosen before, or else index")
+          "What stops a program without colony.so from writing. index: stops every write, even with triggers switched "
+          "off and by incremental BLOB I/O; but without colony.so VACUUM, VACUUM INTO, REINDEX, PRAGMA integrity_check "
+          "and loading a .dump fail too. triggers: all of these work, and a program that switches triggers off, or "
+          "writes BLOBs incrementally, writes unnoticed. Without it: as chosen before, or else index")
       ->check(CLI::IsMember({"index", "triggers"}))
-      ->type_name("KIND");
+      ->type_name("index|triggers");
   command->add_flag(
       "--merge", request->merge,
-      "The colony has rows, and so has this file: send all rows of this file as its first transaction. Under one key "
-      "or one unique value this file's row wins, and the other one is in colony conflicts");
-  command->add_flag("--yes", *yes, "Do not ask, though programs have the file open that have not loaded colony.so");
+      "Join a colony that has rows with a file that has rows too: send all rows of this file as its first transaction. "
+      "Where both have a row of the same key or unique value, this file's wins and colony conflicts shows the other");
+  command->add_flag("--yes", *yes, "Do not ask about programs that have the file open without colony.so");
   command->footer(
-      "Puts the file into WAL mode and adds Colony's tables, triggers and indexes that hold nothing; rows are not "
-      "touched, and the app may have\n"
-      "the file open. Run it again after creating tables, or to choose others: it changes only what must change.\n"
-      "From then on a program can write the replicated tables only with the extension colony.so loaded. Programs that\n"
-      "have the file open without it are named first; then it takes a yes, or --yes. Exit code 1: the answer was "
-      "no.\n\n"
-      "The rows of the first file are the colony's. Any other node needs no file (colony run), or one with empty "
-      "tables,\n"
-      "or a copy of a node's file (with the app stopped, or by sqlite3's .backup) with another --node. A file with "
-      "other\n"
-      "rows of its own is refused by colony run, unless they are merged.\n\n"
+      "Puts the file into WAL mode and adds Colony's own tables and, for each replicated table, its guard. Rows stay "
+      "as they are, and programs may have the file open. Run it again after you create tables, or to choose others: it "
+      "changes only what has to change.\n"
+      "\n"
+      "From then on a program can write the replicated tables only with colony.so loaded. If programs have the file "
+      "open without it, the command names them and asks first.\n"
+      "\n"
+      "The first file that colony run connects gives the colony its rows. Every further node starts with one of:\n"
+      "  no file                    colony run makes it from a snapshot\n"
+      "  a file with empty tables   colony init with the new node's name\n"
+      "  a copy of a node's file    made by sqlite3's .backup or with all programs stopped; colony init with the new "
+      "node's name\n"
+      "  a file with its own rows   colony init --merge with the new node's name\n"
+      "\n"
+      "Exit codes: 0 done; 1 you answered no; 2 it could not be done.\n"
+      "\n"
       "  colony init app.db --cluster shop --node a\n"
+      "  colony init app.db --cluster shop --node a --tables customers,orders\n"
       "  colony init own.db --cluster shop --node b --merge");
   command->callback([request, tables, chosen, yes, &exit_code] {
     if (chosen->count() > 0) request->tables = *tables;

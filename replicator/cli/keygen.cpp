@@ -30,19 +30,26 @@ void add_keygen(CLI::App& app, int& exit_code) {
     bool is_nkey = false, is_public = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const command = app.add_subcommand("keygen", "Make a node's key");
-  command->add_option("FILE", arguments->path, "The new file, for the private key")->required();
+  CLI::App* const command = app.add_subcommand("keygen", "Make a key for a node");
+  command->add_option("FILE", arguments->path, "The private key's file: to be written, or with --public to be read")
+      ->required();
   CLI::Option* const nkey =
-      command->add_flag("--nkey", arguments->is_nkey, "Make an nkey, for logging in to the broker");
-  command->add_flag("--public", arguments->is_public, "Make no key: print the public key of the one in FILE")
+      command->add_flag("--nkey", arguments->is_nkey, "Make an nkey, with which the node logs in to the broker");
+  command
+      ->add_flag("--public", arguments->is_public,
+                 "Make no key: print the public key of the one in FILE; not with --nkey")
       ->excludes(nkey);
   command->footer(
-      "Writes an Ed25519 key that only you can read, and prints its public key.\n\n"
-      "colony run --key FILE     signs all that the node sends with it\n"
-      "colony trust DB NODE=PUB  tells all nodes the public key: see colony trust --help\n"
-      "colony run --nkey FILE    logs in with one that was made with --nkey, and whose public key (U...) the\n"
-      "                          broker's configuration has\n\n"
-      "Make it on the node's machine, and let it never leave that.");
+      "Makes an Ed25519 key, writes the private key to FILE, which only you can read, and prints the public key. Run "
+      "it on the node's own machine, and never copy the file elsewhere.\n"
+      "\n"
+      "  colony run --key FILE         signs everything that the node sends\n"
+      "  colony trust DB NODE=PUBLIC   tells all nodes the public key\n"
+      "  colony run --nkey FILE        logs in with an nkey; the broker's configuration needs its public key (U...)\n"
+      "\n"
+      "Exit codes: 0 done; 2 it could not be done.\n"
+      "\n"
+      "  colony keygen /etc/colony/a.key");
   command->callback([arguments, &exit_code] {
     if (arguments->is_public) {
       fmt::print("{}\n", SigningKey::from_file(arguments->path).public_key().text());

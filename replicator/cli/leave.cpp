@@ -192,23 +192,30 @@ void add_leave(CLI::App& app, int& exit_code) {
   auto request = std::make_shared<Request>();
   CLI::App* const command = app.add_subcommand("leave", "Take a node out of its colony for good");
   add_database(*command, request->path);
-  command->add_option("--node", request->node, "Remove this other node, which is dead. Default: DB's own node leaves")
+  command->add_option("--node", request->node, "Remove this other, dead node. Without it: DB's own node leaves")
       ->type_name("NAME");
-  command->add_flag("--force", request->force, "Remove it although it was seen within the last minute");
-  command->add_option("--timeout", request->timeout_s, "Give up after this long")
-      ->capture_default_str()
+  command->add_flag("--force", request->force, "With --node: remove it even if it was seen within the last minute");
+  command->add_option("--timeout", request->timeout_s, "Give up after this long (500ms, 5s, 10min)")
+      ->default_str("60s")
       ->transform(duration_in_seconds())
       ->type_name("TIME");
   add_key(*command, request->key_file);
   add_broker(*command, request->broker);
   command->footer(
-      "Without --node: waits until all that DB's node has committed is in the log, and then puts its leave there.\n"
-      "With --node: puts the removal of another node there; what it had sent before counts, what comes later does\n"
-      "not. From then on no node waits for it, its name is free, and its sidecar, should it run, halts.\n"
-      "DB's own sidecar must be running. Rows stay as they are.\n\n"
-      "A node that was removed and comes back can go on as a new one without losing what it had not sent:\n"
-      "  colony init DB --cluster NAME --node NEW --keep-pending\n\n"
-      "Exit code 0: done, in the log, and absorbed by DB; 1: not in time; 2: refused.");
+      "Without --node it waits until everything that DB's node has committed is in the log, and then writes its leave "
+      "there. With --node it writes the removal of another node: what that node had sent before counts, what it sends "
+      "later is ignored.\n"
+      "\n"
+      "From then on no node waits for it, its name is free, and its sidecar, should it run, halts. Rows stay as they "
+      "are. DB's own sidecar must be running.\n"
+      "\n"
+      "A removed node that comes back can join as a new one and keep its unsent transactions:\n"
+      "  colony init DB --cluster NAME --node NEW --keep-pending\n"
+      "\n"
+      "Exit codes: 0 done, and DB has absorbed it; 1 not in time; 2 it could not be done.\n"
+      "\n"
+      "  colony leave app.db\n"
+      "  colony leave app.db --node c");
   command->callback([request, &exit_code] { exit_code = leave(*request); });
 }
 

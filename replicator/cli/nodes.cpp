@@ -198,23 +198,26 @@ void add_nodes(CLI::App& app, int& exit_code) {
     bool all = false, json = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const command = app.add_subcommand("nodes", "Show all members of a colony and how they are");
+  CLI::App* const command = app.add_subcommand("nodes", "Show all nodes of a colony");
   add_database(*command, arguments->path);
-  command->add_flag("--all", arguments->all, "Also those that have left or were removed");
+  command->add_flag("--all", arguments->all, "Show also nodes that have left or were removed");
   command->add_flag("--json", arguments->json, "Print one JSON document");
   add_broker(*command, arguments->broker);
   command->footer(
-      "node      its name; * is DB's own\n"
-      "state     as colony status shows it, or\n"
-      "          silent, was ...  not heard of for half a minute: its machine or its way to the broker is down\n"
-      "          gone             not heard of for longer than --gone-after of colony run, 7 days by default\n"
-      "          unseen           known from the log only: its sidecar has not run since it tells how it is\n"
-      "          joining          not yet met in the log by DB's file\n"
-      "          left, removed    no member any more (--all)\n"
-      "position  the last entry of the log that its file had absorbed when it was last seen\n"
+      "node      its name; * marks DB's node\n"
+      "state     as colony status shows it, or one of:\n"
+      "  silent, was ...  not heard from for half a minute: the machine or its network is down\n"
+      "  gone             not heard from for longer than --gone-after of colony run\n"
+      "  unseen           in the log, but its sidecar has not reported since\n"
+      "  joining          reports, but DB has not read its hello in the log yet\n"
+      "  left, removed    no longer a member (only with --all)\n"
+      "position  the last entry of the log that its file had absorbed when last seen\n"
       "behind    how many entries that is before the end of the log\n"
-      "pending   its transactions that the log had not yet handed back\n\n"
-      "Without a broker it shows what DB's file knows, and says so.");
+      "pending   its transactions that had not come back in the log yet\n"
+      "\n"
+      "Without a broker it shows what DB's file knows, and says so.\n"
+      "\n"
+      "Exit codes: 0 done; 2 it could not be done.");
   command->callback([arguments, &exit_code] {
     const Report report = read_report(arguments->path, arguments->broker, arguments->all);
     if (arguments->json) {

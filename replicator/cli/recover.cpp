@@ -238,56 +238,60 @@ int run(const Arguments& arguments) {
 
 void add_recover(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const command =
-      app.add_subcommand("recover", "Start a new log when the broker has lost the old one, without losing a commit");
+  CLI::App* const command = app.add_subcommand("recover", "Begin a new log after the broker lost the old one");
   add_database(*command, arguments->path);
-  command->add_flag("--dry-run", arguments->dry_run, "Show the nodes and what would be done, and do nothing");
+  command->add_flag("--dry-run", arguments->dry_run, "Show the nodes and what would be done, and change nothing");
   command
       ->add_option("--without", arguments->without,
-                   "Go on without this node: do not wait for it, and give up what only it has (repeatable)")
+                   "Go on without this node, and without what only it has (repeatable)")
       ->type_name("NODE");
-  command->add_option("--timeout", arguments->timeout_s, "Give up waiting for other nodes after this long")
-      ->capture_default_str()
+  command
+      ->add_option("--timeout", arguments->timeout_s,
+                   "Give up waiting for other nodes after this long (500ms, 5s, 10min)")
+      ->default_str("60s")
       ->transform(duration_in_seconds())
       ->type_name("TIME");
   command
       ->add_option("--snapshots", arguments->snapshots,
-                   "Where all nodes look for snapshots. If not given: where DB's running sidecar does, or the others, "
-                   "else nats:")
+                   "Where all nodes look for snapshots. Without it: where DB's sidecar or the others' do, else nats:")
       ->envname("COLONY_SNAPSHOTS")
       ->type_name("URL");
-  command->add_option("--replicas", arguments->replicas, "Copies of the log, if it is gone and has to be made")
+  command
+      ->add_option("--replicas", arguments->replicas,
+                   "If the log is gone: how many servers of the NATS cluster keep the new one, 1 to 5")
       ->envname("COLONY_REPLICAS")
       ->capture_default_str()
       ->check(CLI::Range(1, 5))
       ->type_name("N");
   add_broker(*command, arguments->broker);
   command->footer(
-      "Nodes halt when the log is not the one that they remember: it is gone, it ends before what they have read, or\n"
-      "it has other entries there. If the broker's newer store can be had back, give it back: they go on by "
-      "themselves.\n"
-      "If it cannot, start the sidecars of all nodes, and run this on one of them. It\n\n"
-      "  1. holds the log: it takes no more entries, and each node halts and says what it has absorbed;\n"
-      "  2. finds the node that has absorbed all that any other has; if that is not DB's, it names it, lets go of the\n"
-      "     log, and has changed nothing;\n"
-      "  3. begins a new log after all positions that there have been, moves DB to it, and stores a snapshot of DB;\n"
-      "  4. lets go. The other nodes take the snapshot by themselves, with what they have not sent on top, and send "
-      "it.\n\n"
-      "No committed transaction of any node is lost: what has been absorbed by some node is in DB, and what has not "
-      "is\n"
-      "in its node's file still. Apps go on all the while. It refuses where this cannot be: when a node is not heard, "
-      "and\n"
-      "when two nodes have each absorbed what the other has not, because the log was written to after it had "
-      "forgotten.\n\n"
-      "DB's own sidecar may run or be stopped. If this command is killed, the nodes stay halted until it is run "
-      "again,\n"
-      "with DB or with any other node's file.\n\n"
-      "A node that is left out with --without keeps its file. When its sidecar runs again, it goes on like the others "
-      "if\n"
-      "the colony has all that it has; otherwise it halts and says what it is.\n\n"
-      "Exit code 0: done, and with --dry-run, would be; 1: nothing is wrong with the log, another node is to be used, "
-      "or\n"
-      "it cannot be decided; 2: it could not be done.");
+      "Nodes halt when the log is not the one that they have read: it is gone, it ends too early, or it has other "
+      "entries. If you can restore the broker's newer store, do that: the nodes go on by themselves. Otherwise start "
+      "the sidecars of all nodes and run this command on one of them. It\n"
+      "\n"
+      "  1.  holds the log: no node can write to it, and each halts and reports what it has absorbed;\n"
+      "  2.  finds a node that has absorbed everything that any node has. If that is not DB's, it names that node, "
+      "releases the log and changes nothing;\n"
+      "  3.  begins a new log after all earlier positions, moves DB to it, and stores a snapshot of DB;\n"
+      "  4.  releases the log. The other nodes install the snapshot by themselves, put their unsent transactions on "
+      "top, and send them.\n"
+      "\n"
+      "No committed transaction is lost: what some node has absorbed is in DB, and what no node has absorbed is still "
+      "in its own node's file. Programs go on all the while. The command refuses when a node does not report, and when "
+      "two nodes have each absorbed something that the other has not (the log was written to after it had lost its "
+      "end).\n"
+      "\n"
+      "DB's own sidecar may run or not. If this command is killed, the nodes stay halted until it is run again, on any "
+      "node.\n"
+      "\n"
+      "A node left out by --without keeps its file. When its sidecar runs again, it goes on like the others if the "
+      "colony has everything that it has absorbed; otherwise it halts and says what the colony lacks.\n"
+      "\n"
+      "Exit codes: 0 done, or with --dry-run, it would be; 1 nothing is wrong with the log, another node must be used, "
+      "or you have to choose; 2 it could not be done.\n"
+      "\n"
+      "  colony recover app.db --dry-run\n"
+      "  colony recover app.db");
   command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
 }
 

@@ -138,42 +138,45 @@ int run(const Arguments& arguments) {
 void add_repair(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* const command =
-      app.add_subcommand("repair", "Show which rows of a file differ from the log, and make the two agree");
+      app.add_subcommand("repair", "Show which rows of a file differ from the log, and repair them");
   add_database(*command, arguments->path);
   auto* const keep = command->add_flag("--keep-mine", arguments->keep_mine,
-                                       "Make this file's rows, where they differ, a transaction of this node: all "
-                                       "nodes then come to them");
+                                       "Send this file's rows, where they differ, as a transaction of this node: "
+                                       "all nodes get them");
   auto* const take = command->add_flag("--take-theirs", arguments->take_theirs,
-                                       "Put the log's rows in place of this file's, which are kept in a new file "
-                                       "beside it, DB-colony-repair-TIME.db");
+                                       "Replace this file's rows, where they differ, by the log's. The replaced rows "
+                                       "are kept in a new file, DB-colony-repair-TIME.db");
   keep->excludes(take);
-  command->add_flag("--dry-run", arguments->dry_run, "Only say what would be changed, and change nothing");
-  command->add_option("--table", arguments->tables, "Only this table; may be given several times")
+  command->add_flag("--dry-run", arguments->dry_run,
+                    "With --keep-mine or --take-theirs: show what would change, and change nothing");
+  command->add_option("--table", arguments->tables, "Only this table (repeatable)")
       ->type_name("NAME")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_option("--limit", arguments->limit, "How many rows of each table to show")
+  command->add_option("--limit", arguments->limit, "Show at most this many rows of each table")
       ->capture_default_str()
       ->type_name("N");
   command->add_flag("--json", arguments->json, "Print one JSON document");
-  command->add_option("--from", arguments->from, "The store of the snapshots, as for colony run --snapshots")
+  command->add_option("--from", arguments->from, "Where the snapshots are, as for colony run --snapshots")
       ->envname("COLONY_SNAPSHOTS")
       ->default_val("nats:")
       ->type_name("URL");
   add_broker(*command, arguments->broker);
   command->footer(
-      "What the rows must be is worked out in a scratch file beside DB: a snapshot, another node's where there is "
-      "one,\n"
-      "the log from there to the position of DB, and what is pending in DB on top. Room for a copy of DB is needed.\n"
-      "Programs and colony run may go on, or the node may be halted. What a change does is one transaction.\n"
-      "  + {key} {columns}              a row that only this file has\n"
-      "  - {key} {columns}              a row that this file lacks\n"
-      "  ~ {key} column: mine -> theirs   a row that is different here\n"
-      "Exit code 0: nothing differs, or what did was changed; 1: rows differ; 2: it could not be told or done.\n\n"
+      "Works out what the rows must be in a scratch file beside DB: a snapshot (of another node, if there is one), the "
+      "log from there to DB's position, and DB's pending transactions on top. It needs room for a copy of DB. Programs "
+      "and the sidecar may go on, and the node may be halted. The change is one transaction.\n"
+      "\n"
+      "Without --keep-mine and --take-theirs it only shows what differs:\n"
+      "  + {key} {columns}               only this file has the row\n"
+      "  - {key} {columns}               this file lacks the row\n"
+      "  ~ {key} column: mine -> theirs  the row differs\n"
+      "\n"
+      "Exit codes: 0 nothing differs, or what differed is repaired; 1 rows differ; 2 it could not be done.\n"
+      "\n"
       "  colony repair app.db\n"
       "  colony repair app.db --table orders --take-theirs --dry-run\n"
-      "  colony repair app.db --table orders --take-theirs\n"
-      "  sqlite3 app.db-colony-repair-2026-11-21T04-00-00Z.db 'SELECT * FROM orders'");
+      "  colony repair app.db --table orders --take-theirs");
   command->callback([arguments, &exit_code] {
     if (arguments->dry_run && arguments->action() == RepairAction::kShow) {
       throw Error("--dry-run is of use only with --keep-mine or --take-theirs");

@@ -87,28 +87,34 @@ int run(const Arguments& arguments) {
 void add_restore(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* const command =
-      app.add_subcommand("restore", "Make a plain SQLite file of the colony's rows as of any position still covered");
-  command->add_option("OUT", arguments->to, "The new file")->required();
-  command->add_option("--from", arguments->from, "The store of the snapshots, as for colony run --snapshots")
+      app.add_subcommand("restore", "Write the colony's rows as of a position or time to a new file");
+  command->add_option("OUT", arguments->to, "The file to write; it must not exist")->required();
+  command->add_option("--from", arguments->from, "Where the snapshots are, as for colony run --snapshots")
       ->envname("COLONY_SNAPSHOTS")
       ->default_val("nats:")
       ->type_name("URL");
-  command->add_option("--at", arguments->at, "A position of the log, or a time in UTC; if not given, the log's end")
-      ->type_name("SEQ|TIME");
-  command->add_option("--cluster", arguments->cluster, "The colony, where the store does not tell")
+  command->add_option("--at", arguments->at, "A position in the log, or a time in UTC. Without it: the end of the log")
+      ->type_name("POSITION|TIME");
+  command->add_option("--cluster", arguments->cluster, "The colony; needed with nats: and where a store has several")
       ->envname("COLONY_CLUSTER")
       ->type_name("NAME");
   command
-      ->add_option("--nats", arguments->broker.urls,
-                   "Where the log is; none: take a snapshot as it is, without what the log has after it")
+      ->add_option(
+          "--nats", arguments->broker.urls,
+          "Address of the NATS server, or several separated by commas. none: take a snapshot as it is, without the log")
       ->envname("COLONY_NATS")
       ->default_val(kDefaultBroker)
       ->type_name("URL");
   add_access(*command, arguments->broker);
   command->footer(
-      "  colony restore --cluster shop yesterday.db --at 2026-11-20T18:00:00Z\n"
-      "  colony restore --from /backups --nats none newest.db\n\n"
-      "colony snapshots DB tells what is covered. The result belongs to no colony: any program can read and write it.");
+      "Takes the newest snapshot before the position, applies the log from there, and takes Colony out: the result is "
+      "an ordinary SQLite file that any program can read and write. colony snapshots DB shows which positions are "
+      "covered.\n"
+      "\n"
+      "Exit codes: 0 done; 2 it could not be done.\n"
+      "\n"
+      "  colony restore yesterday.db --cluster shop --at 2026-11-20T18:00:00Z\n"
+      "  colony restore newest.db --from /backups --nats none");
   command->callback([arguments, &exit_code] {
     arguments->broker = complete(arguments->broker);
     exit_code = run(*arguments);

@@ -21,7 +21,7 @@
 namespace colony::cli {
 namespace {
 
-constexpr const char* kSnapshotGroup = "Snapshots and how much of the log is kept";
+constexpr const char* kSnapshotGroup = "Snapshots, and how much of the log to keep";
 
 struct Arguments {
   SidecarSettings sidecar;
@@ -154,19 +154,22 @@ class RetentionFlags {
  public:
   explicit RetentionFlags(CLI::App& command) : command_(command) {}
 
-  void size(const char* flag, std::uint64_t& bytes, const char* help) {
-    add(flag, bytes, help)->transform(CLI::AsSizeValue(false))->check(CLI::Range(kOne, kPebibyte))->type_name("SIZE");
+  void size(const char* flag, std::uint64_t& bytes, const char* by_default, const char* help) {
+    add(flag, bytes, by_default, help)
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::Range(kOne, kPebibyte))
+        ->type_name("SIZE");
   }
-  void duration(const char* flag, std::int64_t& seconds, const char* help) {
+  void duration(const char* flag, std::int64_t& seconds, const char* by_default, const char* help) {
     const std::map<std::string, std::int64_t> units = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
-    add(flag, seconds, help)
+    add(flag, seconds, by_default, help)
         ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::CASE_INSENSITIVE))
         ->check(CLI::Range(std::int64_t{1}, kHundredYears))
         ->type_name("TIME");
   }
   template <class Count>
-  void count(const char* flag, Count& number, Count max, const char* help) {
-    add(flag, number, help)->check(CLI::Range(Count{1}, max))->type_name("N");
+  void count(const char* flag, Count& number, Count max, const char* by_default, const char* help) {
+    add(flag, number, by_default, help)->check(CLI::Range(Count{1}, max))->type_name("N");
   }
 
  private:
@@ -174,10 +177,10 @@ class RetentionFlags {
   static constexpr std::int64_t kHundredYears = std::int64_t{36525} * 86400;
 
   template <class Target>
-  CLI::Option* add(const char* flag, Target& target, const char* help) {
+  CLI::Option* add(const char* flag, Target& target, const char* by_default, const char* help) {
     std::string variable = std::string("COLONY_") + (flag + 2);
     for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    return command_.add_option(flag, target, help)->envname(variable)->group(kSnapshotGroup);
+    return command_.add_option(flag, target, help)->default_str(by_default)->envname(variable)->group(kSnapshotGroup);
   }
 
   CLI::App& command_;
@@ -193,9 +196,10 @@ void add_check_every(CLI::App& command, std::int64_t& seconds) {
   constexpr std::int64_t kYear = 366 * 86400;
   command
       .add_option("--check-every", seconds,
-                  "Compare all rows with those of the other nodes once in so long (90s, 5min, 24h, 7d), a share at a "
-                  "time; never: only answer when others ask [1d]")
+                  "Compare all rows with the other nodes', a share at a time, once in this long (90s, 5min, 24h, 7d). "
+                  "never: only answer when other nodes ask")
       ->envname("COLONY_CHECK_EVERY")
+      ->default_str("1d")
       ->transform(CLI::Validator(never, "", "never"))
       ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::CASE_INSENSITIVE))
       ->check(CLI::Range(std::int64_t{0}, kYear))
@@ -204,18 +208,18 @@ void add_check_every(CLI::App& command, std::int64_t& seconds) {
 
 void add_retention(CLI::App& command, RetentionSettings& retention, std::int64_t& gone_after_s) {
   RetentionFlags flags(command);
-  flags.size("--snapshot-after-size", retention.snapshot_after_bytes,
-             "Make a snapshot when the log has grown by so much since the newest one [256MB]");
-  flags.duration("--snapshot-after", retention.snapshot_after_s,
-                 "... or when that one is so old (90s, 5min, 24h, 7d) and anything was written since [24h]");
-  flags.size("--log-keep-size", retention.log_keep_bytes, "Cut the log when it takes more than this [1GB]");
-  flags.duration("--log-keep", retention.log_keep_s, "... or reaches further back than this [7d]");
-  flags.count<std::uint64_t>("--log-keep-entries", retention.log_keep_entries, 1'000'000'000'000,
-                             "... or has more entries than this [10000000]");
-  flags.count<std::size_t>("--snapshots-keep", retention.snapshots_keep, 1000,
-                           "Never cut past so many of the newest good snapshots [2]");
-  flags.duration("--gone-after", gone_after_s,
-                 "A node that was not seen for so long counts as gone, and no longer keeps the log [7d]");
+  flags.size("--snapshot-after-size", retention.snapshot_after_bytes, "256MB",
+             "Make a snapshot when the log has grown by this much since the newest one");
+  flags.duration("--snapshot-after", retention.snapshot_after_s, "24h",
+                 "... or when the newest one is this old (90s, 5min, 24h, 7d) and there is something new");
+  flags.size("--log-keep-size", retention.log_keep_bytes, "1GB", "Cut the log when it is larger than this");
+  flags.duration("--log-keep", retention.log_keep_s, "7d", "... or has entries older than this");
+  flags.count<std::uint64_t>("--log-keep-entries", retention.log_keep_entries, 1'000'000'000'000, "10000000",
+                             "... or has more entries than this");
+  flags.count<std::size_t>("--snapshots-keep", retention.snapshots_keep, 1000, "2",
+                           "Keep this many of the newest good snapshots, and the log from the oldest of them on");
+  flags.duration("--gone-after", gone_after_s, "7d",
+                 "Count a node as gone when it has not been seen for this long; the log is not kept for it any longer");
 }
 
 }  // namespace
@@ -223,53 +227,66 @@ void add_retention(CLI::App& command, RetentionSettings& retention, std::int64_t
 void add_run(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   SidecarSettings& sidecar = arguments->sidecar;
-  CLI::App* const command = app.add_subcommand("run", "Run the sidecar: ship this node's commits, apply the others'");
+  CLI::App* const command =
+      app.add_subcommand("run", "Run the sidecar: send this node's transactions, apply the others'");
   add_database(*command, sidecar.database);
-  command->add_option("--nats", sidecar.broker.urls, "URL of the NATS server, or several with commas between")
+  command->add_option("--nats", sidecar.broker.urls, "Address of the NATS server, or several separated by commas")
       ->envname("COLONY_NATS")
       ->default_val(kDefaultBroker)
       ->type_name("URL");
   add_key(*command, sidecar.key_file);
   add_access(*command, sidecar.broker);
-  command->add_option("--cluster", arguments->cluster, "With --node: join this colony if there is no file at DB yet")
+  command->add_option("--cluster", arguments->cluster, "If DB does not exist: the colony to join; needs --node")
       ->envname("COLONY_CLUSTER")
       ->type_name("NAME");
-  command->add_option("--node", arguments->node, "The new node's name")->envname("COLONY_NODE")->type_name("NAME");
-  command->add_option("--replicas", sidecar.replicas, "Copies of the log in a NATS cluster, when this node creates it")
+  command->add_option("--node", arguments->node, "If DB does not exist: the new node's name")
+      ->envname("COLONY_NODE")
+      ->type_name("NAME");
+  command
+      ->add_option("--replicas", sidecar.replicas,
+                   "If this node creates the log: how many servers of the NATS cluster keep it, 1 to 5")
       ->envname("COLONY_REPLICAS")
       ->default_val(1)
-      ->check(CLI::Range(1, 5));
+      ->check(CLI::Range(1, 5))
+      ->type_name("N");
   command
       ->add_option("--flush", arguments->flush,
-                   "before-send: what programs have committed is brought to disk before it is sent, so that a power "
-                   "cut takes back nothing that other nodes have; it reaches them later by as long as the disk takes. "
-                   "never: programs alone decide, by PRAGMA synchronous; with less than FULL a node that lost power "
-                   "may have to be given a new name [before-send]")
+                   "before-send: flush commits to disk before they are sent, so that a power cut takes back nothing "
+                   "that other nodes have; each transaction reaches them later by one flush. never: leave flushing to "
+                   "the programs' PRAGMA synchronous; below FULL, a node that loses power may need a new name")
       ->envname("COLONY_FLUSH")
+      ->default_str("before-send")
       ->check(CLI::IsMember({"before-send", "never"}))
-      ->type_name("WHEN");
+      ->type_name("before-send|never");
   command
       ->add_option("--config", arguments->config,
-                   "Read flags from this TOML file; flags and COLONY_... variables beat it")
+                   "Read flags from this TOML file; the command line and the environment take precedence")
       ->type_name("FILE");
   command
       ->add_option("--snapshots", sidecar.snapshot_url,
-                   "Where the colony keeps its snapshots, the same on every node: nats: (in its broker), a directory, "
-                   "s3://, sftp://, webdav:// or webdavs://; none: nowhere, and the log grows for ever [nats:]")
+                   "Where the colony keeps its snapshots, the same on every node: nats: (in the broker), a directory, "
+                   "s3://, sftp://, webdav:// or webdavs://. none: make no snapshots; the log then grows without end")
       ->envname("COLONY_SNAPSHOTS")
+      ->default_str("nats:")
       ->type_name("URL")
       ->group(kSnapshotGroup);
   add_check_every(*command, sidecar.check_every_s);
   add_retention(*command, sidecar.retention, sidecar.gone_after_s);
   command->footer(
-      "Runs until SIGTERM or SIGINT, and then ends with exit code 0. It waits for a broker that is not there, and\n"
-      "reconnects for ever: the app can read and write all the while. It can be killed at any instant.\n"
-      "Logs go to stderr; how it is doing tells colony status.\n\n"
-      "A new node needs no file: colony run new.db --cluster shop --node e\n"
-      "takes the newest snapshot of the colony, and what the log has since. The log is cut only where a snapshot "
-      "covers\n"
-      "it, and not before every node that was seen lately has read it. A node that comes back later than that goes on\n"
-      "from a snapshot, with its own writes on top.");
+      "Runs until SIGTERM or SIGINT. While no broker answers it keeps trying, and programs go on reading and writing. "
+      "It may be killed at any time: the next start goes on where it stopped. It logs to stderr; colony status shows "
+      "how it is doing.\n"
+      "\n"
+      "A new node needs no file: with --cluster and --node the command makes DB from the newest snapshot and the log "
+      "since.\n"
+      "\n"
+      "The log is cut only where a snapshot covers it, and not before every node seen within --gone-after has read it. "
+      "A node that comes back later starts again from a snapshot and keeps its own unsent transactions.\n"
+      "\n"
+      "Exit codes: 0 told to stop; 2 it could not start or go on.\n"
+      "\n"
+      "  colony run app.db --nats nats://10.0.0.1:4222,nats://10.0.0.2:4222\n"
+      "  colony run new.db --cluster shop --node e --nats nats://10.0.0.1:4222");
   command->callback([arguments, command, &sidecar, &exit_code] {
     if (!arguments->config.empty()) read_config(*command, arguments->config);
     sidecar.broker = complete(sidecar.broker);

@@ -36,7 +36,7 @@ bool is_store(const std::string& to) {
 std::string usual_store() {
   const char* const url = std::getenv("COLONY_SNAPSHOTS");
   if (url == nullptr || *url == '\0') return "nats:";
-  if (std::string_view(url) == "none") throw Error("COLONY_SNAPSHOTS is none: say with --to where the snapshot goes");
+  if (std::string_view(url) == "none") throw Error("COLONY_SNAPSHOTS is none: give the place by --to");
   return url;
 }
 
@@ -69,20 +69,25 @@ int run(const Arguments& arguments) {
 
 void add_snapshot(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const command =
-      app.add_subcommand("snapshot", "Make a snapshot of the colony now, or a backup of this file");
+  CLI::App* const command = app.add_subcommand("snapshot", "Make a snapshot of the colony, or a backup of a file");
   add_database(*command, arguments->path);
   command
       ->add_option("--to", arguments->to,
-                   "A store: nats: (in the colony's broker), a directory that is there, s3://, sftp://, webdav:// or "
-                   "webdavs://; or the name of a new file: then an ordinary SQLite file, a backup. If not given: "
-                   "$COLONY_SNAPSHOTS, else nats:")
+                   "Where to put it. A snapshot: nats: (in the broker), an existing directory, s3://, sftp://, "
+                   "webdav:// or webdavs://. A backup: the name of a new file. Without it: $COLONY_SNAPSHOTS, else "
+                   "nats:")
       ->type_name("URL|FILE");
   add_broker(*command, arguments->broker);
   command->footer(
-      "A snapshot has the rows as of the file's position in the log, without what is pending here: any node can begin\n"
-      "from it. A backup has the rows as programs see them now, and nothing of Colony's. App and sidecar go on\n"
-      "meanwhile; beside the file there must be room for a copy of it.");
+      "A snapshot has the rows as of the file's position in the log, without pending transactions: a new node can "
+      "start from it. A backup is an ordinary SQLite file with the rows as programs see them now.\n"
+      "\n"
+      "Programs and the sidecar go on meanwhile. It needs room for a copy of the file beside it.\n"
+      "\n"
+      "Exit codes: 0 done; 2 it could not be done.\n"
+      "\n"
+      "  colony snapshot app.db\n"
+      "  colony snapshot app.db --to /backups/app-monday.db");
   command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
 }
 

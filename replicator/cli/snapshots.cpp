@@ -85,14 +85,19 @@ int run(const Arguments& arguments) {
 
 void add_snapshots(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const command = app.add_subcommand("snapshots", "List the snapshots of the colony");
+  CLI::App* const command = app.add_subcommand("snapshots", "List the colony's snapshots");
   add_database(*command, arguments->path);
-  command->add_option("--from", arguments->from, "Their store")
+  command->add_option("--from", arguments->from, "Where the snapshots are, as for colony run --snapshots")
       ->envname("COLONY_SNAPSHOTS")
       ->default_val("nats:")
       ->type_name("URL");
   command->add_flag("--json", arguments->json, "Print one JSON document");
   add_broker(*command, arguments->broker);
+  command->footer(
+      "Shows each snapshot's position in the log, and what colony restore can make of it: every position from there "
+      "on, "
+      "or that position only, if the log after it has been cut.\n\n"
+      "Exit codes: 0 done; 2 it could not be done.");
   command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
 }
 

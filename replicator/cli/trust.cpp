@@ -182,7 +182,7 @@ class Trusting {
 }  // namespace
 
 void add_key(CLI::App& command, std::string& key_file) {
-  command.add_option("--key", key_file, "This node's private key (colony keygen), to sign with what it sends")
+  command.add_option("--key", key_file, "This node's private key, made by colony keygen, which signs what it sends")
       ->envname("COLONY_KEY")
       ->type_name("FILE");
 }
@@ -204,30 +204,36 @@ std::optional<SigningKey> trusted_key_of(NodeFile& file, const std::string& data
 
 void add_trust(CLI::App& app, int& exit_code) {
   auto request = std::make_shared<Request>();
-  CLI::App* const command = app.add_subcommand("trust", "Show or change by which keys the colony knows its members");
+  CLI::App* const command = app.add_subcommand("trust", "Show or change the keys that the colony trusts");
   add_database(*command, request->path);
-  command->add_option("KEYS", request->given, "NODE=PUBLIC, with what colony keygen has printed on that node")
+  command
+      ->add_option("KEYS", request->given,
+                   "NODE=PUBLIC: a node's name and the public key that colony keygen printed there")
       ->type_name("NODE=PUBLIC");
-  command->add_option("--remove", request->removed, "Trust this node no longer")
+  command->add_option("--remove", request->removed, "Stop trusting this node (repeatable)")
       ->allow_extra_args(false)
       ->type_name("NODE");
-  command->add_flag("--force", request->force, "The first time: although members without a key are shut out by it");
+  command->add_flag("--force", request->force, "The first time: go on even if nodes without a key are shut out");
   command->add_flag("--json", request->json, "Print the keys as one JSON document");
   add_key(*command, request->key_file);
-  command->add_option("--timeout", request->timeout_s, "Give up after this long")
-      ->capture_default_str()
+  command->add_option("--timeout", request->timeout_s, "Give up after this long (500ms, 5s, 10min)")
+      ->default_str("60s")
       ->transform(duration_in_seconds())
       ->type_name("TIME");
   add_broker(*command, request->broker);
   command->footer(
-      "Without keys it shows those that DB knows. With keys it puts them into the log, signed by DB's own node: all\n"
-      "nodes learn them there. From the first time on, whatever is unsigned, or signed by another key than its "
-      "node's,\n"
-      "is ignored by all of them; a new node's key is given here before the node joins.\n\n"
-      "  on each node:  colony keygen /etc/colony/a.key      and run the sidecar with --key\n"
-      "  on one:        colony trust app.db a=PUBLIC b=PUBLIC c=PUBLIC\n"
-      "  later:         colony trust app.db e=PUBLIC;  colony trust app.db --remove b\n\n"
-      "DB's own sidecar must be running; its key is used if --key is not given.");
+      "Without keys it shows those that DB knows. With keys it puts them into the log, signed by DB's own node, and "
+      "all nodes read them there. From the first time on all nodes ignore every entry that is not signed by its node's "
+      "key; so trust a new node's key before the node joins.\n"
+      "\n"
+      "DB's own sidecar must be running. Without --key the sidecar's key is used.\n"
+      "\n"
+      "Exit codes: 0 done; 2 it could not be done.\n"
+      "\n"
+      "  colony keygen /etc/colony/a.key        on each node, for colony run --key\n"
+      "  colony trust app.db a=PUBLIC b=PUBLIC c=PUBLIC\n"
+      "  colony trust app.db e=PUBLIC\n"
+      "  colony trust app.db --remove b");
   command->callback([request, &exit_code] {
     Trusting trusting(*request);
     exit_code = request->given.empty() && request->removed.empty() ? trusting.list() : trusting.change();

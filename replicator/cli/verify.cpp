@@ -265,19 +265,21 @@ void add_verify(CLI::App& app, int& exit_code) {
     bool json = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* const command = app.add_subcommand("verify", "Prove that all nodes hold the same rows");
+  CLI::App* const command = app.add_subcommand("verify", "Check that all nodes hold the same rows");
   add_database(*command, arguments->path);
-  command->add_option("--timeout", arguments->timeout_s, "How many seconds the nodes have to answer")
-      ->capture_default_str()
+  command->add_option("--timeout", arguments->timeout_s, "How long the nodes have to answer (500ms, 5s, 10min)")
+      ->default_str("30s")
       ->transform(duration_in_seconds())
       ->type_name("TIME");
   command->add_flag("--json", arguments->json, "Print one JSON document");
   add_key(*command, arguments->key_file);
   add_broker(*command, arguments->broker);
   command->footer(
-      "Puts a barrier into the log. Every node hashes each replicated table as of that position, without its pending\n"
-      "transactions, and answers; apps and sidecars go on meanwhile.\n"
-      "Exit code 0: all agree; 1: they differ, and in what; 2: a known node did not answer in time.");
+      "Puts a barrier into the log. Every node hashes its replicated tables as of that position, without its pending "
+      "transactions, and answers through the log. Programs and sidecars go on meanwhile.\n"
+      "\n"
+      "Exit codes: 0 all nodes have the same rows; 1 they differ, and the output says in which tables; 2 a node did "
+      "not answer in time.");
   command->callback([arguments, &exit_code] {
     exit_code = verify(arguments->path, arguments->key_file, arguments->broker, arguments->timeout_s, arguments->json);
   });

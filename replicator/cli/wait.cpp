@@ -92,14 +92,18 @@ void add_wait(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* const command = app.add_subcommand("wait", "Wait until a node is in step with the log");
   add_database(*command, arguments->path);
-  command->add_option("--timeout", arguments->timeout_s, "Give up after this long")
-      ->capture_default_str()
+  command->add_option("--timeout", arguments->timeout_s, "Give up after this long (500ms, 5s, 10min)")
+      ->default_str("30s")
       ->transform(duration_in_seconds())
       ->type_name("TIME");
   add_broker(*command, arguments->broker);
   command->footer(
-      "Returns when all that this node had committed is in the log, and the node has absorbed all that was in the log\n"
-      "then. Exit code 0: in step; 1: not in time; 2: it could not be found out.");
+      "Returns when everything that this node had committed is in the log, and the node has absorbed everything that "
+      "was in the log by then. The sidecar must be running.\n"
+      "\n"
+      "Exit codes: 0 in step; 1 not in time; 2 it could not be found out.\n"
+      "\n"
+      "  colony wait app.db --timeout 10s && colony verify app.db");
   command->callback(
       [arguments, &exit_code] { exit_code = wait(arguments->path, arguments->broker, arguments->timeout_s); });
 }
