@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "replicator/log/entry.h"
-#include "replicator/publish/publisher.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {

@@ -9,6 +9,7 @@
 //    asked before (Trust): a stranger can stop nobody.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -21,6 +22,9 @@
 #include "replicator/log/signing.h"
 
 namespace colony {
+
+// An entry of one outbox chunk, the most that cannot be cut, fits into this.
+inline constexpr std::size_t kEntryBytesMin = 61'000;
 
 // A slice of an origin's outbox. A transaction is the chunks up to and including
 // the next one that is `last`.

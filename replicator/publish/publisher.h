@@ -30,9 +30,6 @@
 
 namespace colony {
 
-// An entry of one outbox chunk, the most that cannot be cut, fits into this.
-inline constexpr std::size_t kEntryBytesMin = 61'000;
-
 class Publisher {
  public:
   using Clock = std::chrono::steady_clock;
