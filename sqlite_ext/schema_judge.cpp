@@ -139,7 +139,7 @@ std::string SchemaJudge::find_trouble(const std::string& table, Agreed& agreed) 
     if (verdict.change == DefinitionChange::kOther) return "was changed (" + verdict.what + ")";
     agreed.extended = verdict.change == DefinitionChange::kExtended;
   }
-  return has_guards(table) ? "" : "has lost its guard (triggers or indexes named __colony_*)";
+  return has_guards(table) ? "" : "has lost what Colony had put on it (triggers or indexes named __colony_*)";
 }
 
 // sqlite_schema has no index: it is read once for all tables.
@@ -213,7 +213,7 @@ void SchemaJudge::judge() {
   for (const auto& [name, was] : *before_) {
     if (is_own(name) && was.type == "table" && !now.contains(name)) {
       throw RecordError("colony: table " + name +
-                        " is Colony's own and must stay; colony detach removes Colony from a file");
+                        " is Colony's own and must stay; colony detach takes Colony out of a file");
     }
   }
   for (const auto& [name, is] : now) {

@@ -55,7 +55,8 @@ void FoldedFile::index_outbox() {
 bool FoldedFile::index_rest_of_outbox() {
   if (!index_.take(kIndexUnderLockBytes)) return false;
   if (!index_.unfit().empty()) {
-    throw Halt("an unsent transaction " + index_.unfit() + ": undo that schema change until colony run has sent it");
+    throw Halt("a transaction that waits to be sent " + index_.unfit() +
+               ": take that schema change back until colony run has sent it");
   }
   return true;
 }

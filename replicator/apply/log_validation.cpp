@@ -16,7 +16,7 @@ void LogValidation::check(const LogInfo& info) const {
   observer_.log_seen({info.last, info.held_by});
   if (info.hold != LogHold::kFree) {
     throw Halt(
-        "colony recover holds the log while it compares the nodes, and this node goes on when it has ended; if it was "
+        "the log is held by colony recover, which compares the nodes, and goes on when that has ended; if it was "
         "interrupted, run colony recover again");
   }
   const std::string known = file_.records.epoch();
@@ -24,14 +24,13 @@ void LogValidation::check(const LogInfo& info) const {
   if (known.empty() || known == info.epoch) return;
   const std::vector<std::string> former = file_.records.former_epochs();
   if (std::find(former.begin(), former.end(), info.epoch) != former.end()) {
-    throw Halt("the log has lost its end: it is the one that colony recover has replaced (epoch " + info.epoch +
-               "). Restore the broker's newer store, or run colony recover on one of the nodes");
+    throw Halt("the log has lost its end: it is one that the colony has left by colony recover (epoch " + info.epoch +
+               "). Give the broker its newer store back, or run colony recover on one of the nodes");
   }
-  throw LogReplaced("the log is a different one (epoch " + info.epoch +
-                        ") than this file has absorbed up to position " + number(file_.log_state.position) +
-                        " (epoch " + known +
-                        "): it was deleted and created again, or the broker belongs to another colony. Restore the old "
-                        "log, or run colony recover on one of the nodes",
+  throw LogReplaced("the log is another one (epoch " + info.epoch + ") than this file has absorbed up to position " +
+                        number(file_.log_state.position) + " (epoch " + known +
+                        "): it was deleted and made anew, or the broker is another colony's. Give the old log back, "
+                        "or run colony recover on one of the nodes",
                     known);
 }
 
@@ -62,15 +61,15 @@ void LogValidation::check_past(const LogInfo& info) const {
   const Sequence position = file_.log_state.position;
   if (position > info.last) {
     throw Halt("the log has lost its end: it ends at " + number(info.last) + ", and this file has absorbed it up to " +
-               number(position) + ". Restore the broker's newer store, or run colony recover on one of the nodes");
+               number(position) + ". Give the broker its newer store back, or run colony recover on one of the nodes");
   }
   check_not_cut(info);
   if (position < info.first || position == Sequence()) return;
   const std::optional<Message> message = log_.read(position);
   if (message && message_hash(message->data) != file_.records.position_hash()) {
     throw Halt("the log has changed its past: entry " + number(position) +
-               " is not the one that this file has absorbed. Restore the broker's former store, or run colony recover "
-               "on one of the nodes");
+               " is another one than this file has absorbed. Give the broker its former store back, or run colony "
+               "recover on one of the nodes");
   }
 }
 
@@ -85,7 +84,7 @@ void LogValidation::check_next(const Message& message) const {
   if (message.sequence == next) return;
   if (log_.read(next)) throw LogUnavailable("the broker skipped entries that it has");
   throw LogCut("the log has a gap: after " + number(file_.log_state.position) + " comes " + number(message.sequence) +
-               ", and this file has not absorbed what was removed in between");
+               "; what was between was removed from the log before this file has absorbed it");
 }
 
 // The rows of who comes first are those on which everybody folds the log.
@@ -95,8 +94,7 @@ void LogValidation::check_begins_colony(const std::vector<Message>& messages) co
     const std::optional<Entry> entry = decode(message.data, message.origin);
     if (!entry || !std::holds_alternative<HelloEntry>(entry->body)) continue;
     if (entry->origin == self.node && entry->incarnation == self.incarnation) return;
-    throw BaseUnknown("node " + entry->origin +
-                      " began the colony, and this file's rows have not been compared with the colony's");
+    throw BaseUnknown("the colony was begun by node " + entry->origin + ", and this file has not met it yet");
   }
 }
 

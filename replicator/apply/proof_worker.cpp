@@ -42,7 +42,7 @@ void ProofWorker::answer(const QuestionEntry& question, Sequence position) {
 void ProofWorker::add(Task task) {
   const std::lock_guard lock(mutex_);
   if (waiting_.size() == kWaitingMax) {
-    spdlog::warn("more than {} proofs were asked for at once: the oldest request is not answered", kWaitingMax);
+    spdlog::warn("more than {} questions for a proof at once: the oldest is not answered", kWaitingMax);
     waiting_.pop_front();
   }
   waiting_.push_back(std::move(task));

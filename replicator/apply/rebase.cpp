@@ -42,8 +42,8 @@ void Rebase::undo(std::set<ChunkNumber> transactions) {
     }
     if (!conflicts.empty()) {
       throw Halt("rows of table " + conflicts.front().table + " (" + conflicts.front().key +
-                 ") were changed behind Colony's back, so a pending transaction cannot be rebased: colony repair DB "
-                 "shows what differs, and repairs it");
+                 ") were changed behind Colony's back, so that a pending transaction cannot be rebased: "
+                 "colony repair DB shows what differs, and mends it");
     }
     journal_.forget_pending(file_.identity().node, *it);
     COLONY_STEP("rebase.one_undone");

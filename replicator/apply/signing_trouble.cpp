@@ -18,8 +18,8 @@ std::string signing_trouble(const Identity& self, const Trust& trust, const std:
            "On a node that it trusts: colony trust DB " + self.node + "=" + key->text();
   }
   if (known->second != *key) {
-    return "this node's key is not the one that colony " + self.cluster + " trusts node " + self.node + " by" +
-           ignored + "Give the right key, or on another node: colony trust DB " + self.node + "=" + key->text();
+    return "the key given is another one than colony " + self.cluster + " trusts node " + self.node + " by" + ignored +
+           "Give the right key, or on another node: colony trust DB " + self.node + "=" + key->text();
   }
   return {};
 }

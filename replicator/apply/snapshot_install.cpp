@@ -59,7 +59,7 @@ void SnapshotInstall::check_compatible() {
       version_vector_difference(version_vector_of(file_.records), version_vector_of(base_));
   if (more.empty()) return;
   throw IncompatibleBase(
-      "colony recover went on without what only this file has absorbed: " + shown(more) +
+      "the colony went on, by colony recover, without what only this file has absorbed: " + shown(more) +
       " (chunks of transactions). This file stays as it is: see What to do when the broker has forgotten, in "
       "docs/operations.md");
 }
@@ -86,8 +86,8 @@ void SnapshotInstall::replace_base() {
   COLONY_STEP("install.undone");
   if (replacement.apply() > 0 && own_rows_ == OwnRows::kRefuse && !file_.log_state.has_met_colony()) {
     throw Halt(
-        "this file has rows of its own that the colony does not have: start without a file, or merge them with colony "
-        "init --merge");
+        "this file has rows from before it joined that the colony does not have: begin with no file, or let them be "
+        "merged with colony init --merge");
   }
   COLONY_STEP("install.rows_replaced");
   take_log_state(rebase);

@@ -81,7 +81,7 @@ class ClusterStatus::Bucket {
   std::uint64_t put(const std::string& key, const std::string& text) {
     std::uint64_t revision = 0;
     require_nats(kvStore_Put(&revision, store_.get(), key.c_str(), text.data(), static_cast<int>(text.size())),
-                 "the cluster status cannot be written");
+                 "the colony's board cannot be written");
     return revision;
   }
 
@@ -97,7 +97,7 @@ class ClusterStatus::Bucket {
     const natsStatus status = kvStore_Get(&entry, store_.get(), key.c_str());
     const KeyValueEntryHandle owner(entry);
     if (status == NATS_NOT_FOUND) return std::nullopt;
-    require_nats(status, "the cluster status cannot be read");
+    require_nats(status, "the colony's board cannot be read");
     return entry_of(entry);
   }
 
@@ -107,7 +107,7 @@ class ClusterStatus::Bucket {
     const natsStatus status = js_GetStreamInfo(&info, connection_.jetstream(), stream.c_str(), nullptr, &code);
     const StreamInfoHandle owner(info);
     if (code == JSStreamNotFoundErr) return std::nullopt;
-    require_nats(status, "the log cannot be inspected");
+    require_nats(status, "the log cannot be looked at");
     return Sequence(info->State.LastSeq);
   }
 
@@ -117,12 +117,12 @@ class ClusterStatus::Bucket {
     options.IgnoreDeletes = true;
     options.Timeout = kListWaitMs;
     kvWatcher* watcher = nullptr;
-    require_nats(kvStore_WatchAll(&watcher, store_.get(), &options), "the cluster status cannot be read");
+    require_nats(kvStore_WatchAll(&watcher, store_.get(), &options), "the colony's board cannot be read");
     const KeyValueWatcherHandle owner(watcher);
     std::vector<ClusterStatusEntry> entries;
     for (;;) {
       kvEntry* entry = nullptr;
-      require_nats(kvWatcher_Next(&entry, watcher, kListWaitMs), "the cluster status cannot be read");
+      require_nats(kvWatcher_Next(&entry, watcher, kListWaitMs), "the colony's board cannot be read");
       const KeyValueEntryHandle entry_owner(entry);
       if (entry == nullptr) return entries;  // that was all; what follows is news
       entries.push_back(entry_of(entry));
@@ -191,7 +191,7 @@ std::shared_ptr<ClusterStatus::Bucket> ClusterStatus::bucket() {
 void ClusterStatus::put(const std::string& key, const std::string& text) {
   const std::shared_ptr<Bucket> open = bucket();
   const CloseOnFailure closing(open);
-  if (!open) throw LogUnavailable("the colony has no cluster status yet: no sidecar has written to it");
+  if (!open) throw LogUnavailable("the colony has no board yet");
   open->put(key, text);
 }
 
@@ -231,7 +231,7 @@ bool ClusterStatus::write_lease(Bucket& open, const std::string& what, const std
 bool ClusterStatus::take(const std::string& what, const std::string& who, std::chrono::seconds seconds) {
   const std::shared_ptr<Bucket> open = bucket();
   const CloseOnFailure closing(open);
-  if (!open) throw LogUnavailable("the colony has no cluster status yet: no sidecar has written to it");
+  if (!open) throw LogUnavailable("the colony has no board yet");
   const std::optional<ClusterStatusEntry> former = open->get(lease_key(what));
   if (former) {
     const Lease lease = lease_of(former->text);

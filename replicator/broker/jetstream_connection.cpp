@@ -130,7 +130,7 @@ JetStreamConnection::JetStreamConnection(const BrokerSettings& settings, const s
   clock_watch_.emplace(*this);
 }
 
-// Throws BrokerRefused if it answers and refuses access, LogUnavailable otherwise.
+// Throws BrokerRefused if it answers and does not let us in, LogUnavailable otherwise.
 void JetStreamConnection::connect(const BrokerSettings& settings, const std::string& url,
                                   const std::string& client_name) {
   const NatsOptionsHandle options = connection_options(settings, url, client_name);
@@ -151,7 +151,7 @@ void JetStreamConnection::connect(const BrokerSettings& settings, const std::str
   const std::string shown = without_credentials(url);
   if (status == NATS_INVALID_ARG) throw Error("'" + shown + "' is not the address of a NATS server: " + failure);
   if (status == NATS_CONNECTION_AUTH_FAILED) {
-    throw BrokerRefused("the broker at " + shown + " refuses access: " + failure);
+    throw BrokerRefused("the broker at " + shown + " does not let us in: " + failure);
   }
   throw LogUnavailable("no broker at " + shown + ": " + failure);
 }

@@ -150,7 +150,7 @@ std::vector<Message> JetStreamLog::fetch_from(BrokerConnection& connection, Sequ
     if (taken == LogConsumer::Taken::kGap) {
       consumer_.reset();
       if (!messages.empty()) break;
-      if (++gaps > 2) throw LogUnavailable("the broker's messages arrive incomplete");
+      if (++gaps > 2) throw LogUnavailable("the broker's messages do not arrive whole");
       continue;
     }
     learn_last(consumer_->last_known());

@@ -39,7 +39,7 @@ StreamInfoHandle find_stream(jsCtx* jetstream, const std::string& stream) {
   StreamInfoHandle owner(info);
   if (status == NATS_OK) return owner;
   if (code == JSStreamNotFoundErr || status == NATS_NOT_FOUND) return nullptr;
-  throw_unavailable("stream " + stream + " cannot be inspected", status, code);
+  throw_unavailable("stream " + stream + " cannot be looked at", status, code);
 }
 
 std::string streams_that_claim(jsCtx* jetstream, const std::string& subjects) {
@@ -191,7 +191,7 @@ LogInfo open_log_stream(jsCtx* jetstream, const JetStreamSettings& settings) {
   if (!stream) {
     if (settings.must_exist) {
       throw Halt("the log of colony " + settings.cluster + " is gone: the broker has no stream " + name +
-                 " any more. Restore its store, or run colony recover on one of the nodes");
+                 " any more. Give it its store back, or run colony recover on one of the nodes");
     }
     if (settings.read_only) {
       throw NoSuchLog("the log of colony " + settings.cluster + " does not exist yet: start a node with colony run");

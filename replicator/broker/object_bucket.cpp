@@ -35,15 +35,14 @@ void ObjectBucket::fail(const std::string& what, natsStatus status, jsErrCode co
   const char* complaint = nullptr;
   natsConnection_GetLastError(connection_.nats(), &complaint);
   if (complaint != nullptr && std::string_view(complaint).find("ermissions") != std::string_view::npos) {
-    throw Error(what + ": the broker does not permit it (" + complaint +
-                "): docs/operations.md lists the permissions needed");
+    throw Error(what + ": the broker does not permit it (" + complaint + "): see docs/operations.md for what it takes");
   }
   throw_unavailable(what, status, code);
 }
 
 StreamInfoHandle ObjectBucket::look(const std::string& subjects) const {
   jsOptions options;
-  require_nats(jsOptions_Init(&options), "bucket " + bucket_ + " cannot be inspected");
+  require_nats(jsOptions_Init(&options), "bucket " + bucket_ + " cannot be looked at");
   if (!subjects.empty()) options.Stream.Info.SubjectsFilter = subjects.c_str();
   jsStreamInfo* info = nullptr;
   jsErrCode code = static_cast<jsErrCode>(0);
@@ -51,7 +50,7 @@ StreamInfoHandle ObjectBucket::look(const std::string& subjects) const {
   StreamInfoHandle owner(info);
   if (status == NATS_OK) return owner;
   if (code == JSStreamNotFoundErr || status == NATS_NOT_FOUND) return nullptr;
-  fail("bucket " + bucket_ + " cannot be inspected", status, code);
+  fail("bucket " + bucket_ + " cannot be looked at", status, code);
 }
 
 bool ObjectBucket::exists() const { return look("") != nullptr; }
@@ -88,7 +87,7 @@ ObjectBucket::Contents ObjectBucket::contents() const {
   while (consumer.pending() > 0) {
     Message message;
     if (consumer.take(message, LogConsumer::Clock::now() + kListWait) != LogConsumer::Taken::kMessage) {
-      throw LogUnavailable("the broker does not list bucket " + bucket_);
+      throw LogUnavailable("the broker does not tell what is in bucket " + bucket_);
     }
     ObjectMeta meta = decode_meta(message.data);
     latest[meta.name] = std::move(meta);
@@ -121,7 +120,7 @@ void ObjectBucket::publish(const ObjectMeta& meta) const {
   jsErrCode code = static_cast<jsErrCode>(0);
   status = js_PublishMsg(&ack, connection_.jetstream(), message, nullptr, &code);
   PubAckHandle ack_owner(ack);
-  if (status != NATS_OK) fail("object " + meta.name + " cannot be added to bucket " + bucket_, status, code);
+  if (status != NATS_OK) fail("object " + meta.name + " cannot be entered into bucket " + bucket_, status, code);
 }
 
 std::vector<std::string> ObjectBucket::uploads() const {
@@ -142,7 +141,7 @@ std::optional<std::int64_t> ObjectBucket::latest_chunk_ns(const std::string& nui
   NatsMessageHandle owner(message);
   if (status == NATS_OK) return natsMsg_GetTime(message);
   if (code == JSNoMessageFoundErr || status == NATS_NOT_FOUND) return std::nullopt;
-  fail("an upload to bucket " + bucket_ + " cannot be inspected", status, code);
+  fail("an upload to bucket " + bucket_ + " cannot be looked at", status, code);
 }
 
 void ObjectBucket::purge_chunks(const std::string& nuid) const {

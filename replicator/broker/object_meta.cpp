@@ -60,7 +60,7 @@ ObjectMeta decode_meta(std::string_view json) {
     }
     return meta;
   } catch (const nlohmann::json::exception& failure) {
-    throw Error(std::string("an object's description in the object store is malformed: ") + failure.what());
+    throw Error(std::string("a description in the object store is not what one should be: ") + failure.what());
   }
 }
 

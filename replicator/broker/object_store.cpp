@@ -26,7 +26,7 @@ ObjectStoreSettings checked(ObjectStoreSettings settings) {
   const bool valid = !bucket.empty() && bucket.find_first_not_of(
                                             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                             "0123456789_-") == bucket.npos;
-  if (!valid) throw Error("'" + bucket + "' is not a valid name of a bucket: use letters, digits, _ and -");
+  if (!valid) throw Error("'" + bucket + "' is not the name of a bucket: use letters, digits, _ and -");
   return settings;
 }
 
@@ -37,7 +37,7 @@ void require_go_on(const ObjectStore::GoOn& go_on, std::uint64_t done, std::uint
 std::size_t chunk_bytes(const JetStreamConnection& connection) {
   const auto payload =
       static_cast<std::size_t>(std::max<std::int64_t>(natsConnection_GetMaxPayload(connection.nats()), 0));
-  if (payload <= kHeaderRoom) throw Error("the broker's max_payload is too small: raise it to 64 KiB or more");
+  if (payload <= kHeaderRoom) throw Error("the broker takes no chunks: raise max_payload to 64 KiB or more");
   return std::min(kChunkBytes, payload - kHeaderRoom);
 }
 
@@ -59,7 +59,7 @@ auto ObjectStore::with_bucket(const Call& call) {
     return call(ObjectBucket(*connection_, settings_.bucket));
   } catch (const BrokerRefused& refused) {
     connection_.reset();
-    throw Error(std::string(refused.what()) + ": check the user, the password or the key");
+    throw Error(std::string(refused.what()) + ": see to the user, the password or the key that it is given");
   } catch (const LogUnavailable&) {
     connection_.reset();
     throw;

@@ -11,7 +11,7 @@ namespace colony {
 namespace {
 
 void require_openssl(int result) {
-  if (result != 1) throw Error("OpenSSL cannot compute SHA-256: check its configuration");
+  if (result != 1) throw Error("OpenSSL cannot compute SHA-256: see to its configuration");
 }
 
 }  // namespace

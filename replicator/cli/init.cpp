@@ -58,8 +58,8 @@ void print(const EnrollRequest& request, const EnrollReport& report) {
   for (const ChangedTable& change : report.changes) fmt::print("note: {} {}\n", change.table, change.what);
   if (report.unchecked > 0) {
     fmt::print(
-        "{} not been compared with the other nodes since: colony run compares, colony status shows the result, and "
-        "colony repair DB repairs what differs\n",
+        "{} not been compared with the other nodes' since: colony run does it, colony status tells, and colony repair "
+        "DB mends what differs\n",
         report.unchecked == 1 ? "one table has" : fmt::format("{} tables have", report.unchecked));
   }
   for (const LeftOut& table : report.left_out) fmt::print("left out: {}: {}\n", table.table, table.why);

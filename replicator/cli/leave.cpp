@@ -45,11 +45,11 @@ class Leaving {
     const auto origins = file_.origins();
     const auto me = origins.find(self_.node);
     if (me == origins.end() || me->second.incarnation != self_.incarnation) {
-      throw Error("node " + self_.node + " has not joined its colony yet: start colony run " + request_.path +
-                  " first");
+      throw Error("node " + self_.node + " has not yet met its colony: start colony run " + request_.path + " first");
     }
     if (!Status::of(request_.path)) {
-      throw Error("no sidecar runs on " + request_.path + ", and colony leave needs one: start colony run first");
+      throw Error("no sidecar runs on " + request_.path +
+                  ", which has to send what waits and to see the leave in the log: start colony run first");
     }
     key_ = trusted_key_of(file_, request.path, request.key_file);
   }
@@ -58,7 +58,7 @@ class Leaving {
     wait_until([&] { return file_.pending_transactions() == 0; },
                [&] {
                  return std::to_string(file_.pending_transactions()) +
-                        " transactions are not in the log yet: stop the app, or give a longer --timeout";
+                        " transactions are not in the log: stop the app, or give it more --timeout";
                });
     COLONY_STEP("leave.nothing_pending");
     const Sequence entry = publish({self_.node, self_.incarnation});
@@ -79,8 +79,8 @@ class Leaving {
     const Sequence entry = publish({request_.node, incarnation});
     fmt::print("node {} was removed from colony {} (entry {})\n", request_.node, self_.cluster, entry.value());
     fmt::print(
-        "if its file comes back, its sidecar halts; to keep and send its unsent transactions under another "
-        "name:\ncolony init DB --cluster {} --node NEW --keep-pending\n",
+        "should its file come back: its sidecar halts, and what it had not sent is kept and sent under another name "
+        "by\ncolony init DB --cluster {} --node NEW --keep-pending\n",
         self_.cluster);
     return kDone;
   }
@@ -119,10 +119,10 @@ class Leaving {
     if (heartbeat == nullptr) return;
     const std::chrono::seconds ago = age(heartbeat->written_ns, heartbeats.newest_ns, {});
     if (ago >= kLiveWithin) return;
-    throw Error(
-        fmt::format("node {} was seen {} s ago ({}, {}:{}): run colony leave there; if it is dead, wait for a minute, "
-                    "or add --force",
-                    node, ago.count(), heartbeat->state, heartbeat->home.host, heartbeat->home.path));
+    throw Error(fmt::format(
+        "node {} was seen {} s ago ({}, {}:{}): run colony leave there; or wait for a minute after its end, or add "
+        "--force",
+        node, ago.count(), heartbeat->state, heartbeat->home.host, heartbeat->home.path));
   }
 
   template <class Reached, class Why>
@@ -136,7 +136,7 @@ class Leaving {
   // Returns when this file has absorbed it. Sent again as long as it does not come:
   // what comes twice counts once.
   Sequence publish(const LeaveEntry& leave) {
-    std::string why = "the leave has not come back in the log yet";
+    std::string why = "the leave has not come back in the log; it may yet";
     while (!departure(leave.incarnation)) {
       if (deadline_.over()) throw TooLate{why};
       try {

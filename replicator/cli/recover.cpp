@@ -48,9 +48,9 @@ std::string shown(const VersionVector& version_vector) {
 }
 
 std::string said_of_log(const RecoveryNode& node) {
-  if (node.is_to_follow) return "follows its own: it will take this one by itself";
+  if (node.is_to_follow) return "has come after its own: it is to take this one by itself";
   if (!node.trouble.empty()) return node.trouble;
-  return node.report.epoch.empty() ? "not read yet" : "is the one that it has read";
+  return node.report.epoch.empty() ? "not met yet" : "is the one that it remembers";
 }
 
 void print_nodes(const RecoveryView& view) {
@@ -130,23 +130,22 @@ std::string refusal(const RecoveryView& view) {
   }
   return fmt::format(
       "cannot decide: node {} has absorbed what node {} has not ({}), and the other way round ({}): the log was "
-      "written to after it had lost its end. Choose a side: give --without for the nodes of the other side, and run "
-      "colony recover on the most advanced node of yours; what only the others have stays in their files, for you to "
-      "carry over",
+      "written "
+      "to after it had forgotten. Choose: run colony recover with --without for the nodes on the side that is to give "
+      "way, on the most advanced of the others; what only they have stays in their files, to be carried over by hand",
       decision.nodes[0], decision.nodes[1], colony::shown(decision.first_more), colony::shown(decision.second_more));
 }
 
 int report_nothing_to_do(const RecoveryView& view) {
-  fmt::print("nothing to recover: all nodes that report have read this log (epoch {}, up to {})\n", view.log->epoch,
-             view.log->last.value());
+  fmt::print("nothing to recover: the log (epoch {}, up to {}) is the one that all nodes remember that are heard\n",
+             view.log->epoch, view.log->last.value());
   std::vector<std::string> following;
   for (const RecoveryNode& node : view.nodes) {
     if (node.is_to_follow) following.push_back(node.report.node);
   }
   if (!following.empty()) {
-    fmt::print(
-        "still to follow: {}, which take its snapshot by themselves; see colony nodes, and colony status there\n",
-        joined(following));
+    fmt::print("not yet there: {}, which take its snapshot by themselves; see colony nodes, and colony status there\n",
+               joined(following));
   }
   return kNo;
 }
@@ -170,7 +169,7 @@ int look(Recovery& recovery, const std::string& place) {
     fmt::print("{}\n", refusal(view));
     return kNo;
   }
-  fmt::print("colony recover would go on from node {}: it has absorbed everything that any node has\n",
+  fmt::print("colony recover would go on from node {}: none has absorbed what it has not\n",
              view.nodes.front().report.node);
   note_other_places(view, place);
   return kDone;

@@ -82,9 +82,8 @@ std::unique_ptr<Repair> open_repair(const RepairRequest& request, Log* log, cons
   try {
     return std::make_unique<Repair>(request, log, go_on);
   } catch (const SchemaMismatch& mismatch) {
-    throw Error(
-        std::string("the snapshot ") + mismatch.what() +
-        ": run colony snapshot on a node with the same tables, and try again when this node has reached its position");
+    throw Error(std::string("the snapshot ") + mismatch.what() +
+                ": run colony snapshot on a node with the same tables, and try again when this one has come as far");
   }
 }
 
@@ -93,7 +92,7 @@ int run(const Arguments& arguments) {
     Database db = open_database(arguments.path, Database::Mode::kReadOnly);
     return NodeFile(db).identity();
   }();
-  if (arguments.from == "none") throw Error("COLONY_SNAPSHOTS is none: give the place of the snapshots by --from");
+  if (arguments.from == "none") throw Error("COLONY_SNAPSHOTS is none: say with --from where snapshots are");
   BrokerSettings broker =
       arguments.broker.urls == "none" ? arguments.broker : broker_of(arguments.path, arguments.broker);
   if (broker.urls == "none" && arguments.from.starts_with("nats:")) {
@@ -180,7 +179,7 @@ void add_repair(CLI::App& app, int& exit_code) {
       "  colony repair app.db --table orders --take-theirs");
   command->callback([arguments, &exit_code] {
     if (arguments->dry_run && arguments->action() == RepairAction::kShow) {
-      throw Error("--dry-run needs --keep-mine or --take-theirs");
+      throw Error("--dry-run is of use only with --keep-mine or --take-theirs");
     }
     exit_code = run(*arguments);
   });

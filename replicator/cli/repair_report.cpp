@@ -131,7 +131,7 @@ void print_differences(const RepairReport& report, Repair& repair, std::uint64_t
     fmt::print("nothing differs from the log at position {}\n", report.position.value());
     return;
   }
-  fmt::print("{} of {} differs from the log at position {} and {} pending; compared using {}'s snapshot at {}\n",
+  fmt::print("{} of {} differs from the log at position {} and {} pending; compared by way of {}'s snapshot at {}\n",
              report.self.node, report.self.cluster, report.position.value(),
              counted(static_cast<std::uint64_t>(report.pending), report.pending == 1 ? "transaction" : "transactions"),
              report.base.node, report.base.position.value());
@@ -159,7 +159,7 @@ void print_differences(const RepairReport& report, Repair& repair, std::uint64_t
     if (table.rows() == 0) fmt::print("{}: {}\n", table.table, counts(table));
     fmt::print("  rows with NULL in the key cannot be replicated nor repaired: delete them\n");
   }
-  if (report.found.notes.any()) fmt::print("Colony's records of {} differ\n", noted(report.found.notes));
+  if (report.found.notes.any()) fmt::print("what is noted of {} differs\n", noted(report.found.notes));
 }
 
 void print_change(const RepairReport& report) {
@@ -182,7 +182,7 @@ void print_change(const RepairReport& report) {
     fmt::print("\n");
   }
   if (found.notes.any()) {
-    fmt::print("Colony's records of {} {} corrected\n", noted(found.notes), report.dry_run ? "would be" : "was");
+    fmt::print("what is noted of {} {} set right\n", noted(found.notes), report.dry_run ? "would be" : "was");
   }
 }
 

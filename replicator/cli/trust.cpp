@@ -67,7 +67,7 @@ class Trusting {
       return kDone;
     }
     if (!trust.is_in_force()) {
-      fmt::print("colony {} trusts every entry: it has no keys yet\n", file_.identity().cluster);
+      fmt::print("colony {} trusts every entry: no keys have been named yet\n", file_.identity().cluster);
       return kDone;
     }
     fmt::print("colony {}, version {} of its keys\n", file_.identity().cluster, trust.version);
@@ -80,13 +80,13 @@ class Trusting {
     const auto origins = file_.origins();
     const auto me = origins.find(self.node);
     if (me == origins.end() || me->second.incarnation != self.incarnation) {
-      throw Error("node " + self.node + " has not joined its colony yet: start colony run " + request_.path + " first");
+      throw Error("node " + self.node + " has not yet met its colony: start colony run " + request_.path + " first");
     }
     if (!Status::of(request_.path)) {
-      throw Error("no sidecar runs on " + request_.path + ", and colony trust needs one: start colony run first");
+      throw Error("no sidecar runs on " + request_.path + ", which has to see the keys in the log: start it first");
     }
     key_ = key_of(request_.path, request_.key_file);
-    if (!key_) throw Error("give this node's key by --key: all nodes ignore what it does not sign");
+    if (!key_) throw Error("give this node's key by --key: what it does not sign counts nowhere");
     const TrustEntry entry = next();
     publish(entry);
     fmt::print("colony {} trusts {} {} (version {})\n", self.cluster, entry.keys.size(),
@@ -139,7 +139,7 @@ class Trusting {
       if (!entry.keys.contains(node)) missing += (missing.empty() ? "" : ", ") + node;
     }
     if (missing.empty() || request_.force) return;
-    throw Error("from then on all nodes ignore unsigned entries, and these nodes have no key: " + missing +
+    throw Error("what is not signed counts no longer from then on, and these have no key: " + missing +
                 ". Give NODE=PUBLIC for each, or --force");
   }
 

@@ -58,8 +58,7 @@ class Question {
       answers_.left.insert(incarnation);
     }
     if (!answers_.known.contains(file_.identity().node)) {
-      throw Error("node " + file_.identity().node + " has not joined its colony yet: start colony run " + path +
-                  " first");
+      throw Error("node " + file_.identity().node + " has not yet met its colony: start colony run " + path + " first");
     }
     key_ = trusted_key_of(file_, path, key_file);
   }
@@ -245,8 +244,8 @@ int verify(const std::string& path, const std::string& key_file, const BrokerSet
   }
   if (!missing.empty()) {
     fmt::print(stderr,
-               "colony: no answer within {} s from {}: check that the sidecar there runs and has not halted; its log "
-               "says whether it could not read its file\n",
+               "colony: no answer within {} s from {}: is the sidecar there running, and not halted? If it could not "
+               "read its file, its log says so\n",
                timeout_s, joined(missing));
   }
   if (!differing.empty()) {

@@ -58,10 +58,10 @@ void DivergenceDetector::judge() {
     position = opinion.position;
   }
   if (disagree < agree) return;
-  verdict_ = "this node has read a different log than " + others + " up to position " +
-             std::to_string(position.value()) +
-             ": the broker has lost part of it and written it anew, or its servers disagree. Nothing more is sent or "
-             "applied: see The servers disagree in docs/operations.md";
+  verdict_ =
+      "this node has read another log than " + others + " up to position " + std::to_string(position.value()) +
+      ": the broker has lost and written anew a part of it, or its servers do not agree. Nothing more is sent or "
+      "applied; see The servers disagree in docs/operations.md";
 }
 
 void DivergenceDetector::check() const {

@@ -185,8 +185,7 @@ namespace {
 class Sums {
  public:
   Sums(Database& db, Sequence position) : db_(db), file_(db), cache_(db) {
-    if (file_.position() != position)
-      throw Error("the file was restored to an earlier state while its proof was being made");
+    if (file_.position() != position) throw Error("the file was put back while a proof of it was asked for");
     schema_.load(db_);
   }
 

@@ -97,7 +97,7 @@ bool TablePair::differs() const { return is_mine_ != is_theirs_ || (is_mine_ && 
 void TablePair::put_theirs() {
   const int rc = mine_.insert(their_row_);
   if (rc == SQLITE_DONE) return;
-  throw SqliteError(rc, "a row of table " + table_.name + " cannot be written: " + sqlite3_errstr(rc));
+  throw SqliteError(rc, "a row of table " + table_.name + " cannot be put: " + sqlite3_errstr(rc));
 }
 
 }  // namespace colony

@@ -89,25 +89,24 @@ FileKeeper::Report FileKeeper::look_at_database() const {
   const int why = errno;
   if (there == There::kSame) return {};
   if (there == There::kOther) {
-    return {Finding::kReplaced, path_ +
-                                    " was replaced while the sidecar had it open: stop this sidecar and the programs "
-                                    "that had the old file open, remove " +
-                                    log_->path() + " and " + index_->path() +
-                                    ", which belong to the old file, and start them again"};
+    return {Finding::kReplaced,
+            path_ +
+                " was replaced by another file under the sidecar: stop the programs that had the former one open "
+                "and this sidecar, remove " +
+                log_->path() + " and " + index_->path() + ", which are the former one's, and start them again"};
   }
   if (why != ENOENT && why != ENOTDIR) {
-    return {Finding::kAway, path_ + " cannot be inspected: " + std::strerror(why) +
-                                ". Give the sidecar's user access again, and it goes on by itself"};
+    return {Finding::kAway, path_ + " cannot be looked at: " + std::strerror(why) +
+                                ": give the user of the sidecar his rights back, and it goes on by itself"};
   }
   if (database_->is_deleted()) {
     return {Finding::kAway, path_ +
-                                " was deleted while the sidecar had it open: stop the sidecar, and start it with a "
-                                "good copy, or without a file as a new node"};
+                                " was deleted under the sidecar: stop it, and start it with a good copy, or with none "
+                                "as a new node"};
   }
-  return {Finding::kAway,
-          path_ + " was moved to " + database_->name_now() +
-              " while the sidecar had it open: move it back with the files beside it, and the sidecar goes on by "
-              "itself; or stop the programs and the sidecar, and start them on the new path"};
+  return {Finding::kAway, path_ + " was moved to " + database_->name_now() +
+                              " under the sidecar: move it back with the files beside it, and it goes on by itself; or "
+                              "stop the programs and the sidecar, and start them on it there"};
 }
 
 FileKeeper::Report FileKeeper::save_lost_log() {

@@ -18,7 +18,7 @@ struct AppTrigger {
   std::string name;
   std::string table;                       // or view
   std::unique_ptr<const std::string> sql;  // what `text` has its views into
-  std::optional<TriggerText> text;         // nothing if it cannot be parsed
+  std::optional<TriggerText> text;         // nothing if it cannot be taken apart
   std::set<std::string> fed;               // virtual tables that it writes
   std::set<std::string> others;            // what else it writes, folded
 };
@@ -32,7 +32,7 @@ std::set<std::string> virtual_tables(Database& db) {
   return names;
 }
 
-// Which virtual tables it writes; if it cannot be parsed: which it mentions.
+// Which virtual tables it writes; if it cannot be taken apart: which it mentions.
 void look_for_writes(AppTrigger& trigger, const std::set<std::string>& virtual_tables) {
   try {
     trigger.text = take_trigger_apart(*trigger.sql);
@@ -169,7 +169,7 @@ class Copier {
 
   // Why there can be no copy; empty if there is one now.
   std::string copy(const AppTrigger& trigger, const std::string& table) {
-    if (!trigger.text) return feeds(trigger) + "cannot be parsed";
+    if (!trigger.text) return feeds(trigger) + "cannot be taken apart";
     std::string trouble;
     const std::vector<const TriggerStatement*> kept = kept_statements(trigger, trouble);
     if (!trouble.empty()) return trouble;
@@ -197,7 +197,7 @@ class Copier {
     const std::set<std::string>& written = compiler.writes_of(copy);
     const bool writes_derived_only =
         std::includes(virtual_tables_.begin(), virtual_tables_.end(), written.begin(), written.end());
-    return writes_derived_only ? "" : feeds(trigger) + "cannot be parsed";
+    return writes_derived_only ? "" : feeds(trigger) + "cannot be taken apart";
   }
 
   Database& db_;

@@ -59,8 +59,8 @@ std::vector<Value> unknown_values(const Change& change, const std::vector<Value>
 constexpr std::size_t kTablesAtHandMax = 10'000;
 
 constexpr const char* kWithoutTheApp =
-    "change or drop it so that SQLite can run it without the app (the app can also feed the index itself), and this "
-    "node goes on by itself";
+    "change or drop that, so that SQLite alone can do it (an index can also be fed by the app), and this node goes on "
+    "by itself";
 
 }  // namespace
 
@@ -153,7 +153,7 @@ TableStatements& Fold::statements_for(const ChangesetTable& table) {
   if (!statements) {
     const ReplicatedTable* const definition = schema_.find(table.name);
     if (definition == nullptr && is_never_replicated(table.name)) {
-      throw ChangesetError("it changes " + shown(table.name) + ", which does not belong to the app");
+      throw ChangesetError("it changes " + shown(table.name) + ", which is not the app's");
     }
     if (definition == nullptr) {
       throw SchemaMismatch("changes table " + shown(table.name) + ", which this file does not replicate");
@@ -407,8 +407,7 @@ void Fold::put(TableStatements& table, const std::vector<Value>& row, Conflicts&
   const std::size_t mark = recorder_.mark();
   const int rc = table.insert_or_replace(row);
   if (rc != SQLITE_DONE) {
-    throw SqliteError(rc,
-                      "a row of table " + table.table().name + " cannot be written: " + sqlite3_errmsg(db_.handle()));
+    throw SqliteError(rc, "a row of table " + table.table().name + " cannot be put: " + sqlite3_errmsg(db_.handle()));
   }
   Recording::check(*this);
   std::vector<Conflict> displaced;

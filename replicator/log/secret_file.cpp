@@ -70,7 +70,7 @@ std::string read_secret(const std::string& path) {
 void write_secret(const std::string& path, const std::string& text) {
   const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (file.number() < 0 && errno == EEXIST) {
-    throw Error(path + " exists already, and is not replaced: choose another name");
+    throw Error(path + " is there already, and is not replaced: choose another name");
   }
   const auto written = file.number() < 0 ? -1 : write(file.number(), text.data(), text.size());
   if (written != static_cast<ssize_t>(text.size()) || fsync(file.number()) != 0) {

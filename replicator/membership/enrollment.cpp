@@ -109,7 +109,8 @@ EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request
   if (file.home() == here && !request.keep_pending && !has_left) {
     throw Error(
         request.path + " is node " + self.node + " of colony " + self.cluster +
-        " already: only a copy at another path, or a restored backup (see --keep-pending), can get another name");
+        " already; only a copy of it, at another place, can be given another name, or a backup that was put back (see "
+        "--keep-pending)");
   }
   former_node = self.node;
   rename_node(db, request.node, request.keep_pending);

@@ -35,8 +35,7 @@ Identity claim_file(const std::string& path) {
   NodeFile file(db);
   const Identity& identity = file.identity();
   if (identity.node.empty()) {
-    throw Error(path +
-                " is a snapshot that has not become a node yet: remove it, and join again with --cluster and --node");
+    throw Error(path + " is a snapshot that was never made a node's: remove it, and join with --cluster and --node");
   }
   const Home here = home_of(path);
   const Home home = file.home();

@@ -28,7 +28,7 @@ void strike(Database& db, const std::string& table, const std::map<std::string, 
   drop_guards(db, table);
   forget_unchecked(db, table);
   const auto change = broken.find(table);
-  changes.push_back({table, (change == broken.end() ? "" : change->second.what + "; it ") + "is no longer replicated"});
+  changes.push_back({table, (change == broken.end() ? "" : change->second.what + "; it ") + "is replicated no more"});
 }
 
 void write_left_out(Database& db, const TableChoice& choice) {
@@ -48,8 +48,8 @@ void check_outbox(Database& db) {
   if (unfit.count == 0) return;
   throw Error((unfit.count == 1 ? "a transaction waits" : std::to_string(unfit.count) + " transactions wait") +
               " to be sent that changed table " + unfit.table +
-              " as it was before: undo the change of the table, let colony run send what waits (colony wait), and then "
-              "change the table on every node");
+              " as it was: take the change of that table back, let colony run send what waits (colony wait), and then "
+              "change it on every node");
 }
 
 // Whether its rows are, or will be, compared with the colony's anyway: when it joins.

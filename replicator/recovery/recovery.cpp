@@ -140,7 +140,7 @@ RecoveryView Recovery::hear(const std::string& token, Lease& lease) {
       RecoveryView now = survey_.of_held_log(token);
       lease.renew();
       if (now.decision->kind != Kind::kUnheard || Clock::now() >= end) return now;
-      waiting_for = "node " + joined(now.decision->nodes) + " to halt and report it";
+      waiting_for = "node " + joined(now.decision->nodes) + " to halt and to say so";
     } catch (const LogUnavailable& error) {
       if (Clock::now() >= end) throw;
       waiting_for = error.what();

@@ -42,7 +42,7 @@ std::string colony_snapshots(const std::string& path, ClusterStatus& cluster_sta
   if (places.size() > 1) {
     std::string text;
     for (const auto& [place, node] : places) text += (text.empty() ? "node " : ", node ") + node + " in " + place;
-    throw Error("nodes look for snapshots in several places: " + text + ": give the right one by --snapshots");
+    throw Error("nodes look for snapshots in several places: " + text + ": say with --snapshots which it is");
   }
   return places.empty() ? "" : places.begin()->first;
 }

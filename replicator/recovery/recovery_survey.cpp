@@ -30,7 +30,7 @@ RecoverySurvey::RecoverySurvey(std::string path, std::set<std::string> without, 
   const auto own = version_vector.find(file_.identity().incarnation);
   if (file_.epoch().empty() || own == version_vector.end()) {
     throw Error("node " + file_.identity().node +
-                " has not joined its colony yet: if the log is gone, run colony recover on a node that has");
+                " has not yet met its colony: run colony recover on a node that has, if its log is gone");
   }
   if (own->second.has_left) throw Error("node " + file_.identity().node + " has left its colony");
 }
@@ -138,7 +138,7 @@ void RecoverySurvey::decide(RecoveryView& view, const std::vector<RecoveryReport
 
 void RecoverySurvey::check_names(const RecoveryView& view) const {
   for (const std::string& name : without_) {
-    if (name == file_.identity().node) throw Error("node " + name + " is the file's own node and cannot be left out");
+    if (name == file_.identity().node) throw Error("node " + name + " is the one at hand: it cannot be left out");
     const auto is_it = [&](const RecoveryNode& node) { return node.report.node == name; };
     if (std::none_of(view.nodes.begin(), view.nodes.end(), is_it)) {
       throw Error("colony " + file_.identity().cluster + " has no node " + name);

@@ -38,10 +38,10 @@ void ExpectedRows::follow(NodeFile& of) {
   const Sequence target = of.position();
   if (!is_at(target)) {
     take_off_pending();
-    if (target < records_.position()) throw Error("the file was restored to an earlier state meanwhile: try again");
+    if (target < records_.position()) throw Error("the file was put back to an earlier state meanwhile: try again");
     if (log_ == nullptr) {
       throw Error("without the log there is only the snapshot at " + std::to_string(records_.position().value()) +
-                  ", and this file is at " + std::to_string(target.value()) + ": give the log's address by --nats");
+                  ", and this file is at " + std::to_string(target.value()) + ": say by --nats where the log is");
     }
     replay_log(db_.path(), *log_, target, go_on_);
   }
@@ -52,8 +52,9 @@ void ExpectedRows::follow(NodeFile& of) {
 void ExpectedRows::check_is_of_same_log(NodeFile& of) {
   if (records_.epoch() == of.epoch() && records_.position_hash() == of.position_hash()) return;
   throw Error(
-      "the log is not the one that this file has absorbed, and cannot tell what the rows must be: see What to do when "
-      "the broker has forgotten, in docs/operations.md");
+      "the log is another one than this file has absorbed, so that it cannot tell what the rows must be: see What to "
+      "do "
+      "when the broker has forgotten, in docs/operations.md");
 }
 
 void ExpectedRows::take_off_pending() {
@@ -74,7 +75,7 @@ void ExpectedRows::put_on_pending(NodeFile& of) {
   } catch (const SchemaMismatch& mismatch) {
     throw Error(std::string("a pending transaction ") + mismatch.what() +
                 ", and the snapshot is older than that: run colony snapshot on another node, and try again when this "
-                "node has reached its position");
+                "one has come as far");
   }
 }
 

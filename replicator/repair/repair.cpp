@@ -43,7 +43,7 @@ void put_theirs(RowDifferences& differences) {
   }
 }
 
-// Throws Error if rows cannot be written without the app.
+// Throws Error if rows cannot be put without the app.
 void check_derived(const Fold& fold) {
   try {
     fold.check_derived();

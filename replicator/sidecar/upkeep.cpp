@@ -58,7 +58,7 @@ void Upkeep::check() {
                               : std::nullopt;
       if (question) send_(std::move(*question));
     } catch (const std::exception& error) {
-      if (!loops_.stopping()) spdlog::warn("cannot ask the nodes to compare their rows error=\"{}\"", error.what());
+      if (!loops_.stopping()) spdlog::warn("cannot ask whether the nodes are equal error=\"{}\"", error.what());
       loops_.pause(kCheckErrorRetry);
     }
     loops_.pause(checker_.rest());

@@ -259,10 +259,9 @@ void require_success(const CurlAnswer& answer, const std::string& what, const st
   const bool may_pass = status == 408 || status == 423 || status == 425 || status == 429 ||
                         (status >= 500 && status != 501 && status != 505);
   if (may_pass) throw LogUnavailable(what + ": the server cannot do it now: " + said);
-  if (status == 401 || status == 403) throw Error(what + ": the server refuses access: " + said);
+  if (status == 401 || status == 403) throw Error(what + ": the server does not let us in: " + said);
   if (status == 404) throw Error(what + ": it is not there: " + said);
-  if (status >= 300 && status < 400)
-    throw Error(what + ": the server redirects to another URL, give that one: " + said);
+  if (status >= 300 && status < 400) throw Error(what + ": the server sends us elsewhere, give that URL: " + said);
   throw Error(what + ": the server refuses: " + said);
 }
 

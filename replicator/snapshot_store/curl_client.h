@@ -52,7 +52,7 @@ class CurlClient {
 
   // Throws Interrupted when go_on said so, what the sink threw, LogUnavailable when
   // the server cannot be reached or the transfer broke off, Error when it is not the
-  // server that it should be or refuses access; `what` begins the message.
+  // server that it should be or does not let us in; `what` begins the message.
   CurlAnswer perform(const CurlRequest& request, const std::string& what);
 
  private:

@@ -23,7 +23,7 @@ void sync_folder(const std::string& folder) {
   if (file.descriptor() < 0) throw_system_error(folder + " cannot be opened", errno);
   // Some network file systems have nothing to sync in a folder and say so.
   if (fsync(file.descriptor()) != 0 && errno != EINVAL)
-    throw_system_error(folder + " cannot be flushed to disk", errno);
+    throw_system_error(folder + " cannot be brought to disk", errno);
 }
 
 // With those above it; each for its owner only, and on disk.
@@ -62,7 +62,7 @@ class Temporary {
   const LocalFile& file() const { return file_; }
 
   void rename_to(const std::string& path) {
-    if (rename(path_.c_str(), path.c_str()) != 0) throw_system_error(path + " cannot be renamed into place", errno);
+    if (rename(path_.c_str(), path.c_str()) != 0) throw_system_error(path + " cannot be put in place", errno);
     kept_ = true;
   }
 

@@ -33,7 +33,7 @@ bool may_pass(int code) {
 
 struct stat stat_of(const LocalFile& file) {
   struct stat status;
-  if (fstat(file.descriptor(), &status) != 0) throw_system_error(file.path() + " cannot be inspected", errno);
+  if (fstat(file.descriptor(), &status) != 0) throw_system_error(file.path() + " cannot be looked at", errno);
   return status;
 }
 
@@ -81,7 +81,7 @@ void LocalFile::write(std::string_view bytes) const {
 }
 
 void LocalFile::sync() const {
-  if (fsync(descriptor_) != 0) throw_system_error(path_ + " cannot be flushed to disk", errno);
+  if (fsync(descriptor_) != 0) throw_system_error(path_ + " cannot be brought to disk", errno);
 }
 
 void LocalFile::rewind() const {

@@ -26,7 +26,7 @@ std::vector<CatalogedSnapshot> SnapshotCatalog::list() {
 void SnapshotCatalog::unpack(const SnapshotName& name, const std::string& to, const SnapshotStore::GoOn& go_on) {
   SnapshotUnpacker unpacker(to, [&](const SnapshotHeader& header) {
     if (header.cluster != name.cluster || header.epoch != name.epoch || header.position != name.position) {
-      throw SnapshotDamaged("its content does not match its name");
+      throw SnapshotDamaged("it is another one than its name says");
     }
   });
   store_->get(

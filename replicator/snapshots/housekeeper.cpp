@@ -111,7 +111,7 @@ class Housekeeper::Implementation {
     const bool looks_at_log = looked_at_log_ + kLookAtLog <= Clock::now();
     if (!is_snapshot_due(settings_.retention, newest_, here, now_s()) && !looks_at_log) return true;
     if (!has_met_colony_ || epoch_.empty()) return true;
-    loop_progress_.begin("asking for the housekeeping lease");
+    loop_progress_.begin("asking whose turn it is to keep house");
     if (!cluster_status_.take(kChore, settings_.node, kLease)) return false;
     renewed_ = Clock::now();
     COLONY_STEP("housekeeper.leased");
@@ -234,7 +234,7 @@ class Housekeeper::Implementation {
   }
 
   void cut(std::vector<SnapshotName> snapshots) {
-    loop_progress_.begin("checking whether the log can be cut");
+    loop_progress_.begin("looking whether the log can be cut");
     const LogInfo info = log_.info();
     if (info.epoch != epoch_ || info.last < place().position) return;  // the applier will meet it, and say so
     RetentionPlan plan = this->plan(info, snapshots);
@@ -249,10 +249,8 @@ class Housekeeper::Implementation {
     if (!settings_.is_sound()) return;
     if (plan.cut_to > info.first) {
       if (plan.left_behind != left_behind_ && !plan.left_behind.empty()) {
-        spdlog::warn(
-            "the log is cut although these nodes have not read it: they were not seen for long, and will start from a "
-            "snapshot nodes={}",
-            joined(plan.left_behind));
+        spdlog::warn("the log is cut past nodes that were not seen for long; a snapshot will bring them back nodes={}",
+                     joined(plan.left_behind));
       }
       left_behind_ = plan.left_behind;
       // The entry at the snapshot's position stays: by it anybody can tell whether the

@@ -27,9 +27,9 @@ void InitialComparison::check() {
     Database own(files_.scratch, Database::Mode::kReadOnly);
     has_none = has_no_rows(own);
     if (const auto differs = compare_definitions(own, snapshot, has_none); !differs.empty()) {
-      throw Halt("the tables of this file are defined differently from the colony's: " + to_string(differs) +
-                 ". Nothing was sent or changed. Define them as the colony does and run colony init again, and this "
-                 "node goes on by itself; or start without a file");
+      throw Halt("the tables of this file are not defined as the colony's: " + to_string(differs) +
+                 ". Nothing of it was sent or changed. Give it the colony's definitions, run colony init "
+                 "again, and this node goes on by itself; or begin with no file, from the colony's snapshot");
     }
   }
   if (has_none) return;
@@ -67,11 +67,11 @@ bool InitialComparison::replay(Sequence target) {
 }
 
 void InitialComparison::refuse(const std::string& what) const {
-  throw BaseDiffers(
-      "this file's own rows differ from the colony's: " + what +
-      ". Nothing was sent or changed. To add its rows to the colony's: stop this sidecar, and run colony init " +
-      files_.database + " --cluster " + cluster_ + " --node " + node_ +
-      " --merge; to take the colony's rows instead, start without a file");
+  throw BaseDiffers("this file had rows before it joined that are not the colony's: " + what +
+                    ". Nothing of it was sent or changed. To add its rows to the colony's: stop this sidecar, and run "
+                    "colony init " +
+                    files_.database + " --cluster " + cluster_ + " --node " + node_ +
+                    " --merge; to have the colony's rows alone, begin with no file");
 }
 
 }  // namespace colony

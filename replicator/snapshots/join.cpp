@@ -69,7 +69,7 @@ class Joining {
           });
       if (name) return name;
       waiting_.waiting_for = "a snapshot of colony " + request_.cluster + " in " + catalog_.url() +
-                             ": a node of the colony must run to make one";
+                             ": one of its nodes must run, and will make one";
     } catch (const LogUnavailable& error) {
       waiting_.waiting_for = error.what();
     } catch (const DiskRefusal& refusal) {

@@ -21,13 +21,12 @@ std::string what_there_is(SnapshotCatalog& catalog, const std::string& epoch) {
 
 [[noreturn]] void refuse(SnapshotCatalog& catalog, const std::string& epoch, Sequence position,
                          const std::optional<LogInfo>& log) {
-  const std::string here =
-      "the rows that this file must have at position " + number(position) + " can no longer be worked out: ";
+  const std::string here = "what the rows must be at position " + number(position) + " is not known any more: ";
   const std::string what = what_there_is(catalog, epoch);
-  if (!log) throw Error(here + what + "; give the log's address by --nats");
+  if (!log) throw Error(here + what + "; say by --nats where the log is");
   throw Error(here + what + ", and the log begins at " + number(log->first) +
-              ". Wait until this node is past the oldest of them; if it cannot go on, build it anew: see A node "
-              "differs, in docs/operations.md");
+              ". Wait until this node has come further than the oldest of them; one that cannot go on has to be built "
+              "anew: see A node differs, in docs/operations.md");
 }
 
 }  // namespace
@@ -43,12 +42,12 @@ SnapshotName fetch_repair_base(NodeFile& file, Log* log, SnapshotCatalog& catalo
   const Sequence position = file.position();
   const std::string epoch = file.epoch();
   if (position == Sequence()) {
-    throw Error("node " + self.node + " has not joined its colony yet: start colony run first");
+    throw Error("node " + self.node + " has not yet met its colony: start colony run first");
   }
   std::optional<LogInfo> info;
   if (log != nullptr) info = log->info();
   if (info && info->epoch != epoch) {
-    throw Error("the log is a different one (epoch " + info->epoch + ") than this file has absorbed (" + epoch +
+    throw Error("the log is another one (epoch " + info->epoch + ") than this file has absorbed (" + epoch +
                 "): see What to do when the broker has forgotten, in docs/operations.md");
   }
   SnapshotCatalog::Wanted wanted{epoch, position, position, self.node};

@@ -44,10 +44,10 @@ bool SnapshotCatchUp::meet(const BaseUnknown& unknown) {
   const auto name = newest.empty() ? std::nullopt : fetch(catalog, wanted, base);
   if (!name) {
     tell_wait(std::string(unknown.what()) + ": waiting for a snapshot in " + catalog.url() +
-              "; a node of the colony must run to make one");
+              " to compare with; one of its nodes must run, and will make one");
     return false;
   }
-  reports_.show(State::kCatchingUp, std::string(unknown.what()) + ": comparing them now");
+  reports_.show(State::kCatchingUp, std::string(unknown.what()) + ": comparing its rows with the colony's");
   COLONY_STEP("comparison.fetched");
   check_history(base, *name);
   install(base, newest, OwnRows::kCompared);
@@ -80,8 +80,8 @@ void SnapshotCatchUp::go_on_alone() {
   Database own(scratch.path(), Database::Mode::kReadOnly), file(settings_.database, Database::Mode::kReadOnly);
   if (!has_no_rows(own) || NodeFile(file).merged() != ChunkNumber()) {
     refused_ = {"", std::nullopt,
-                "this file has rows of its own, which cannot be compared with the colony's under --snapshots none: "
-                "give --snapshots, or start with empty tables"};
+                "this file had rows before it joined, and with --snapshots none they cannot be compared with the "
+                "colony's: start it with --snapshots, or begin with a file whose tables are empty"};
     throw BaseDiffers(refused_->why);
   }
   applier_.trust_own_base();
@@ -191,7 +191,7 @@ void SnapshotCatchUp::check_history(const StagingFile& base, const SnapshotName&
   const std::optional<Message> entry = log_.read(name.position);
   if (!entry || message_hash(entry->data) == NodeFile(db).position_hash()) return;
   throw Halt("the newest snapshot, at " + std::to_string(name.position.value()) +
-             ", does not belong to the past of this log: the broker has lost entries. Restore its former store");
+             ", is of another past than the log has: the broker has lost entries. Give it its former store back");
 }
 
 }  // namespace colony

@@ -94,7 +94,7 @@ void check_has_met_colony(const std::string& path) {
   Database db(path, Database::Mode::kReadOnly);
   NodeFile file(db);
   if (file.has_met_colony() && file.position() != Sequence()) return;
-  throw Error("node " + file.identity().node + " has not joined its colony yet: start colony run first");
+  throw Error("node " + file.identity().node + " has not yet met its colony: start colony run first");
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ std::string disk_advice(const SqliteError& error) {
   switch (error.code()) {
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
-      return std::string(": check the disk and the system's log") + kByItself + " when it can be written again";
+      return std::string(": see to the disk and its system's log") + kByItself + " when it can be written again";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return ": the file is damaged. Stop programs and sidecar, put it aside, and start colony run DB --cluster ... "

@@ -12,9 +12,10 @@ using namespace std::chrono_literals;
 
 constexpr auto kStalledAfter = 8s;  // and a second look
 
-const char* const kLookAtBroker = "check the broker; what waits here is kept";
-const char* const kLookAtStore = "check the broker and the snapshot store; the log is not cut meanwhile";
-const char* const kRestart = "check the disk and the machine's load; the sidecar may be restarted at any time";
+const char* const kLookAtBroker = "look whether the broker is well; what waits here is kept";
+const char* const kLookAtStore =
+    "look whether the broker and the store of the snapshots answer; the log is not cut meanwhile";
+const char* const kRestart = "look at the disk and the machine's load; the sidecar may be restarted at any time";
 
 struct Loop {
   const char* name;

@@ -205,7 +205,7 @@ Trust NodeFile::trust() {
   Statement select(db_, "SELECT node, key FROM __colony_trust");
   while (select.step()) {
     const std::optional<PublicKey> key = PublicKey::parse(select.text(1));
-    if (!key) throw Error(db_.path() + " has a malformed key in __colony_trust: restore the file from a copy");
+    if (!key) throw Error(db_.path() + " has a key in __colony_trust that is none: put back a copy of it");
     trust.keys[std::string(select.text(0))] = *key;
   }
   return trust;

@@ -76,7 +76,7 @@ class Comparison {
 
   static std::string lost(const Guards& guards, const std::string& differences) {
     const bool lost_all = guards.triggers == 0 && guards.index_sql.empty();
-    return (lost_all ? "was made anew" : "has lost some of its guard (triggers or indexes named __colony_*)") +
+    return (lost_all ? "was made anew" : "has lost some of what Colony had put on it (named __colony_*)") +
            (differences.empty() ? std::string() : " (" + differences + ")") +
            ", and what was written to it since is not captured";
   }
@@ -126,7 +126,7 @@ std::string advice_on(const std::vector<ChangedTable>& broken) {
   if (broken.size() > 2) text += " (and " + std::to_string(broken.size() - 1) + " more tables have changed)";
   return text +
          ". The nodes would come to differ: stop the programs that write, make the same change on every node, and run "
-         "colony init again on each; or undo it. See Schema changes in docs/operations.md";
+         "colony init again on each; or take it back. See Schema changes in docs/operations.md";
 }
 
 void agree_on_extensions(Database& db, const std::vector<std::string>& tables) {

@@ -117,11 +117,11 @@ class Access(ColonyTest):
         node = cluster.nodes[0]
         node.launch_sidecar(more=["--user", "u", "--password-file", self.secret(cluster)])
         error = node.await_state("waiting_for_broker")["error"]
-        self.assertIn("refuses access", error)
+        self.assertIn("does not let us in", error)
         self.assertNotIn(SECRET, error + node.said())
         url = f"nats://u:{SECRET}@127.0.0.1:{cluster.broker.port}"
         done = colony("snapshots", node.path, env=dict(os.environ, COLONY_NATS=url))
-        self.refused(done, "refuses access")
+        self.refused(done, "does not let us in")
         self.assertNotIn(SECRET, done.stderr)
 
     def test_secrets_on_the_command_line_are_refused(self):

@@ -246,7 +246,7 @@ class Faults(ColonyTest):
         self.runs_again(b)
         # What is open stays open; the folder out of reach is noticed.
         os.chmod(b.directory, 0)
-        until(lambda: "cannot be inspected: Permission denied" in b.said(), b.said)
+        until(lambda: "cannot be looked at: Permission denied" in b.said(), b.said)
         a.sql("INSERT INTO entries VALUES('a', 1, 'meanwhile')")
         os.chmod(b.directory, 0o755)
         self.runs_again(b)

@@ -162,7 +162,7 @@ class File(ColonyTest):
         a, b = cluster.nodes
         for suffix in ("", "-wal", "-shm"):
             os.remove(f"{a.path}{suffix}")
-        until(lambda: "was deleted while the sidecar had it open" in a.said(), "a says so")
+        until(lambda: "was deleted under the sidecar" in a.said(), "a says so")
         self.assertIn("state=halted", a.said())
         b.sql("INSERT INTO entries VALUES('b', 1, 'goes on')")
         b.wait()

@@ -166,7 +166,7 @@ class Recover(ColonyTest):
         for word in ("node a has absorbed what node c has not", "of node a", "of node c", "--without"):
             self.assertIn(word, why)
         # The log was let go of; but two of four remember another one, so that the fork must not grow.
-        self.all_say([c, d], "a different log than a, b")
+        self.all_say([c, d], "another log than a, b")
         self.write(c, "c goes on")
         self.assertEqual(before["a"], a.dump())
         # One side gives way: it keeps what it has, and says so.
@@ -329,7 +329,7 @@ class Recover(ColonyTest):
         said = self.recover(cluster, a)
         self.assertIn(f"note: node c looks for snapshots in {cluster.directory / 'elsewhere'}", said)
         self.all_run(cluster, (a, b))
-        c.halted("is a different one")
+        c.halted("is another one")
         c.stop()
         c.start()
         self.assertEqual(len(cluster.assert_equal()["items"]), 1)
@@ -356,7 +356,7 @@ class Recover(ColonyTest):
         child = Child(cluster.directory / "recover.log")
         self.addCleanup(child.kill)
         child.launch([COLONY, "recover", b.path, "--nats", cluster.broker.url])
-        until(lambda: "nodes to follow" in child.said() or "to halt and report it" in child.said() or not child.runs(),
+        until(lambda: "nodes to follow" in child.said() or "to halt and to say so" in child.said() or not child.runs(),
               "it knows what to do")
         for node in others:
             os.kill(node.pid, signal.SIGCONT)

@@ -114,7 +114,7 @@ class Schema(ColonyTest):
         self.halt_and_say([a, b], "table old is gone: it was dropped")
         self.write(a, "goes on")
         for node in (a, b):
-            self.assertIn("old is gone: it was dropped; it is no longer replicated", node.init())
+            self.assertIn("old is gone: it was dropped; it is replicated no more", node.init())
             node.await_state("running")
         cluster.assert_equal()
         self.assertEqual(b.query("SELECT id FROM items"), [("goes on",)])

@@ -40,13 +40,13 @@ class ServersDisagree(ColonyTest):
         second.stop()
 
         alone.launch_sidecar()
-        self.assertIn("a different log than a, b, c", alone.halted())
+        self.assertIn("another log than a, b, c", alone.halted())
         alone.sql("INSERT INTO t VALUES(1000, 'not sent')")
         others[0].sql("INSERT INTO t VALUES(1, 'sent')")
         for node in others:
             node.wait()
             self.assertEqual(node.query("SELECT * FROM t WHERE id IN (1, 1000)"), [(1, "sent")])
             node.await_state("running")
-        alone.halted("a different log than a, b, c")
+        alone.halted("another log than a, b, c")
         with contextlib.closing(alone.connect()) as db:
             self.assertEqual(db.execute("SELECT colony_pending()").fetchone(), (1,))

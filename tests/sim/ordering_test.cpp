@@ -230,7 +230,7 @@ TEST(Hazard, log_rewound_is_another_log) {
   SmallColony colony(kTable);
   colony.log().replace_epoch("epoch-2");
   colony.restart("a");
-  EXPECT_NE(colony.apply("a").find("the log is a different one"), std::string::npos) << colony.apply("a");
+  EXPECT_NE(colony.apply("a").find("the log is another one"), std::string::npos) << colony.apply("a");
 }
 
 TEST(Hazard, poison) {

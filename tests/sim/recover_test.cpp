@@ -39,7 +39,7 @@ TEST(Recover, what_the_log_has_lost_is_everywhere_again_and_what_waited_is_sent)
   }
   ASSERT_EQ(lost.colony.recover("b"), "");
   for (const char* other : {"a", "c"}) {
-    EXPECT_NE(lost.colony.apply(other).find("the log is a different one"), std::string::npos);
+    EXPECT_NE(lost.colony.apply(other).find("the log is another one"), std::string::npos);
   }
   ASSERT_EQ(lost.colony.follow(), "");
   ASSERT_EQ(lost.colony.settle(), "");

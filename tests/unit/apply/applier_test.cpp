@@ -246,7 +246,7 @@ TEST_F(ApplierTest, log_of_another_epoch_halts) {
   unit::settle({&a_, &b_});
   stream_.epoch = "epoch-2";
   b_.restart();
-  EXPECT_NE(halt_of(b_).find("the log is a different one"), std::string::npos);
+  EXPECT_NE(halt_of(b_).find("the log is another one"), std::string::npos);
 }
 
 TEST_F(ApplierTest, broker_that_takes_too_little_halts) {
@@ -488,8 +488,8 @@ TEST(ApplierUnfitTest, pending_transaction_that_is_wider_than_its_table_halts) {
     ADD_FAILURE() << b.app().rows("t");
   } catch (const Halt& halt) {
     EXPECT_STREQ(halt.what(),
-                 "an unsent transaction changes table t with 3 columns, and here it has 2: undo that schema change "
-                 "until colony run has sent it");
+                 "a transaction that waits to be sent changes table t with 3 columns, and here it has 2: take that "
+                 "schema change back until colony run has sent it");
   }
   EXPECT_EQ(b.app().rows("t"), "1 'b'\n");
 }

@@ -129,9 +129,10 @@ TEST_F(EnrollmentTest, again_says_what_it_accepts_and_notes_it_until_it_is_compa
   std::string changes;
   for (const ChangedTable& change : report.changes) changes += change.table + " " + change.what + "\n";
   EXPECT_EQ(changes,
-            "names is gone: it was dropped; it is no longer replicated\nold is replicated from now on; its 1 row from "
-            "before is not sent\nt was made anew (UNIQUE(u) is gone), and what was written to it since is not "
-            "captured; it is accepted as it is now\n");
+            "names is gone: it was dropped; it is replicated no more\n"
+            "old is replicated from now on; its 1 row from before is not sent\n"
+            "t was made anew (UNIQUE(u) is gone), and what was written to it since is not captured; it is accepted as "
+            "it is now\n");
   EXPECT_EQ(report.unchecked, 2);
   EXPECT_EQ(plain.query_text("SELECT group_concat(name || ': ' || why) FROM __colony_unchecked"),
             "old: was taken in with rows from before,t: was made anew (UNIQUE(u) is gone), and what was written to it "
@@ -167,7 +168,7 @@ TEST_F(EnrollmentTest, what_waits_to_be_sent_must_fit_the_tables) {
       << dropped;
   db.execute("ALTER TABLE t RENAME COLUMN u TO v; INSERT INTO t VALUES(3, 'z')");
   const std::string renamed = refusal({path_, "team", "north", std::nullopt});
-  EXPECT_NE(renamed.find("changed table t as it was before: undo the change of the table"), std::string::npos)
+  EXPECT_NE(renamed.find("changed table t as it was: take the change of that table back"), std::string::npos)
       << renamed;
   db.execute("ALTER TABLE t RENAME COLUMN v TO u");
   EXPECT_EQ(refusal({path_, "team", "north", std::nullopt}), "");
@@ -180,7 +181,7 @@ TEST_F(EnrollmentTest, a_chosen_table_that_was_renamed_stays_chosen) {
   const EnrollReport report = enroll("north");
   EXPECT_EQ(report.replicated, (Names{"v"}));
   ASSERT_EQ(report.changes.size(), 1u);
-  EXPECT_EQ(report.changes[0].what, "is gone: it was renamed to v; it is no longer replicated");
+  EXPECT_EQ(report.changes[0].what, "is gone: it was renamed to v; it is replicated no more");
 }
 
 TEST_F(EnrollmentTest, what_nobody_was_told_of_is_not_guarded) {

@@ -64,11 +64,13 @@ TEST_F(SchemaAgreement, each_kind_of_change_is_found_with_its_table) {
 }
 
 TEST_F(SchemaAgreement, all_that_differs_is_told) {
-  EXPECT_EQ(found_after("CREATE UNIQUE INDEX i ON t(a, b) WHERE a > 1; ALTER TABLE t ADD COLUMN c DEFAULT (random());"
-                        "ALTER TABLE t ADD COLUMN d; DROP TRIGGER __colony_update_u; ALTER TABLE u ADD COLUMN b"),
-            "t has changed: column c was added with a default that is not a constant, column d is new, UNIQUE(a, b) "
-            "WHERE a > 1 is new\nu has lost some of its guard (triggers or indexes named __colony_*) (column b is "
-            "new), and what was written to it since is not captured\n");
+  EXPECT_EQ(
+      found_after("CREATE UNIQUE INDEX i ON t(a, b) WHERE a > 1; ALTER TABLE t ADD COLUMN c DEFAULT (random());"
+                  "ALTER TABLE t ADD COLUMN d; DROP TRIGGER __colony_update_u; ALTER TABLE u ADD COLUMN b"),
+      "t has changed: column c was added with a default that is not a constant, column d is new, "
+      "UNIQUE(a, b) WHERE a > 1 is new\n"
+      "u has lost some of what Colony had put on it (named __colony_*) (column b is new), and what was written to "
+      "it since is not captured\n");
 }
 
 TEST_F(SchemaAgreement, a_renamed_table_is_followed_to_its_new_name) {
