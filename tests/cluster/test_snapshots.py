@@ -151,6 +151,7 @@ class Snapshots(ColonyTest):
         until(lambda: len(stored()) > 1, "the second snapshot")
         a.stop()
         undamaged, newest = stored()[-2:]
+        cluster.more = ["--snapshots", str(store)]  # who joins makes none of its own
         for damage in (lambda data: data[:len(data) // 2],
                        lambda data: data[:len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1:],
                        lambda data: data + b"more",
