@@ -10,8 +10,8 @@ namespace colony {
 void move_to_new_log(const std::string& path, const std::string& epoch, Sequence position,
                      const VersionVector& version_vector, const std::vector<std::string>& other_logs) {
   Database db(path, Database::Mode::kReadWrite);
-  constexpr int kLockWaitMs = 10'000;
-  sqlite3_busy_timeout(db.handle(), kLockWaitMs);
+  constexpr int kFileLockWaitMs = 10'000;
+  sqlite3_busy_timeout(db.handle(), kFileLockWaitMs);
   NodeFile file(db);
   WriteTransaction transaction(db);
   if (version_vector_of(file) != version_vector) {
