@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "colony " COLONY_VERSION);
   app.require_subcommand(1);
   int exit_code = cli::kFailed;
+  const std::vector<std::string> words = cli::take_command_words(argc, argv);
   cli::add_init(app, exit_code);
   cli::add_run(app, exit_code);
   cli::add_status(app, exit_code);
@@ -59,6 +60,7 @@ int main(int argc, char** argv) {
   cli::add_nodes(app, exit_code);
   cli::add_leave(app, exit_code);
   cli::add_recover(app, exit_code);
+  cli::add_migrate(app, words, exit_code);
   cli::add_keygen(app, exit_code);
   cli::add_trust(app, exit_code);
   cli::add_detach(app, exit_code);

@@ -94,7 +94,8 @@ int x_commit(sqlite3_vtab* vtab) {
 
 int x_rollback(sqlite3_vtab* vtab) {
   COLONY_STEP("capture.rolled_back");
-  return end(vtab);
+  table_of(vtab).connection->rolled_back(*table_of(vtab).capture);
+  return SQLITE_OK;
 }
 
 int x_savepoint(sqlite3_vtab* vtab, int level) {

@@ -4,13 +4,10 @@
 #include <memory>
 #include <new>
 
+#include "sqlite_ext/statement_handle.h"
+
 namespace colony {
 namespace {
-
-struct Finalize {
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-using StatementHandle = std::unique_ptr<sqlite3_stmt, Finalize>;
 
 StatementHandle prepare(sqlite3* db, const std::string& sql) {
   sqlite3_stmt* statement = nullptr;

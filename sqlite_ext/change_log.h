@@ -21,7 +21,9 @@ class ChangeLog {
     std::size_t end;          // where the next record begins
   };
 
-  explicit ChangeLog(SpillSettings settings) : bytes_(std::move(settings)) {}
+  explicit ChangeLog(const SpillSettings& settings) : spill_(settings), bytes_(settings) {}
+
+  const SpillSettings& spill() const { return spill_; }
 
   // On failure the log is what it was before.
   void append(std::uint32_t table, Operation op, const std::vector<Value>& before, const std::vector<Value>& after);
@@ -37,6 +39,7 @@ class ChangeLog {
   void passed(std::size_t offset) const { bytes_.passed(offset); }
 
  private:
+  SpillSettings spill_;
   Spill bytes_;
 };
 

@@ -4,22 +4,13 @@
 #include <cstring>
 #include <limits>
 #include <set>
+#include <utility>
 
 namespace colony {
 namespace {
 
-constexpr char kTableMark = 'T';
+constexpr char kTableSection = 'T';
 constexpr std::size_t kColumnsMax = 32767;  // SQLite's own limit
-
-void append_varint(std::string& out, std::uint64_t value) {
-  // SQLite's varint: big-endian groups of seven bits. Sizes here stay below
-  // 2^56, so the nine-byte form is never needed.
-  char buffer[8];
-  int n = sizeof buffer;
-  buffer[--n] = static_cast<char>(value & 0x7f);
-  while (value >>= 7) buffer[--n] = static_cast<char>((value & 0x7f) | 0x80);
-  out.append(buffer + n, sizeof buffer - static_cast<std::size_t>(n));
-}
 
 void append_u64(std::string& out, std::uint64_t value) {
   if constexpr (std::endian::native == std::endian::little) value = __builtin_bswap64(value);
@@ -56,6 +47,18 @@ struct Bytes {
 };
 
 }  // namespace
+
+// SQLite's varint: big-endian groups of seven bits. Sizes here stay below 2^56, so the
+// nine-byte form is never needed.
+void append_varint(std::string& out, std::uint64_t value) {
+  char buffer[8];
+  int n = sizeof buffer;
+  buffer[--n] = static_cast<char>(value & 0x7f);
+  while (value >>= 7) buffer[--n] = static_cast<char>((value & 0x7f) | 0x80);
+  out.append(buffer + n, sizeof buffer - static_cast<std::size_t>(n));
+}
+
+std::uint64_t take_varint(std::string_view& bytes) { return Bytes{bytes}.varint(); }
 
 Value Value::null() {
   Value value;
@@ -153,9 +156,41 @@ Value take_value(std::string_view& rest) {
   throw ChangesetError("changeset has a value of an unknown type");
 }
 
+// What stands between the changes of two tables, or before the first.
+void ChangesetReader::read_headers() {
+  while (!rest_.empty()) {
+    Bytes bytes{rest_};
+    if (rest_.front() == kTableSection) {
+      read_table();
+    } else if (rest_.front() == kNamesSection) {
+      read_names();
+    } else if ((rest_.front() == kSchemaSection || rest_.front() == kBeforeSection) && tables_begun_ == 0 &&
+               names_.empty()) {
+      bytes.take(1);
+      bytes.take(bytes.varint());
+    } else {
+      break;
+    }
+  }
+  if (!names_.empty()) throw ChangesetError("changeset has the names of no table's columns");
+}
+
+void ChangesetReader::read_names() {
+  Bytes bytes{rest_};
+  if (!names_.empty()) throw ChangesetError("changeset has the names of a table's columns twice");
+  table_begin_ = changeset_.bytes.size() - rest_.size();
+  bytes.take(1);
+  const std::uint64_t columns = bytes.varint();
+  if (columns == 0 || columns > kColumnsMax)
+    throw ChangesetError("changeset has a table with an impossible number of columns");
+  names_.resize(columns);
+  for (std::string& name : names_) name = bytes.take(bytes.varint());
+}
+
 void ChangesetReader::read_table() {
   Bytes bytes{rest_};
-  table_begin_ = changeset_.bytes.size() - rest_.size();
+  if (names_.empty()) table_begin_ = changeset_.bytes.size() - rest_.size();
+  table_.names = std::exchange(names_, {});
   bytes.take(1);
   const std::uint64_t columns = bytes.varint();
   if (columns == 0 || columns > kColumnsMax)
@@ -169,6 +204,9 @@ void ChangesetReader::read_table() {
   bool has_key = false;
   for (const std::uint8_t place : table_.key) has_key |= place != 0;
   if (!has_key) throw ChangesetError("changeset has a table without a key");
+  if (!table_.names.empty() && table_.names.size() != table_.columns()) {
+    throw ChangesetError("changeset has a table with more or fewer columns than names");
+  }
   ++tables_begun_;
 }
 
@@ -179,7 +217,7 @@ void ChangesetReader::read_record(std::vector<Value>& values) {
 bool ChangesetReader::next(Change& change) {
   if (changeset_.spill != nullptr) changeset_.spill->passed(changeset_.bytes.size() - rest_.size());
   Bytes bytes{rest_};
-  while (!rest_.empty() && rest_.front() == kTableMark) read_table();
+  read_headers();
   if (rest_.empty()) return false;
   if (tables_begun_ == 0) throw ChangesetError("changeset does not begin with a table");
   change.op = static_cast<Operation>(bytes.byte());
@@ -213,8 +251,18 @@ bool ChangesetReader::next(Change& change) {
   return true;
 }
 
+void ChangesetWriter::name_columns(const std::vector<std::string>& names) {
+  out_.push_back(kNamesSection);
+  append_varint(out_, names.size());
+  for (const std::string& name : names) {
+    append_varint(out_, name.size());
+    out_ += name;
+  }
+}
+
 void ChangesetWriter::begin_table(const ChangesetTable& table) {
-  out_.push_back(kTableMark);
+  if (!table.names.empty()) name_columns(table.names);
+  out_.push_back(kTableSection);
   append_varint(out_, table.columns());
   out_.append(reinterpret_cast<const char*>(table.key.data()), table.key.size());
   out_.append(table.name.c_str(), table.name.size() + 1);

@@ -3,7 +3,11 @@
 // ext/session/sqlite3session.c), so that SQLite's own functions can read,
 // invert and combine what Colony stores.
 //
-// What Colony adds are two promises about the changesets that it writes: a row
+// Two kinds of sections are Colony's own, and only in transactions that change the schema,
+// or come before the log has taken such a change: what the transaction does to the schema
+// (schema_change.h), before all rows, and the names of a table's columns, before its header.
+//
+// What Colony adds besides are two promises about the changesets that it writes: a row
 // (a key) occurs at most once, as its net change; and within a table all DELETEs
 // come first, then the UPDATEs, then the INSERTs. Both hold for a section, which is what
 // follows one header: earlier versions wrote several sections of one table, with fewer
@@ -60,6 +64,9 @@ enum class Operation : std::uint8_t { kDelete = 9, kInsert = 18, kUpdate = 23 };
 struct ChangesetTable {
   std::string name;
   std::vector<std::uint8_t> key;  // per column: 0, or its place in the primary key from 1
+  // Of the columns, where their order alone does not tell which they are elsewhere: while
+  // a change of the table's schema waits for its place in the log. Otherwise empty.
+  std::vector<std::string> names = {};
 
   std::size_t columns() const { return key.size(); }
   bool operator==(const ChangesetTable&) const = default;
@@ -72,6 +79,7 @@ struct Change {
   std::vector<Value> before;
   std::vector<Value> after;
 
+  std::size_t key_size() const { return op == Operation::kInsert ? after.size() : before.size(); }
   const Value& key_value(std::size_t column) const { return op == Operation::kInsert ? after[column] : before[column]; }
 };
 
@@ -92,7 +100,7 @@ class ChangesetReader {
   // The bytes must outlive the reader and the changes that it gives.
   explicit ChangesetReader(ChangesetView changeset) : changeset_(changeset), rest_(changeset.bytes) {}
 
-  // Reads the next change into `change`, re-using its memory; false at the end.
+  // Reads the next change of a row into `change`, re-using its memory; false at the end.
   // table() is that change's table.
   bool next(Change& change);
   const ChangesetTable& table() const { return table_; }
@@ -103,15 +111,26 @@ class ChangesetReader {
   std::size_t table_begin() const { return table_begin_; }
 
  private:
+  void read_headers();
   void read_table();
+  void read_names();
   void read_record(std::vector<Value>& values);
 
   ChangesetView changeset_;
   std::string_view rest_;
   ChangesetTable table_;
+  std::vector<std::string> names_;  // of the columns of the table that comes next
   std::size_t tables_begun_ = 0;
   std::size_t table_begin_ = 0;
 };
+
+inline constexpr char kSchemaSection = 'S';
+inline constexpr char kBeforeSection = 'B';  // rows before the schema changes; in no transaction that is sent
+inline constexpr char kNamesSection = 'C';
+
+void append_varint(std::string& out, std::uint64_t value);
+// Reads one at the start of `bytes` and removes it from them.
+std::uint64_t take_varint(std::string_view& bytes);
 
 // Appends to a string. begin_table() comes before the changes of that table.
 class ChangesetWriter {
@@ -119,6 +138,8 @@ class ChangesetWriter {
   explicit ChangesetWriter(std::string& out) : out_(out) {}
 
   void begin_table(const ChangesetTable& table);
+  // Of the table whose header comes next.
+  void name_columns(const std::vector<std::string>& names);
   void add(Operation op, const std::vector<Value>& before, const std::vector<Value>& after);
   // `values` are those of the record as they stand in a changeset.
   void add_encoded(Operation op, std::string_view values);

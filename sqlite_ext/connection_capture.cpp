@@ -77,6 +77,11 @@ void ConnectionCapture::end() {
   failure_.clear();
 }
 
+void ConnectionCapture::rolled_back(SchemaCapture& capture) {
+  if (capture.rolled_back()) watch_next_commit();
+  end();
+}
+
 void ConnectionCapture::sync(SchemaCapture& capture) {
   check();
   const Raised raised(enlisting_);  // its own statements are traced as well
@@ -163,10 +168,11 @@ bool ConnectionCapture::is_of_colony(const SchemaCapture& capture) {
 
 void ConnectionCapture::enlist(SchemaCapture& capture) {
   if (run_enlistment(capture.schema(), false) == SQLITE_OK && capture.takes_part()) return;
-  if (is_of_colony(capture)) refuse_next_commit();
+  if (is_of_colony(capture)) watch_next_commit();
 }
 
-void ConnectionCapture::refuse_next_commit() {
+// What was not brought before its capture until then is refused.
+void ConnectionCapture::watch_next_commit() {
   sqlite3_commit_hook(db_, &on_commit, this);
   commit_hook_is_ours_ = true;
 }
@@ -175,14 +181,35 @@ int ConnectionCapture::on_commit(void* context) {
   auto* const self = static_cast<ConnectionCapture*>(context);
   sqlite3_commit_hook(self->db_, nullptr, nullptr);
   self->commit_hook_is_ours_ = false;
+  if (!self->sync_another_run()) return 1;
   for (const auto& capture : self->schemas_) {
-    if (capture->takes_part() || sqlite3_txn_state(self->db_, capture->schema().c_str()) != SQLITE_TXN_WRITE) continue;
+    if (capture->awaits_another_run() || capture->takes_part() ||
+        sqlite3_txn_state(self->db_, capture->schema().c_str()) != SQLITE_TXN_WRITE)
+      continue;
     sqlite3_log(SQLITE_CONSTRAINT_COMMITHOOK,
                 "colony: a change of %s could not be captured, and its commit is refused: try again",
                 capture->schema().c_str());
     return 1;
   }
   return 0;
+}
+
+// A commit hook is not meant to run SQL. Here it is called on behalf of a statement that is
+// its own transaction and has written, right after the tables that xSync is called for: SQLite
+// is in the same state then. False if it failed.
+bool ConnectionCapture::sync_another_run() noexcept {
+  const Raised raised(enlisting_);
+  for (const auto& capture : schemas_) {
+    if (!capture->awaits_another_run()) continue;
+    try {
+      if (!keep_hook()) throw RecordError(kHookTaken);
+      capture->sync_another_run();
+    } catch (const std::exception& error) {
+      sqlite3_log(SQLITE_CONSTRAINT_COMMITHOOK, "%s", error.what());
+      return false;
+    }
+  }
+  return true;
 }
 
 bool ConnectionCapture::fires_triggers() {
@@ -199,18 +226,28 @@ void ConnectionCapture::before_guarded_write() noexcept {
       enlist(*capture);
     }
   } catch (...) {
-    refuse_next_commit();
+    watch_next_commit();
   }
 }
 
 void ConnectionCapture::before_row(const char* schema, int op, const char* table, sqlite3_int64 old_rowid) {
   SchemaCapture* const capture = find(schema);
   if (capture == nullptr) return;
+  if (std::string_view(table) == "sqlite_master") return before_schema_edit(*capture);
   if (!capture->takes_part()) {
     if (enlisting_ || !started_ || !is_of_colony(*capture) || !capture->concerns(table)) return;
     enlist(*capture);
   }
   capture->record(op, table, old_rowid);
+}
+
+// Rows of sqlite_schema itself are written: with PRAGMA writable_schema. What statements do to
+// it is not seen here.
+void ConnectionCapture::before_schema_edit(SchemaCapture& capture) {
+  if (enlisting_ || !started_ || !is_of_colony(capture)) return;
+  const Raised raised(enlisting_);
+  if (!capture.takes_part()) enlist(capture);
+  if (capture.takes_part()) capture.before_schema_change("");
 }
 
 void ConnectionCapture::on_preupdate(void* context, sqlite3*, int op, const char* schema, const char* table,
@@ -223,7 +260,7 @@ void ConnectionCapture::on_preupdate(void* context, sqlite3*, int op, const char
   } catch (const std::exception& error) {
     self->failure_ = std::string("colony: ") + error.what();
   }
-  if (!self->failure_.empty() && !self->in_transaction_) self->refuse_next_commit();
+  if (!self->failure_.empty() && !self->in_transaction_) self->watch_next_commit();
 }
 
 int ConnectionCapture::on_trace(unsigned event, void* context, void* p, void* x) {
@@ -237,7 +274,7 @@ int ConnectionCapture::on_trace(unsigned event, void* context, void* p, void* x)
     } catch (const std::exception& error) {
       self->failure_ = error.what();
     }
-    if (!self->failure_.empty() && !self->in_transaction_) self->refuse_next_commit();
+    if (!self->failure_.empty() && !self->in_transaction_) self->watch_next_commit();
   }
   return other.function != nullptr && (other.mask & event) != 0 ? other.function(event, other.context, p, x) : 0;
 }
@@ -252,7 +289,7 @@ void ConnectionCapture::before_statement(sqlite3_stmt* statement, const char* te
   }
   const std::optional<SchemaStatement> change = schema_statement(text);
   if (change) {
-    before_schema_change(change->schema);
+    before_schema_change(change->schema, text);
     return;
   }
   const Raised raised(enlisting_);
@@ -264,7 +301,7 @@ void ConnectionCapture::before_statement(sqlite3_stmt* statement, const char* te
   }
 }
 
-void ConnectionCapture::before_schema_change(const std::string& schema) {
+void ConnectionCapture::before_schema_change(const std::string& schema, const char* text) {
   const Raised raised(enlisting_);
   for (const std::string& name : schema_names()) {
     if (!schema.empty() && sqlite3_stricmp(schema.c_str(), name.c_str()) != 0) continue;
@@ -272,7 +309,7 @@ void ConnectionCapture::before_schema_change(const std::string& schema) {
     if (capture == nullptr) capture = discover(name);
     if (capture == nullptr) continue;
     if (!capture->takes_part()) enlist(*capture);
-    if (capture->takes_part()) capture->before_schema_change();
+    if (capture->takes_part()) capture->before_schema_change(text);
   }
 }
 

@@ -45,6 +45,7 @@ class ConnectionCapture {
   // A table of one of the schemas takes part in a transaction from now on.
   void begin(SchemaCapture& capture);
   void end();
+  void rolled_back(SchemaCapture& capture);
 
   // The transaction is about to commit.
   void sync(SchemaCapture& capture);
@@ -74,15 +75,17 @@ class ConnectionCapture {
   static int on_commit(void* context);
 
   void before_row(const char* schema, int op, const char* table, sqlite3_int64 old_rowid);
+  void before_schema_edit(SchemaCapture& capture);
   void before_statement(sqlite3_stmt* statement, const char* text);
-  void before_schema_change(const std::string& schema);
+  void before_schema_change(const std::string& schema, const char* text);
   SchemaCapture* find(const char* schema);
   SchemaCapture* discover(const std::string& schema);
   std::vector<std::string> schema_names();
   int run_enlistment(const std::string& schema, bool only_prepare);
   void enlist(SchemaCapture& capture);
   bool is_of_colony(const SchemaCapture& capture);
-  void refuse_next_commit();
+  void watch_next_commit();
+  bool sync_another_run() noexcept;
   bool fires_triggers();
 
   sqlite3* db_;

@@ -34,10 +34,25 @@ int allow_guarded_writes(sqlite3* db);
 // Whether the guard index of `schema`.`table` is there and names all of its columns.
 bool has_guard_index(sqlite3* db, const std::string& schema, const std::string& table);
 
-// Makes it, or makes it anew where has_guard_index() is not satisfied, which reads the
-// whole table. Gives whether there was anything to do. Within a transaction, or the table
-// is without it for a moment.
-bool refresh_guard_index(sqlite3* db, const std::string& schema, const std::string& table);
+// Makes it, or changes it where has_guard_index() is not satisfied: in a time that does not
+// depend on how many rows there are, once it is there. Other connections notice when the
+// schema's version changes, which is the caller's to do. Gives whether there was anything to
+// do. Within a transaction, or the table is without it for a moment.
+bool refresh_guard_index(sqlite3* db, const SqliteHost& host, const std::string& schema, const std::string& table);
+
+// The same within a commit, where SQLite drops no index and a renamed table still has the one of
+// its former name: that may have a wrong name until settle_guard_index_names().
+void place_guard_index(sqlite3* db, const SqliteHost& host, const std::string& schema, const std::string& table);
+
+// Gives each guard index the name of its table. Call it last: the connection reads the schema
+// anew before its next statement, and others do as for any change.
+void settle_guard_index_names(sqlite3* db, const SqliteHost& host, const std::string& schema);
+
+// The column is about to be dropped, which SQLite refuses while an index names it: the index
+// names it no longer, without being touched itself. Within the transaction that drops it, and
+// while the statement runs that does.
+void leave_out_of_guard_index(sqlite3* db, const SqliteHost& host, const std::string& schema, const std::string& table,
+                              const std::string& column);
 
 void drop_guard_index(sqlite3* db, const std::string& schema, const std::string& table);
 

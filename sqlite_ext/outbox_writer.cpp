@@ -1,6 +1,7 @@
 #include "sqlite_ext/outbox_writer.h"
 
 #include <functional>
+#include <utility>
 
 #include "sqlite_ext/capture.h"
 #include "sqlite_ext/crash_step.h"
@@ -23,9 +24,9 @@ void OutboxWriter::release_statements() {
   insert_ = nullptr;
 }
 
-void OutboxWriter::write(const Recorder& recorder, const std::set<std::string>& left_out) {
+void OutboxWriter::write(const Recorder& recorder, const std::set<std::string>& left_out, std::string schema) {
   if (has_written()) take_back();
-  std::string rest;  // of what has come, shorter than a chunk
+  std::string rest = std::move(schema);  // of what has come, shorter than a chunk
   std::uint64_t shape = 0;
   const auto drain = [&](std::string& bytes, std::uint64_t of_all) {
     shape = of_all;
@@ -59,6 +60,18 @@ void OutboxWriter::write(std::string_view changeset, std::uint64_t shape) {
     changeset.remove_prefix(chunk.size());
     write_chunk(chunk, shape, changeset.empty());
   }
+}
+
+void OutboxWriter::write_effect(std::string_view effect) {
+  const std::string sql = "UPDATE " + table_ + " SET effect = ?1 WHERE piece = " + std::to_string(first_written_);
+  sqlite3_stmt* update = nullptr;
+  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &update, nullptr) != SQLITE_OK) throw_record_error(db_, kCannotWrite);
+  writing_ = true;
+  sqlite3_bind_blob64(update, 1, effect.data(), effect.size(), SQLITE_STATIC);
+  sqlite3_step(update);
+  const int rc = sqlite3_finalize(update);
+  writing_ = false;
+  if (rc != SQLITE_OK) throw_record_error(db_, kCannotWrite);
 }
 
 void OutboxWriter::take_back() {

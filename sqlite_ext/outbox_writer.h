@@ -22,16 +22,20 @@ class OutboxWriter {
   OutboxWriter(const OutboxWriter&) = delete;
   OutboxWriter& operator=(const OutboxWriter&) = delete;
 
-  // Writes all that is recorded but the rows of the tables in `left_out`, in place of what this transaction has written
-  // before: a COMMIT that meets SQLITE_BUSY (in an attached file that is not in WAL mode, say) leaves the transaction
-  // open, and the app may go on with it.
-  void write(const Recorder& recorder, const std::set<std::string>& left_out = {});
+  // Writes all that is recorded but the rows of the tables in `left_out`, after `schema`, the section that changes
+  // the schema, and in place of what this transaction has written before: a COMMIT that meets SQLITE_BUSY (in an
+  // attached file that is not in WAL mode, say) leaves the transaction open, and the app may go on with it.
+  void write(const Recorder& recorder, const std::set<std::string>& left_out = {}, std::string schema = {});
 
   // The same for a changeset that is complete; `shape` is the combined one of its tables.
   void write(std::string_view changeset, std::uint64_t shape);
 
+  // What is to be undone of what was written, if that is not what was written.
+  void write_effect(std::string_view effect);
+
   // Whether this transaction has rows in the outbox.
   bool has_written() const { return first_written_ != 0; }
+  sqlite3_int64 first_written() const { return first_written_; }  // the first of them
   // Whether it is writing just now: the hook then sees the outbox row itself.
   bool is_writing() const { return writing_; }
 

@@ -1,8 +1,11 @@
 #include "sqlite_ext/recorder.h"
 
 #include <map>
+#include <memory>
 #include <utility>
 
+#include "sqlite_ext/carry_over.h"
+#include "sqlite_ext/copied_columns.h"
 #include "sqlite_ext/net_rows.h"
 
 namespace colony {
@@ -38,25 +41,40 @@ void Recorder::release_statements() {
 }
 
 void Recorder::set_tables(const std::vector<std::string>& names) {
+  std::vector<RecordedTable> tables;
+  for (const std::string& name : names) tables.push_back({name, name});
+  set_tables(tables);
+  keeps_names_ = true;
+}
+
+void Recorder::set_tables(const std::vector<RecordedTable>& tables, bool keep) {
   release_statements();
-  if (empty()) {
+  if (empty() && !keep) {
     tables_.clear();
     index_.clear();
+    objects_.clear();
   }
-  const std::unordered_map<std::string, std::uint32_t> former = std::exchange(index_, {});
+  const std::unordered_map<std::string, std::uint32_t> former = std::exchange(objects_, {});
+  index_.clear();
   found_ = kNone;
+  keeps_names_ = false;
   newly_touched_.clear();
-  for (const std::string& name : names) {
-    std::optional<CapturedTable> layout = load_captured_table(db_, schema_, name);
+  for (const RecordedTable& table : tables) {
+    std::optional<CapturedTable> layout = load_captured_table(db_, schema_, table.name);
     if (!layout) continue;
-    const auto known = former.find(name);
+    if (table.named) {
+      for (const CapturedColumn& column : layout->columns) layout->header.names.push_back(column.name);
+    }
+    const auto known = former.find(table.object);
     auto number = static_cast<std::uint32_t>(tables_.size());
     if (known != former.end() && tables_[known->second].layout == *layout) {
       number = known->second;
     } else {
       tables_.emplace_back().layout = std::move(*layout);
+      tables_.back().object = table.object;
     }
-    index_.emplace(name, number);
+    index_.emplace(table.name, number);
+    objects_.emplace(table.object, number);
     // Rows of it may be in the recording.
     if (known == former.end() || !tables_[known->second].touched) continue;
     tables_[number].touched = true;
@@ -220,6 +238,116 @@ bool Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
   return true;
 }
 
+void Recorder::record_all(const std::string& name, Operation op) {
+  Table* const table = find(name.c_str());
+  if (table == nullptr) return;
+  if (op == Operation::kDelete) table->touched = true;
+  std::string columns;
+  for (const CapturedColumn& column : table->layout.columns) {
+    columns += (columns.empty() ? "" : ", ") + quoted(column.name);
+  }
+  const std::string sql = "SELECT " + columns + " FROM " + quoted(schema_) + "." + quoted(name);
+  sqlite3_stmt* rows = nullptr;
+  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &rows, nullptr) != SQLITE_OK) {
+    throw_record_error(db_, "cannot read a table");
+  }
+  const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> owner(rows, sqlite3_finalize);
+  const std::size_t start = mark();
+  std::vector<Value> row(table->layout.columns.size());
+  int rc = SQLITE_OK;
+  while ((rc = sqlite3_step(rows)) == SQLITE_ROW) {
+    for (std::size_t i = 0; i < row.size(); ++i) row[i] = value_of(sqlite3_column_value(rows, static_cast<int>(i)));
+    if (op == Operation::kDelete) {
+      log_.append(found_, op, row, {});
+    } else {
+      log_.append(found_, op, {}, row);
+    }
+  }
+  if (rc == SQLITE_DONE) return;
+  truncate(start);
+  throw_record_error(db_, "cannot read a table");
+}
+
+std::uint32_t Recorder::first_number(const std::string& object) const {
+  for (std::uint32_t number = 0; number < tables_.size(); ++number) {
+    if (tables_[number].object == object && !tables_[number].carried) return number;
+  }
+  return NetRows::kLeftOut;
+}
+
+std::uint32_t Recorder::last_number(const std::string& object) const {
+  for (std::uint32_t number = static_cast<std::uint32_t>(tables_.size()); number-- > 0;) {
+    if (tables_[number].object == object && !tables_[number].carried) return number;
+  }
+  return NetRows::kLeftOut;
+}
+
+std::vector<std::string> Recorder::last_columns(const std::string& object) const {
+  std::vector<std::string> names;
+  const std::uint32_t last = last_number(object);
+  if (last == NetRows::kLeftOut) return names;
+  for (const CapturedColumn& column : tables_[last].layout.columns) names.push_back(column.name);
+  return names;
+}
+
+std::uint32_t Recorder::number_of_name(const std::string& table) const {
+  const auto found = index_.find(table);
+  return found == index_.end() ? NetRows::kLeftOut : found->second;
+}
+
+// As deletes, under the columns that it had last.
+Spill Recorder::rows_of_gone(const std::string& gone) const {
+  const std::uint32_t last = last_number(gone);
+  Spill deleted(log_.spill());
+  write(
+      [&](std::string& bytes, std::uint64_t) {
+        deleted.append(bytes);
+        bytes.clear();
+      },
+      [&](std::uint32_t number) {
+        return tables_[number].object == gone && !tables_[number].carried ? last : NetRows::kLeftOut;
+      });
+  return deleted;
+}
+
+Recorder::ColumnNames Recorder::renamed_by_copy(const std::string& gone, const std::string& table) const {
+  const std::uint32_t present = number_of_name(table);
+  const std::uint32_t last = last_number(gone);
+  if (present == NetRows::kLeftOut || last == NetRows::kLeftOut) return {};
+  CopiedColumns columns(db_, schema_, tables_[last].layout, tables_[present].layout);
+  if (!columns.any()) return {};
+  Spill deleted = rows_of_gone(gone);
+  ChangesetReader reader(deleted);
+  Change change;
+  while (columns.any() && reader.next(change)) columns.compare(change.before);
+  return columns.renamed();
+}
+
+void Recorder::record_carried(const std::string& gone, const std::string& table, const ColumnNames& renamed,
+                              const std::map<std::string, std::string>& fills,
+                              const std::map<std::string, std::string>& for_null) {
+  const std::uint32_t present = number_of_name(table);
+  const std::uint32_t last = last_number(gone);
+  if (present == NetRows::kLeftOut || last == NetRows::kLeftOut) return;
+  const auto carried = static_cast<std::uint32_t>(tables_.size());
+  Table& made = tables_.emplace_back();
+  made.layout = tables_[present].layout;
+  made.object = gone;
+  made.carried = true;
+  Spill deleted = rows_of_gone(gone);
+  CapturedTable from = tables_[last].layout;
+  for (CapturedColumn& column : from.columns) {
+    if (const auto now = renamed.find(column.name); now != renamed.end()) column.name = now->second;
+  }
+  CarryOver carry(from, tables_[present].layout, fills, for_null);
+  ChangesetReader reader(deleted);
+  Change change;
+  while (reader.next(change)) {
+    const std::vector<Value>* const row = carry.carry(change.before);
+    if (row != nullptr) log_.append(carried, Operation::kDelete, *row, {});
+  }
+}
+
 // A single record is its own net change; most transactions have just one.
 void Recorder::write_changeset_of_one(const ChangeLog::Record& record, const Drain& drain) const {
   const CapturedTable& table = tables_[record.table].layout;
@@ -233,14 +361,16 @@ void Recorder::write_changeset_of_one(const ChangeLog::Record& record, const Dra
 
 // Under which number the rows of a table go into the changeset.
 std::uint32_t Recorder::present_number(std::uint32_t table, const std::set<std::string>& left_out) const {
-  const ChangesetTable& noted = tables_[table].layout.header;
-  if (!left_out.empty() && left_out.contains(noted.name)) return NetRows::kLeftOut;
-  const auto found = index_.find(noted.name);
-  if (found == index_.end() || found->second == table) return table;
+  if (tables_[table].carried) return number_of_name(tables_[table].layout.header.name);
+  const std::string& object = tables_[table].object;
+  if (!left_out.empty() && left_out.contains(object)) return NetRows::kLeftOut;
+  const auto found = objects_.find(object);
+  if (found == objects_.end() || found->second == table) return table;
   const CapturedTable &was = tables_[table].layout, &is = tables_[found->second].layout;
   for (std::size_t i = 0; i < was.columns.size() && i < is.columns.size(); ++i) {
-    if (was.columns[i].name == is.columns[i].name && was.header.key[i] == is.header.key[i]) continue;
-    throw RecordError("colony: table " + noted.name +
+    const bool same_name = !keeps_names_ || was.columns[i].name == is.columns[i].name;
+    if (same_name && was.header.key[i] == is.header.key[i]) continue;
+    throw RecordError("colony: table " + was.header.name +
                       " was given other columns in a transaction that had changed its rows: commit in between");
   }
   return found->second;
@@ -253,17 +383,32 @@ void Recorder::write_changeset(const Drain& drain, const std::set<std::string>& 
     write_changeset_of_one(first, drain);
     return;
   }
+  write(drain, [&](std::uint32_t table) { return present_number(table, left_out); });
+}
+
+void Recorder::write_before(const Drain& drain, const std::set<std::string>& gone) const {
+  write(drain, [&](std::uint32_t table) {
+    const bool is_gone = !tables_[table].carried && gone.contains(tables_[table].object);
+    return is_gone ? first_number(tables_[table].object) : NetRows::kLeftOut;
+  });
+}
+
+void Recorder::write_after(const Drain& drain, const std::set<std::string>& gone) const {
+  write(drain,
+        [&](std::uint32_t table) { return tables_[table].carried ? NetRows::kLeftOut : present_number(table, gone); });
+}
+
+void Recorder::write(const Drain& drain, const NumberOf& number_of) const {
   std::map<std::pair<std::uint32_t, std::size_t>, std::string> defaults;
-  const NetRows net(log_,
-                    {[this](std::uint32_t table) -> const ChangesetTable& { return tables_[table].layout.header; },
-                     [&](std::uint32_t table) { return present_number(table, left_out); },
-                     [&](std::uint32_t table, std::size_t column) {
-                       std::string& encoded = defaults[{table, column}];
-                       const CapturedColumn& c = tables_[table].layout.columns[column];
-                       if (encoded.empty()) encoded = encoded_default(c.type, c.default_sql);
-                       std::string_view bytes = encoded;
-                       return take_value(bytes);
-                     }});
+  const NetRows net(
+      log_, {[this](std::uint32_t table) -> const ChangesetTable& { return tables_[table].layout.header; }, number_of,
+             [&](std::uint32_t table, std::size_t column) {
+               std::string& encoded = defaults[{table, column}];
+               const CapturedColumn& c = tables_[table].layout.columns[column];
+               if (encoded.empty()) encoded = encoded_default(c.type, c.default_sql);
+               std::string_view bytes = encoded;
+               return take_value(bytes);
+             }});
   std::uint64_t shape = 0;
   for (const std::uint32_t table : net.tables()) shape = combine_shapes(shape, tables_[table].layout.shape);
   net.write([&](std::string& bytes) { drain(bytes, shape); });

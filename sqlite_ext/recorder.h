@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -45,6 +46,16 @@ class Recorder {
   // schema may have changed. What was recorded so far stays; write_changeset() puts it
   // under the columns that a table has then.
   void set_tables(const std::vector<std::string>& names);
+  // The same where a transaction may alter tables: a table stays the same `object`, whatever
+  // its name and columns are; rows of one that is `named` come with the names of its columns.
+  struct RecordedTable {
+    std::string name;
+    std::string object;
+    bool named = false;
+  };
+  // `keep` those known until now, also while nothing is recorded: columns as they were first
+  // and last are asked for.
+  void set_tables(const std::vector<RecordedTable>& tables, bool keep = false);
 
   bool records(const char* table) { return find(table) != nullptr; }
 
@@ -54,6 +65,26 @@ class Recorder {
   // To be called from the preupdate hook with its arguments. False if the table is not
   // one of those that are recorded.
   bool record(int op, const char* table, sqlite3_int64 old_rowid);
+
+  // Records all rows that a table has now, as inserted or deleted.
+  void record_all(const std::string& table, Operation op);
+
+  // Records the rows of `gone`, a table that was deleted row by row and made anew under the
+  // name of `table`, as they would have been carried over, so that write_changeset() tells only
+  // in what the new table differs. `fills` and `for_null`: see CarryOver.
+  // `renamed` has the present names of columns that were copied under others.
+  using ColumnNames = std::map<std::string, std::string>;
+  void record_carried(const std::string& gone, const std::string& table, const ColumnNames& renamed,
+                      const std::map<std::string, std::string>& fills,
+                      const std::map<std::string, std::string>& for_null);
+
+  // The columns of `gone` that live on in `table` under other names, which it gives: see
+  // CopiedColumns.
+  ColumnNames renamed_by_copy(const std::string& gone, const std::string& table) const;
+
+  // Of an object: under which columns rows of it would have been recorded last.
+  std::vector<std::string> last_columns(const std::string& object) const;
+  const SpillSettings& spill() const { return log_.spill(); }
 
   // Finalizes the prepared statements that it keeps; they come back when needed.
   void release_statements();
@@ -69,9 +100,14 @@ class Recorder {
   using Drain = std::function<void(std::string& bytes, std::uint64_t shape)>;
 
   // Writes the net changeset of all that is recorded, in as many calls as it takes;
-  // none when it all comes to nothing. Rows of the tables in `left_out` are passed over.
+  // none when it all comes to nothing. Rows of the objects in `left_out` are passed over.
   // Throws RecordError when a table has lost columns other than its last.
   void write_changeset(const Drain& drain, const std::set<std::string>& left_out = {}) const;
+
+  // What is to be undone of a transaction that destroys the objects in `gone`: before its
+  // changes of the schema, their rows, as they were first recorded; after them, all others.
+  void write_before(const Drain& drain, const std::set<std::string>& gone) const;
+  void write_after(const Drain& drain, const std::set<std::string>& gone) const;
 
   // Calls visit(table, row) for each row that was deleted since `mark`, in order,
   // with its values before. For rows that REPLACE displaced.
@@ -81,6 +117,8 @@ class Recorder {
  private:
   struct Table {
     CapturedTable layout;
+    std::string object;
+    bool carried = false;  // see record_carried()
     // Reads all columns that stored_value() may be asked for, in one; null until then.
     sqlite3_stmt* stored = nullptr;
     std::vector<int> stored_places;  // per column, in its result
@@ -89,7 +127,13 @@ class Recorder {
   };
 
   void write_changeset_of_one(const ChangeLog::Record& record, const Drain& drain) const;
+  using NumberOf = std::function<std::uint32_t(std::uint32_t table)>;
+  void write(const Drain& drain, const NumberOf& number_of) const;
   std::uint32_t present_number(std::uint32_t table, const std::set<std::string>& left_out) const;
+  std::uint32_t first_number(const std::string& object) const;
+  std::uint32_t last_number(const std::string& object) const;
+  std::uint32_t number_of_name(const std::string& table) const;
+  Spill rows_of_gone(const std::string& gone) const;
   Table* find(const char* name);
   Value old_value(Table& table, std::size_t column, sqlite3_int64 rowid);
   Value new_value(const Table& table, std::size_t column, int op);
@@ -102,8 +146,10 @@ class Recorder {
   sqlite3* db_;
   std::string schema_;
   const SqliteHost& host_;
-  std::vector<Table> tables_;                             // also those of earlier schemas that log_ still refers to
-  std::unordered_map<std::string, std::uint32_t> index_;  // of the present schema, by name
+  std::vector<Table> tables_;                               // also those of earlier schemas that log_ still refers to
+  std::unordered_map<std::string, std::uint32_t> index_;    // of the present schema, by name
+  std::unordered_map<std::string, std::uint32_t> objects_;  // likewise, by object
+  bool keeps_names_ = true;                                 // columns change by being added only
   std::vector<std::uint32_t> newly_touched_;
   static constexpr std::uint32_t kNone = ~0u;
   std::uint32_t found_ = kNone;  // what find() found last

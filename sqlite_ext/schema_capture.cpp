@@ -1,10 +1,37 @@
 #include "sqlite_ext/schema_capture.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "sqlite_ext/crash_step.h"
+#include "sqlite_ext/guard_index.h"
+#include "sqlite_ext/layout_log.h"
+#include "sqlite_ext/new_columns.h"
+#include "sqlite_ext/schema_rehearsal.h"
+#include "sqlite_ext/table_statement.h"
 
 namespace colony {
+namespace {
+
+Recorder::Drain into(Spill& spill) {
+  return [&spill](std::string& bytes, std::uint64_t) {
+    spill.append(bytes);
+    bytes.clear();
+  };
+}
+
+class WhileSyncing {
+ public:
+  explicit WhileSyncing(bool& syncing) : syncing_(syncing) { syncing_ = true; }
+  ~WhileSyncing() { syncing_ = false; }
+  WhileSyncing(const WhileSyncing&) = delete;
+  WhileSyncing& operator=(const WhileSyncing&) = delete;
+
+ private:
+  bool& syncing_;
+};
+
+}  // namespace
 
 SchemaCapture::SchemaCapture(sqlite3* db, std::string schema, const SqliteHost& host,
                              const std::optional<SpillSettings>& spill)
@@ -13,7 +40,7 @@ SchemaCapture::SchemaCapture(sqlite3* db, std::string schema, const SqliteHost& 
       schema_(std::move(schema)),
       recorder_(db, schema_, host, spill ? *spill : spill_beside(sqlite3_db_filename(db, schema_.c_str()))),
       outbox_(db, schema_),
-      judge_(db, schema_) {}
+      judge_(db, schema_, host) {}
 
 void SchemaCapture::release_statements() {
   outbox_.release_statements();
@@ -37,7 +64,9 @@ sqlite3_int64 SchemaCapture::schema_version() {
 }
 
 void SchemaCapture::begin(bool is_watched) {
+  if (awaits_another_run_) clear();
   begun_version_ = is_watched && tables_known_ ? loaded_version_ : schema_version();
+  if (tables_known_ && judge_.is_unconfirmed() && judge_.is_confirmed_now()) tables_known_ = false;
   // colony init may have agreed to what was refused, without changing the schema.
   if (!tables_known_ || loaded_version_ != begun_version_ || !refused_.empty()) load_tables();
   takes_part_ = true;
@@ -63,11 +92,20 @@ void SchemaCapture::load_tables() {
   // An operator may be at it.
   if (sqlite3_table_column_metadata(db_, schema_.c_str(), "__colony_tables", nullptr, nullptr, nullptr, nullptr,
                                     nullptr, nullptr) != SQLITE_OK) {
-    recorder_.set_tables({});
+    recorder_.set_tables(std::vector<std::string>());
     return;
   }
   tables_known_ = false;
   judge_.load();
+  if (!judge_.has_noted()) find_renamed();
+  set_tables();
+  judge_.note_missing();
+  tables_known_ = true;
+}
+
+// Tables that a connection without colony.so has renamed.
+void SchemaCapture::find_renamed() {
+  const std::string s = quoted(schema_);
   for (const std::string& name : query_names("SELECT tbl_name FROM " + s +
                                              ".sqlite_schema WHERE type = 'trigger' AND name GLOB "
                                              "'__colony_insert_*' AND tbl_name NOT IN (SELECT name FROM " +
@@ -75,15 +113,85 @@ void SchemaCapture::load_tables() {
     refused_[name] =
         "table " + name + " is not one of those that this file replicates; if it was renamed, run colony init again";
   }
-  recorder_.set_tables(judge_.replicated());
-  judge_.note_missing();
-  tables_known_ = true;
 }
 
-void SchemaCapture::before_schema_change() {
+// What a transaction that changes the schema has of rows names their columns, and so does what
+// comes before the log has that change. New tables are read as a whole at the commit.
+void SchemaCapture::set_tables() {
+  std::vector<Recorder::RecordedTable> tables;
+  if (!judge_.has_noted()) {
+    for (const std::string& name : judge_.replicated()) {
+      tables.push_back({name, name, judge_.is_unconfirmed()});
+    }
+  } else {
+    for (const auto& [name, fate] : judge_.fates()) {
+      if (!fate.is_gone) tables.push_back({fate.name, name, true});
+    }
+  }
+  recorder_.set_tables(tables, judge_.has_noted());
+}
+
+void SchemaCapture::before_statement() {
+  if (awaits_another_run_) clear();
+  if (!takes_part_) return;
+  runs_alone_ = false;
+  settle_history();
+  if (!tables_known_) load_tables();
+}
+
+void SchemaCapture::before_schema_change(const char* text) {
   before_statement();
   judge_.note_before();
+  runs_alone_ = sqlite3_get_autocommit(db_) != 0;
   tables_known_ = written_ = false;
+  before_statement_ = recorder_.mark();
+  std::optional<TableStatement> statement = table_statement(text);
+  if (!statement) return;
+  const std::string table = statement->table, column = statement->column;
+  const bool drops_column = statement->kind == TableStatement::Kind::kDropColumn;
+  judge_.history().begin(std::move(*statement));
+  const std::string former = judge_.history().at_stake();
+  if (former.empty() || !recorder_.records(table.c_str())) return;
+  recorder_.record_all(table, Operation::kDelete);
+  const WhileSyncing writing(syncing_);
+  if (drops_column) leave_out_of_guard_index(db_, host_, schema_, table, column);
+  dropping_ = table;  // which foreign keys may have delete its rows one by one
+}
+
+void SchemaCapture::settle_history() {
+  dropping_.clear();
+  if (judge_.history().is_settled()) return;
+  tables_known_ = false;
+  if (!judge_.history().settle()) forget_statement();
+}
+
+// It has failed, and what it was going to drop is still there. Savepoints that were made since
+// stand where it began.
+void SchemaCapture::forget_statement() {
+  recorder_.truncate(std::min(before_statement_, recorder_.mark()));
+  const SchemaJudge::Mark schema = judge_.mark();
+  for (Mark& mark : marks_) {
+    mark.at = std::min(mark.at, recorder_.mark());
+    mark.schema.statements = std::min(mark.schema.statements, schema.statements);
+  }
+}
+
+bool SchemaCapture::rolled_back() {
+  if (!std::exchange(runs_alone_, false)) {
+    clear();
+    return false;
+  }
+  marks_.clear();
+  outbox_.clear();
+  takes_part_ = tables_known_ = written_ = false;
+  awaits_another_run_ = true;
+  return true;
+}
+
+void SchemaCapture::sync_another_run() {
+  takes_part_ = true;
+  sync(false);
+  takes_part_ = false;
 }
 
 bool SchemaCapture::concerns(const char* table) {
@@ -95,6 +203,7 @@ void SchemaCapture::record(int op, const char* table, sqlite3_int64 old_rowid) {
   if (syncing_) return;
   if (!tables_known_) load_tables();
   written_ = false;
+  if (!dropping_.empty() && op == SQLITE_DELETE && sqlite3_stricmp(dropping_.c_str(), table) == 0) return;
   if (!refused_.empty()) {
     if (const auto refused = refused_.find(table); refused != refused_.end()) {
       if (allows_schema_changes_) return;
@@ -114,7 +223,9 @@ void SchemaCapture::record(int op, const char* table, sqlite3_int64 old_rowid) {
 // tables were read.
 void SchemaCapture::judge_touched() {
   std::string refusal;
+  const std::map<std::string, TableFate> fates = judge_.fates();
   for (const std::string& table : recorder_.take_newly_touched()) {
+    if (const auto fate = fates.find(table); fate != fates.end() && !allows_schema_changes_) continue;  // judge() has
     const std::string& trouble = judge_.trouble_with(table);
     if (trouble.empty()) continue;
     refused_[table] = "table " + table + " is no longer what colony init has seen, it " + trouble +
@@ -144,12 +255,13 @@ void SchemaCapture::release(int level) {
 // those that were open before the first change: the others have no mark, and nothing was
 // recorded before them.
 void SchemaCapture::rollback_to(int level) {
-  Mark back{level, 0, 0};
+  Mark back{level, 0, {}};
   for (const Mark& mark : marks_) {
     if (mark.level == level) back = mark;
   }
   recorder_.truncate(back.at);
-  judge_.go_back(back.missing);
+  judge_.go_back(back.schema);
+  dropping_.clear();
   std::erase_if(marks_, [level](const Mark& mark) { return mark.level > level; });
   // The schema may have gone back too, to what its version does not tell.
   if (judge_.has_noted()) tables_known_ = false;
@@ -159,8 +271,8 @@ void SchemaCapture::rollback_to(int level) {
 
 void SchemaCapture::sync(bool is_watched) {
   if (written_) return;
-  syncing_ = true;
-  const std::unique_ptr<bool, void (*)(bool*)> end(&syncing_, [](bool* syncing) { *syncing = false; });
+  const WhileSyncing writing(syncing_);
+  settle_history();
   const sqlite3_int64 version = is_watched && tables_known_ ? loaded_version_ : schema_version();
   const bool schema_changed = judge_.has_noted() || (!made_ && version != begun_version_);
   if (recorder_.empty() && !outbox_.has_written() && !schema_changed && strangers_.empty()) return;
@@ -175,12 +287,108 @@ void SchemaCapture::sync(bool is_watched) {
   } else {
     judge_.judge();
     judge_touched();
-    for (const std::string& table : strangers_) judge_.judge_new(table);
+    const std::vector<std::string> new_tables = judge_.new_tables();
+    for (const std::string& table : strangers_) {
+      const bool is_new = std::find(new_tables.begin(), new_tables.end(), table) != new_tables.end();
+      if (!is_new && !judge_.is_remade(table)) judge_.judge_new(table);
+    }
+    if (judge_.has_noted()) return write_with_schema(new_tables);
   }
   judge_.agree_on_extensions();
   outbox_.write(recorder_, left_alone);
   written_ = true;
   COLONY_STEP("capture.synced");
+}
+
+// The rows of tables that are new, or made anew, are read now, however they came there.
+void SchemaCapture::write_with_schema(const std::vector<std::string>& new_tables) {
+  SchemaChanges changes = judge_.changes();
+  const std::uint64_t known = count_layouts(db_, schema_);
+  judge_.follow(changes);
+  for (const std::string& table : new_tables) judge_.take_in(table);
+  const std::size_t recorded = recorder_.mark();
+  std::vector<Recorder::RecordedTable> tables;
+  std::set<std::string> gone;
+  std::vector<std::string> whole = new_tables;
+  for (const auto& [table, fate] : judge_.fates()) {
+    if (fate.is_gone) {
+      gone.insert(table);
+    } else {
+      tables.push_back({fate.name, table, true});
+    }
+  }
+  for (const SchemaChange& change : changes) {
+    if (change.kind == SchemaChange::Kind::kRemake) whole.push_back(change.name);
+  }
+  for (const std::string& table : whole) tables.push_back({table, "\n" + table, true});
+  recorder_.set_tables(tables, true);
+  changes = with_renamed_columns(changes);
+  fill_new_columns(changes);  // what would have been carried over, before what is there
+  judge_.note_layouts(changes);
+  for (const std::string& table : whole) recorder_.record_all(table, Operation::kInsert);
+  outbox_.write(recorder_, gone, encoded(changes, known));
+  if (!leave_rows_alone(changes)) write_effect(changes, gone);
+  recorder_.truncate(recorded);
+  if (outbox_.has_written()) judge_.confirm_with(outbox_.first_written());
+  judge_.settle_guards();
+  tables_known_ = false;
+  written_ = true;
+}
+
+// A column that was copied under another name into a table that was made anew was renamed: so
+// other nodes' rows keep what they have in it.
+SchemaChanges SchemaCapture::with_renamed_columns(const SchemaChanges& changes) {
+  SchemaChanges all;
+  for (const SchemaChange& change : changes) {
+    all.push_back(change);
+    if (change.kind != SchemaChange::Kind::kRemake) continue;
+    std::string former = change.former;
+    SchemaChanges renames;
+    for (const auto& [column, now] : recorder_.renamed_by_copy(change.name, change.name)) {
+      if (judge_.is_named_elsewhere(change.name, column)) continue;
+      const SchemaChange rename{SchemaChange::Kind::kRenameColumn, "table", change.name, column, quoted(now), now, ""};
+      const auto texts = rehearse({{change.name, {"table", change.name, former}}}, {rename});
+      const auto text = texts.find(change.name);
+      if (text == texts.end() || column_definition(text->second, now).empty()) continue;
+      former = text->second;
+      renames.push_back(rename);
+    }
+    all.back().former = former;
+    all.insert(all.end() - 1, renames.begin(), renames.end());
+  }
+  return all;
+}
+
+// What other nodes' rows get in columns that are new in a table that was made anew: what all
+// rows have here, if that is one value.
+void SchemaCapture::fill_new_columns(SchemaChanges& changes) {
+  std::map<std::string, Recorder::ColumnNames> renamed;
+  for (SchemaChange& change : changes) {
+    if (change.kind == SchemaChange::Kind::kRenameColumn) renamed[change.name][change.column] = change.to;
+    if (change.kind != SchemaChange::Kind::kRemake) continue;
+    std::vector<std::string> former = recorder_.last_columns(change.name);
+    for (std::string& column : former) {
+      if (const auto now = renamed[change.name].find(column); now != renamed[change.name].end()) column = now->second;
+    }
+    change.fills = new_column_values(db_, schema_, change.name, former);
+    recorder_.record_carried(change.name, change.name, renamed[change.name], {change.fills.begin(), change.fills.end()},
+                             values_for_null(db_, schema_, change.name));
+  }
+}
+
+void SchemaCapture::write_effect(const SchemaChanges& changes, const std::set<std::string>& gone) {
+  Spill before(recorder_.spill()), effect(recorder_.spill());
+  recorder_.write_before(into(before), gone);
+  std::string head(1, kBeforeSection);
+  append_varint(head, before.size());
+  effect.append(head);
+  effect.append(before);
+  SchemaChanges all = judge_.gone_with(gone);
+  all.insert(all.end(), changes.begin(), changes.end());
+  judge_.keep_former_texts(all);
+  effect.append(encoded(all));
+  recorder_.write_after(into(effect), gone);
+  outbox_.write_effect(effect.view());
 }
 
 void SchemaCapture::clear() {
@@ -190,7 +398,8 @@ void SchemaCapture::clear() {
   if (judge_.has_noted()) tables_known_ = false;  // which a rollback has taken back
   judge_.clear();
   strangers_.clear();
-  written_ = takes_part_ = made_ = false;
+  dropping_.clear();
+  written_ = takes_part_ = made_ = runs_alone_ = awaits_another_run_ = false;
 }
 
 }  // namespace colony

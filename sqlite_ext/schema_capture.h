@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,16 +43,22 @@ class SchemaCapture {
   // before it commits. `is_watched`: each change of the schema by this connection since
   // the tables were read was told by before_schema_change(), so that nobody has to look.
   void begin(bool is_watched);
+  // The transaction was rolled back. A statement that changes the schema outside a transaction
+  // may run again at once, since the schema that it was compiled for was an older one, without
+  // anybody being told of it: what is known of it is then kept. True if so.
+  bool rolled_back();
+  // Whether it is, until the next statement.
+  bool awaits_another_run() const { return awaits_another_run_; }
+  // It has run again, and is about to commit.
+  void sync_another_run();
   bool takes_part() const { return takes_part_; }
   // The same, of a virtual table that is made in this very transaction.
   void begin_as_made() { takes_part_ = made_ = true; }
 
   // A statement comes: what statements before it have done to the schema is read.
-  void before_statement() {
-    if (takes_part_ && !tables_known_) load_tables();
-  }
-  // And this one is going to change the schema.
-  void before_schema_change();
+  void before_statement();
+  // And this one, whose text is given, is going to change the schema.
+  void before_schema_change(const char* text);
 
   // Whether rows of this table are captured, or judged.
   bool concerns(const char* table);
@@ -77,13 +84,21 @@ class SchemaCapture {
  private:
   struct Mark {
     int level;
-    std::size_t at;       // in the recording
-    std::size_t missing;  // see SchemaJudge::mark()
+    std::size_t at;  // in the recording
+    SchemaJudge::Mark schema;
   };
 
   void truncate_marks(int level);
   std::vector<std::string> query_names(const std::string& sql);
   void load_tables();
+  void set_tables();
+  void find_renamed();
+  void settle_history();
+  void forget_statement();
+  void write_with_schema(const std::vector<std::string>& new_tables);
+  SchemaChanges with_renamed_columns(const SchemaChanges& changes);
+  void fill_new_columns(SchemaChanges& changes);
+  void write_effect(const SchemaChanges& changes, const std::set<std::string>& gone);
   sqlite3_int64 schema_version();
   void judge_touched();
 
@@ -97,7 +112,11 @@ class SchemaCapture {
   sqlite3_stmt* read_version_ = nullptr;
   sqlite3_int64 loaded_version_ = 0;  // when the tables were read
   sqlite3_int64 begun_version_ = 0;   // when the transaction began
+  std::string dropping_;              // a table whose rows are recorded already, by the statement at hand
+  std::size_t before_statement_ = 0;  // in the recording
   bool takes_part_ = false;
+  bool runs_alone_ = false;  // the statement that changes the schema is its own transaction
+  bool awaits_another_run_ = false;
   bool syncing_ = false;  // the hook then sees what sync() itself writes
   bool made_ = false;     // the virtual table, in this transaction
   bool tables_known_ = false;

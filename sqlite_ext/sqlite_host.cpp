@@ -78,6 +78,40 @@ std::optional<SqliteHost::TraceOffsets> find_trace(sqlite3* db) {
   return SqliteHost::TraceOffsets{callbacks.front(), masks.front()};
 }
 
+// The one place that changes with a setting, and how.
+std::optional<std::pair<std::size_t, std::uint64_t>> find_config_bit(sqlite3* db, int setting) {
+  const std::size_t size = sqlite3_msize(db);
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(db);
+  const auto word = [&](std::size_t offset) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, bytes + offset, sizeof value);
+    return value;
+  };
+  std::vector<std::uint64_t> before;
+  int was = 0;
+  sqlite3_db_config(db, setting, -1, &was);
+  for (std::size_t at = 0; at + sizeof(std::uint64_t) <= size; at += sizeof(std::uint64_t)) before.push_back(word(at));
+  sqlite3_db_config(db, setting, 1 - was, nullptr);
+  std::optional<std::pair<std::size_t, std::uint64_t>> found;
+  int changed = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const std::uint64_t difference = before[i] ^ word(i * sizeof(std::uint64_t));
+    if (difference == 0) continue;
+    ++changed;
+    found = {i * sizeof(std::uint64_t), difference};
+  }
+  sqlite3_db_config(db, setting, was, nullptr);
+  if (changed != 1) return std::nullopt;
+  return found;
+}
+
+std::optional<SqliteHost::ConfigBits> find_config_bits(sqlite3* db) {
+  const auto writable = find_config_bit(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA);
+  const auto defensive = find_config_bit(db, SQLITE_DBCONFIG_DEFENSIVE);
+  if (!writable || !defensive || writable->first != defensive->first) return std::nullopt;
+  return SqliteHost::ConfigBits{writable->first, writable->second, defensive->second};
+}
+
 struct OrderProbe {
   const SqliteHost* host;
   bool storage_order = false;
@@ -118,7 +152,7 @@ bool find_preupdate_functions(SqliteHost& host) {
     void* const symbol = dlsym(object, name);
     Dl_info found;  // must be of that same library, not of another copy of SQLite
     if (symbol == nullptr || dladdr(symbol, &found) == 0 || found.dli_fbase != base) return;
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)> >(symbol);
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(symbol);
   };
   find(host.preupdate_hook, "sqlite3_preupdate_hook");
   find(host.preupdate_old, "sqlite3_preupdate_old");
@@ -137,6 +171,7 @@ std::optional<SqliteHost> examine() {
   if (db != nullptr) {
     host.change_counters_offset = find_change_counters(db);
     host.trace_offsets = find_trace(db);
+    host.config_bits = find_config_bits(db);
     host.preupdate_in_storage_order = has_storage_order(db, host);
   }
   sqlite3_close(db);
@@ -188,6 +223,18 @@ KeepCounters::~KeepCounters() {
   if (!same(read_counters(db_, *host_.change_counters_offset), counters_of(db_))) return;
   const ChangeCounters before{changes_, total_changes_};
   std::memcpy(reinterpret_cast<char*>(db_) + *host_.change_counters_offset, &before, sizeof before);
+}
+
+SchemaIsWritable::SchemaIsWritable(sqlite3* db, const SqliteHost& host) {
+  if (!host.config_bits) return;
+  bits_ = reinterpret_cast<unsigned char*>(db) + host.config_bits->offset;
+  std::memcpy(&before_, bits_, sizeof before_);
+  const std::uint64_t now = (before_ | host.config_bits->writable_schema) & ~host.config_bits->defensive;
+  std::memcpy(bits_, &now, sizeof now);
+}
+
+SchemaIsWritable::~SchemaIsWritable() {
+  if (bits_ != nullptr) std::memcpy(bits_, &before_, sizeof before_);
 }
 
 }  // namespace colony

@@ -48,6 +48,14 @@ struct SqliteHost {
   };
   std::optional<TraceOffsets> trace_offsets;
 
+  // Where in `struct sqlite3` the bits stand that sqlite3_db_config() sets. Nothing when that
+  // could not be told for certain.
+  struct ConfigBits {
+    std::size_t offset;
+    std::uint64_t writable_schema, defensive;
+  };
+  std::optional<ConfigBits> config_bits;
+
   // The host of this process, examined once; null if its SQLite was built
   // without the preupdate hook.
   static const SqliteHost* get();
@@ -87,6 +95,22 @@ class KeepCounters {
   sqlite3_int64 rowid_;
   std::int64_t changes_;
   std::int64_t total_changes_;
+};
+
+// While one lives, the connection may write sqlite_schema. SQLite's own way to allow that ends
+// the statements that run; this one does not. False if the host does not show how.
+class SchemaIsWritable {
+ public:
+  SchemaIsWritable(sqlite3* db, const SqliteHost& host);
+  ~SchemaIsWritable();
+  SchemaIsWritable(const SchemaIsWritable&) = delete;
+  SchemaIsWritable& operator=(const SchemaIsWritable&) = delete;
+
+  explicit operator bool() const { return bits_ != nullptr; }
+
+ private:
+  unsigned char* bits_ = nullptr;
+  std::uint64_t before_ = 0;
 };
 
 }  // namespace colony

@@ -7,17 +7,13 @@
 
 #include "sqlite_ext/captured_table.h"
 #include "sqlite_ext/recorder.h"
+#include "sqlite_ext/statement_handle.h"
 
 namespace colony {
 namespace {
 
 constexpr const char* kCannotRead = "cannot read a table's definition";
 constexpr int kHidden = 1;  // a column of a virtual table; table_xinfo's `hidden`
-
-struct Finalize {
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-using StatementHandle = std::unique_ptr<sqlite3_stmt, Finalize>;
 
 StatementHandle prepare(sqlite3* db, const std::string& sql, const std::string& first = {},
                         const std::string& second = {}) {
@@ -223,6 +219,27 @@ std::string DefinitionReader::index_sql_after_on(const std::string& index) {
 
 std::optional<std::string> read_table_definition(sqlite3* db, const std::string& schema, const std::string& name) {
   return DefinitionReader(db, schema, name).read(name);
+}
+
+std::vector<std::string> column_names(const std::string& definition) {
+  std::vector<std::string> names;
+  for (const std::string& line : lines_of(definition, "column ")) {
+    if (attributes_in(line).find(" generated") == std::string::npos) names.push_back(name_in(line));
+  }
+  return names;
+}
+
+std::string columns_of(const std::string& definition, const std::vector<std::pair<std::string, std::string>>& renamed) {
+  std::string columns;
+  for (const std::string& line : lines_of(definition, "table")) columns += line;
+  for (const std::string& line : lines_of(definition, "column ")) {
+    std::string name = name_in(line);
+    for (const auto& [before, after] : renamed) {
+      if (sqlite3_stricmp(name.c_str(), before.c_str()) == 0) name = after;
+    }
+    columns += "\ncolumn " + one_line(quoted(name)) + attributes_in(line);
+  }
+  return columns;
 }
 
 DefinitionVerdict judge_definition(const std::string& agreed, const std::string& now) {

@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sqlite_ext/sqlite_host.h"
@@ -44,6 +45,14 @@ class DefinitionReader {
   std::map<std::string, std::string> index_sql_;  // by name, once it was needed
   bool index_sql_known_ = false;
 };
+
+// The names of its columns, in their order, without those that are generated.
+std::vector<std::string> column_names(const std::string& definition);
+
+// The same definition with other names of columns, each before and after, and without what
+// must be unique.
+std::string columns_of(const std::string& definition,
+                       const std::vector<std::pair<std::string, std::string>>& renamed = {});
 
 enum class DefinitionChange {
   kNone,

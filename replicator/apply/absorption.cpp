@@ -2,6 +2,7 @@
 
 #include "replicator/compare/checks.h"
 #include "sqlite_ext/crash_step.h"
+#include "sqlite_ext/schema_change.h"
 
 namespace colony {
 namespace {
@@ -134,6 +135,11 @@ void Absorption::apply_transactions(const PlannedMessage& planned, const std::ve
     if (!transaction.is_in_one_chunk()) {
       file_.records.remove_fragments(message.origin);
       changes_.unfinished[message.origin] = false;
+    }
+    if (plan_.matched() && begins_with_schema(changesets[i].bytes)) {
+      rebase_.apply_foreign_matched(message.sequence, message.origin, transaction.last, changesets[i],
+                                    transaction.shape, *plan_.matched());
+      continue;
     }
     rebase_.apply_foreign(message.sequence, message.origin, transaction.last, changesets[i], transaction.shape);
   }

@@ -1,6 +1,7 @@
 #include "replicator/apply/applier.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "replicator/store/schema_agreement.h"
@@ -20,7 +21,8 @@ Applier::Applier(const std::string& path, Log& log, ApplierObserver& observer, O
       log_validation_(file_, log_, observer_),
       clearance_(file_, log_, log_validation_, observer_, {options_.home, options_.key, options_.asks_for_base}),
       rounds_(file_, wal_, turns_, {options_.transaction_ms, options_.transaction_beside_app_ms}),
-      lateness_(observer_) {}
+      lateness_(observer_),
+      own_migration_(options_.migration_pause) {}
 
 Applier::Clock::duration Applier::rest() const {
   constexpr Clock::duration kLookAtWalEvery = std::chrono::milliseconds(5);
@@ -46,6 +48,7 @@ bool Applier::step(std::chrono::milliseconds wait) {
     clearance_.answer(messages_.empty());
     tell_wait_for_entries();
     if (!fetch(wait)) return false;
+    if (waits_for_own_migration(wait)) return false;
     begin("applying what others have committed");
     COLONY_STEP("applier.fetched");
     log_validation_.check_next(messages_.front());
@@ -175,6 +178,20 @@ void Applier::tell_wait_for_entries() {
   } else {
     observer_.progressed({LoopMark::kRests});
   }
+}
+
+// Only before a change of the schema; what comes before it in the log is absorbed.
+bool Applier::waits_for_own_migration(std::chrono::milliseconds wait) {
+  constexpr std::chrono::milliseconds kLookAgain{20};
+  const Message& next = messages_.front();
+  if (options_.migration_pause.count() == 0 || next.origin == file_.records.identity().node) return false;
+  if (!is_schema_entry(next.data, next.origin)) return false;
+  file_.index_outbox();
+  own_migration_.look(file_.pending.latest_schema_change(), Clock::now());
+  if (!own_migration_.holds_back(Clock::now())) return false;
+  observer_.progressed({LoopMark::kGoesOnWith, "waiting for the migration that this node runs itself"});
+  std::this_thread::sleep_for(std::min(wait, kLookAgain));
+  return true;
 }
 
 // Absorbs what one transaction has time for. Where that did not come about, the next step

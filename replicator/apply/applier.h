@@ -25,6 +25,7 @@
 #include "replicator/apply/applier_observer.h"
 #include "replicator/apply/lateness.h"
 #include "replicator/apply/log_validation.h"
+#include "replicator/apply/own_migration.h"
 #include "replicator/apply/publish_clearance.h"
 #include "replicator/apply/rounds.h"
 #include "replicator/apply/snapshot_install.h"
@@ -51,6 +52,8 @@ class Applier {
     // Whether a file that has met nobody yet is kept from going on in a colony that others
     // have begun: step() then throws BaseUnknown, until install() or trust_own_base().
     bool asks_for_base = false;
+    // How long after a change of the schema by this node those of others wait: see OwnMigration.
+    std::chrono::milliseconds migration_pause{0};
   };
 
   // Opens the file; throws Error if it is not a colony's. `log` and `observer` must
@@ -110,6 +113,7 @@ class Applier {
   bool fetch(std::chrono::milliseconds wait);
   bool is_behind() const;
   void tell_wait_for_entries();
+  bool waits_for_own_migration(std::chrono::milliseconds wait);
   void absorb();
   void tell_lock_wait(ApplierObserver::Since since);
   void begin(const char* step) { observer_.progressed({LoopMark::kBegins, step}); }
@@ -125,6 +129,7 @@ class Applier {
   PublishClearance clearance_;
   Rounds rounds_;
   Lateness lateness_;
+  OwnMigration own_migration_;
 
   bool schema_is_broken_ = false;              // as of the latest load()
   bool loaded_ = false;                        // what file_ has copies of

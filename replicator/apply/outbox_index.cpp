@@ -1,5 +1,7 @@
 #include "replicator/apply/outbox_index.h"
 
+#include "sqlite_ext/schema_change.h"
+
 namespace colony {
 namespace {
 
@@ -48,11 +50,18 @@ bool OutboxIndex::read_on(std::size_t bytes_max) {
     changeset_.append(chunk.changeset);
     if (!chunk.last) continue;
     WriteSet write_set;
-    add_to_write_set(schema_, changeset_, write_set);
-    if (std::optional<Spill> effect = file_.effect(*first_, chunk.chunk)) add_to_write_set(schema_, *effect, write_set);
+    add_to_write_set(schema_, changeset_, write_set, chunk.shape);
+    PendingTransactions::Schema schema{split_schema(changeset_).schema};
+    schema.blocks = !leave_rows_alone(schema.changes);
+    if (std::optional<Spill> effect = file_.effect(*first_, chunk.chunk)) {
+      add_to_write_set(schema_, *effect, write_set);
+      const SchemaChanges done = split_schema(*effect).schema;
+      schema.blocks = !leave_rows_alone(done);
+      schema.matched = done.empty();
+    }
     if (!write_set.unfit.empty()) unfit_ = write_set.unfit;
     const std::size_t work = work_of(write_set, changeset_.size());
-    pending_.add(*first_, chunk.chunk, std::move(write_set), work);
+    pending_.add(*first_, chunk.chunk, std::move(write_set), work, std::move(schema));
     first_.reset();
     changeset_.clear();
   }

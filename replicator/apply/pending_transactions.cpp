@@ -15,10 +15,13 @@ void sort_once_each(std::vector<std::uint64_t>& numbers) {
 void PendingTransactions::clear() {
   transactions_.clear();
   by_write_.clear();
+  schema_changes_.clear();
   end_ = ChunkNumber();
 }
 
-void PendingTransactions::add(ChunkNumber first, ChunkNumber last, WriteSet write_set, std::size_t work) {
+void PendingTransactions::add(ChunkNumber first, ChunkNumber last, WriteSet write_set, std::size_t work,
+                              Schema schema) {
+  if (!schema.changes.empty()) schema_changes_[last] = std::move(schema);
   sort_once_each(write_set.writes);
   sort_once_each(write_set.overlaps);
   if (write_set.overlaps == write_set.writes) write_set.overlaps.clear();
@@ -36,11 +39,49 @@ void PendingTransactions::add_writes(ChunkNumber last, const WriteSet& write_set
   all.overlaps.insert(all.overlaps.end(), write_set.overlaps.begin(), write_set.overlaps.end());
   const ChunkNumber first = known.first;
   const std::size_t work = known.work;
-  remove(last);
+  remove_rows(last);
   add(first, last, std::move(all), work);
 }
 
+std::optional<ChunkNumber> PendingTransactions::first_schema_change() const {
+  for (const auto& [last, schema] : schema_changes_) {
+    if (!schema.matched) return last;
+  }
+  return std::nullopt;
+}
+
+std::optional<ChunkNumber> PendingTransactions::latest_schema_change() const {
+  if (schema_changes_.empty()) return std::nullopt;
+  return schema_changes_.rbegin()->first;
+}
+
+bool PendingTransactions::has_blocking_schema_change() const {
+  return std::any_of(schema_changes_.begin(), schema_changes_.end(), [](const auto& of) { return of.second.blocks; });
+}
+
+std::map<std::string, std::size_t> PendingTransactions::added_columns(
+    const std::function<bool(ChunkNumber)>& counts) const {
+  std::map<std::string, std::size_t> added;
+  for (const auto& [last, schema] : schema_changes_) {
+    if (schema.matched || !counts(last)) continue;
+    for (const SchemaChange& change : schema.changes) {
+      if (change.kind == SchemaChange::Kind::kAddColumn) ++added[change.name];
+    }
+  }
+  return added;
+}
+
+const PendingTransactions::Schema* PendingTransactions::schema(ChunkNumber last) const {
+  const auto found = schema_changes_.find(last);
+  return found == schema_changes_.end() ? nullptr : &found->second;
+}
+
 void PendingTransactions::remove(ChunkNumber last) {
+  schema_changes_.erase(last);
+  remove_rows(last);
+}
+
+void PendingTransactions::remove_rows(ChunkNumber last) {
   const auto found = transactions_.find(last);
   if (found == transactions_.end()) return;
   for (const std::uint64_t write : found->second.write_set.writes) by_write_.erase({write, last});

@@ -8,13 +8,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "replicator/fold/write_set.h"
 #include "replicator/log/names.h"
+#include "sqlite_ext/schema_change.h"
 
 namespace colony {
 
@@ -24,7 +27,16 @@ class PendingTransactions {
 
   // `last` is the last chunk of the transaction, and its name here; `work` is what
   // undoing or redoing it takes, in changes of a row.
-  void add(ChunkNumber first, ChunkNumber last, WriteSet write_set, std::size_t work = 1);
+  struct Schema {
+    SchemaChanges changes = {};  // empty if it changes none
+    bool blocks = false;         // what it has really done does not leave rows alone (leave_rows_alone())
+    // It has not done them: the log had the same from somebody else before, or another one.
+    bool matched = false;
+  };
+  void add(ChunkNumber first, ChunkNumber last, WriteSet write_set, std::size_t work, Schema schema);
+  void add(ChunkNumber first, ChunkNumber last, WriteSet write_set, std::size_t work = 1) {
+    add(first, last, std::move(write_set), work, {});
+  }
   // A redo changed other rows than the transaction first did.
   void add_writes(ChunkNumber last, const WriteSet& write_set);
   void remove(ChunkNumber last);
@@ -32,6 +44,20 @@ class PendingTransactions {
   bool empty() const { return transactions_.empty(); }
   std::size_t size() const { return transactions_.size(); }
   ChunkNumber end() const { return end_; }  // the last chunk of the latest that was ever added
+  // The first that changes the schema, and whose change the log does not have yet from
+  // anybody (matched()); nothing if there is none.
+  std::optional<ChunkNumber> first_schema_change() const;
+  // The latest that changes the schema, whoever has made the same.
+  std::optional<ChunkNumber> latest_schema_change() const;
+  // Whether such a one is there beneath which rows cannot be changed (leave_rows_alone()).
+  bool has_blocking_schema_change() const;
+  // How many columns those that are not matched(), and for which `counts` is true, have added
+  // to each table.
+  std::map<std::string, std::size_t> added_columns(const std::function<bool(ChunkNumber last)>& counts) const;
+  // Null if it changes none.
+  const Schema* schema(ChunkNumber last) const;
+  // Somebody else has made the same change before it in the log.
+  void matched(ChunkNumber last) { schema_changes_.at(last).matched = true; }
   bool contains(ChunkNumber last) const { return transactions_.contains(last); }
   ChunkNumber first_chunk(ChunkNumber last) const { return transactions_.at(last).first; }
   std::size_t work(ChunkNumber last) const { return transactions_.at(last).work; }
@@ -43,12 +69,15 @@ class PendingTransactions {
                       const std::function<void(ChunkNumber last)>& call) const;
 
  private:
+  void remove_rows(ChunkNumber last);
+
   struct Transaction {
     ChunkNumber first;
     std::size_t work = 0;
     WriteSet write_set;  // sorted; `asks` is empty when it equals `marks`, as it mostly does
   };
   std::map<ChunkNumber, Transaction> transactions_;
+  std::map<ChunkNumber, Schema> schema_changes_;
   std::set<std::pair<std::uint64_t, ChunkNumber>> by_write_;
   ChunkNumber end_;
 };

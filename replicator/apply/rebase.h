@@ -11,6 +11,7 @@
 // It may go on before that to learn what else was missed.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -31,8 +32,13 @@ class Rebase {
   Rebase(const Rebase&) = delete;
   Rebase& operator=(const Rebase&) = delete;
 
-  // Takes these out of the rows, the latest first.
-  void undo(std::set<ChunkNumber> transactions);
+  // What an undo takes back of transactions that change the schema. Such a change leaves the
+  // rows of others as they are, so that entries without one can be applied beneath it.
+  enum class Schema { kStays, kUndone };
+
+  // Takes these out of the rows, the latest first. With kUndone they must be all from the
+  // first on that changes the schema.
+  void undo(std::set<ChunkNumber> transactions, Schema schema = Schema::kStays);
 
   // Instead of all else: puts transactions into the rows that are not in them yet, in
   // their order, on top of those that are.
@@ -41,6 +47,9 @@ class Rebase {
   // Applies somebody else's transaction; its conflicts go to the journal.
   void apply_foreign(Sequence sequence, const std::string& origin, ChunkNumber last, ChangesetView changeset,
                      std::uint64_t shape);
+  // The same of one that changes the schema as this pending transaction has already.
+  void apply_foreign_matched(Sequence sequence, const std::string& origin, ChunkNumber last, ChangesetView changeset,
+                             std::uint64_t shape, ChunkNumber by);
 
   // A transaction of this node has come back in the log: it takes its place
   // there and leaves the outbox.
@@ -63,6 +72,9 @@ class Rebase {
 
  private:
   void on_displaced(const ReplicatedTable& table, const std::vector<Value>& row);
+  void hide_columns_after(ChunkNumber last);
+  void keep_effect(ChunkNumber last, Spill& changeset, Spill& effect);
+  Spill redo(ChunkNumber last, Conflicts& conflicts);
   void check_known(std::uint64_t write, ChunkNumber after);
   Spill changeset_of(ChunkNumber last);
   void journal(Sequence sequence, const std::string& origin, ChunkNumber last, Conflicts& conflicts);
@@ -77,7 +89,8 @@ class Rebase {
   std::set<ChunkNumber> missed_;
   // Per mark, from where on all that have it are accounted for, or missed.
   std::unordered_map<std::uint64_t, ChunkNumber> checked_after_;
-  std::vector<ChunkNumber> absorbed_;
+  std::map<ChunkNumber, SchemaChanges> stays_;  // what undone ones did to the schema, and was not taken back
+  std::vector<ChunkNumber> absorbed_, matched_;
   ChunkNumber redoing_;  // what displaces rows just now: later transactions matter
   bool journalled_ = false;
 };

@@ -4,6 +4,7 @@
 // Threads: the applier's, under the write lock.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,11 +39,19 @@ class RoundPlan {
   const std::vector<ChangesetView>& changesets(std::size_t message) const { return changesets_[message].all(); }
   // What applying a message of the plan takes, in changes of a row of ordinary size.
   std::size_t work(std::size_t message) const { return work_[message]; }
+  // Whether all that is pending is undone, what it has done to the schema too: for a message
+  // that changes the schema, or for rows beneath such a change of this node.
+  bool changes_schema() const { return changes_schema_; }
+  // The pending transaction that makes the same change of the schema as its one message.
+  const std::optional<ChunkNumber>& matched() const { return matched_; }
   // The pending transactions to undo.
   const OverlappingTransactions& overlapping() const { return overlapping_; }
 
  private:
   bool overlap(std::size_t message);
+  void undo_all();
+  void plan_schema_change(const SchemaChanges& changes);
+  bool is_matched_own(const PlannedMessage& message) const;
 
   FoldedFile& file_;
   const VerifiedEntries& verified_;
@@ -50,6 +59,8 @@ class RoundPlan {
   std::vector<PlannedChangesets> changesets_;  // of each
   std::vector<std::size_t> work_;              // likewise
   std::size_t work_sum_ = 0;
+  bool changes_schema_ = false;
+  std::optional<ChunkNumber> matched_;
   OverlappingTransactions overlapping_;
 };
 

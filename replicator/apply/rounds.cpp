@@ -20,6 +20,21 @@ struct SchemaChanged {};
 
 constexpr int kIndexTriesMax = 8;
 
+// What was read of the schema within a round that changes it is void after it, however it
+// ends.
+class SchemaRound {
+ public:
+  SchemaRound(FoldedFile& file, bool is_one) : file_(is_one ? &file : nullptr) {}
+  ~SchemaRound() {
+    if (file_ != nullptr) file_->schema.forget();
+  }
+  SchemaRound(const SchemaRound&) = delete;
+  SchemaRound& operator=(const SchemaRound&) = delete;
+
+ private:
+  FoldedFile* file_;
+};
+
 }  // namespace
 
 void Rounds::file_loaded() {
@@ -71,8 +86,10 @@ Absorbed Rounds::absorb(const std::vector<Message>& messages, std::size_t messag
   RoundPlan plan(file_, verified_, missed_);
   plan.take_in(messages, messages_max, budget_, time());
   COLONY_STEP("applier.planned");
+  const SchemaRound schema_round(file_, plan.changes_schema());
   Rebase rebase = file_.rebase();
-  rebase.undo(plan.overlapping().transactions());
+  rebase.undo(plan.overlapping().transactions(),
+              plan.changes_schema() ? Rebase::Schema::kUndone : Rebase::Schema::kStays);
   COLONY_STEP("applier.undone");
   Absorption absorption(file_, plan, rebase);
   absorption.apply(std::max(time(), Clock::now() - begin));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "replicator/apply/merge.h"
+#include "replicator/apply/schema_install.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/version_vector.h"
 #include "sqlite_ext/crash_step.h"
@@ -65,11 +66,15 @@ void SnapshotInstall::check_compatible() {
 }
 
 void SnapshotInstall::replace_base() {
+  file_.index_outbox();
+  // Only who knows the colony takes its schema in place of the own one.
+  const bool has_met = file_.log_state.has_met_colony();
+  if (has_met && (file_.pending.latest_schema_change() || has_other_schema(file_.db, base_db_))) {
+    return replace_schema_and_base();
+  }
   file_.fold.check_derived();
   RowReplacement replacement(file_.db, file_.schema, base_db_);
-  replacement.compare([this] {
-    if (!go_on_()) throw Interrupted();
-  });
+  replacement.compare([this] { check_goes_on(); });
   COLONY_STEP("install.compared");
   file_.index_outbox();
   WriteTransaction transaction(file_.db);
@@ -99,6 +104,42 @@ void SnapshotInstall::replace_base() {
   if (rebase.journalled()) file_.journal.trim(file_.records.conflicts_max());
   transaction.commit();
   COLONY_STEP("install.committed");
+}
+
+// Rows of tables that are others now cannot be compared beforehand: all of it is done under the
+// lock.
+void SnapshotInstall::replace_schema_and_base() {
+  WriteTransaction transaction(file_.db);
+  turns_.end_wait();
+  if (file_.was_put_back() || file_.has_another_schema()) {
+    throw LogUnavailable("the file has changed while a snapshot was taken");  // again
+  }
+  if (!file_.index_rest_of_outbox()) file_.index_outbox();
+  Rebase rebase = file_.rebase();
+  const std::vector<ChunkNumber> all = file_.pending.all();
+  rebase.undo({all.begin(), all.end()}, Rebase::Schema::kUndone);
+  COLONY_STEP("schema_install.undone");
+  install_schema(file_.db, base_db_);
+  COLONY_STEP("schema_install.replaced");
+  file_.schema.load(file_.db);
+  file_.fold.schema_changed();
+  file_.fold.check_derived();
+  RowReplacement replacement(file_.db, file_.schema, base_db_);
+  replacement.compare([this] { check_goes_on(); });
+  replacement.apply();
+  COLONY_STEP("schema_install.rows_replaced");
+  take_log_state(rebase);
+  rebase.redo_rest();
+  COLONY_STEP("schema_install.redone");
+  COLONY_ASSERT(rebase.missed().empty());  // all were undone
+  if (rebase.journalled()) file_.journal.trim(file_.records.conflicts_max());
+  transaction.commit();
+  COLONY_STEP("schema_install.committed");
+  file_.schema.forget();
+}
+
+void SnapshotInstall::check_goes_on() const {
+  if (!go_on_()) throw Interrupted();
 }
 
 // The pending transactions were in the rows when they were compared, or came since.

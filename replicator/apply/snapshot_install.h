@@ -45,6 +45,8 @@ class SnapshotInstall {
  private:
   void check_compatible();
   void replace_base();
+  void replace_schema_and_base();
+  void check_goes_on() const;
   void note_pending(RowReplacement& replacement);
   void take_log_state(Rebase& rebase);
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "replicator/broker/broker_settings.h"
 #include "replicator/log/signing.h"
@@ -37,6 +38,11 @@ void add_leave(CLI::App& app, int& exit_code);
 void add_recover(CLI::App& app, int& exit_code);
 void add_detach(CLI::App& app, int& exit_code);
 void add_trust(CLI::App& app, int& exit_code);
+// `words` are those of take_command_words(), and must outlive the parsing.
+void add_migrate(CLI::App& app, const std::vector<std::string>& words, int& exit_code);
+
+// What comes after `--` on the command line of `colony migrate`, and shortens that by it.
+std::vector<std::string> take_command_words(int& argc, char** argv);
 void add_keygen(CLI::App& app, int& exit_code);
 
 // The `DB` argument.

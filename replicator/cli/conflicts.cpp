@@ -53,6 +53,8 @@ void add_conflicts(CLI::App& app, int& exit_code) {
       "  delete_differs  DELETE: the row had other values than its origin saw; it is deleted\n"
       "  delete_missing  DELETE: there was no such row\n"
       "  displaced       another row had the same unique value; it is deleted\n"
+      "  no_place        the row was written under another schema; these columns, or its table, are no more\n"
+      "  schema_differs  a schema change met a different one of the same thing, which stands\n"
       "\n"
       "Exit codes: 0 done; 2 it could not be done.");
   command->callback([path, json, &exit_code] {

@@ -89,8 +89,8 @@ void add_init(CLI::App& app, int& exit_code) {
   CLI::Option* const chosen =
       command
           ->add_option("--tables", *tables,
-                       "Replicate only these tables. Without it: the tables chosen before, or else all that have a "
-                       "PRIMARY KEY")
+                       "Replicate only these tables, and new ones that fit a pattern such as 'shop_*'. Without it: the "
+                       "tables chosen before, or else all that have a PRIMARY KEY")
           ->delimiter(',')
           ->type_name("T1,T2,...");
   command->add_flag(

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <set>
 
-#include "replicator/fold/sql_tokens.h"
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/captured_table.h"
+#include "sqlite_ext/sql_tokens.h"
 
 namespace colony {
 namespace {

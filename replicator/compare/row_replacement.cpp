@@ -1,5 +1,7 @@
 #include "replicator/compare/row_replacement.h"
 
+#include <optional>
+
 namespace colony {
 
 struct RowReplacement::Table {
@@ -24,7 +26,8 @@ RowReplacement::RowReplacement(Database& db, const ReplicatedSchema& schema, Dat
 RowReplacement::~RowReplacement() = default;
 
 void RowReplacement::compare(const std::function<void()>& go_on) {
-  const ReadTransaction reading(db_);
+  std::optional<ReadTransaction> reading;
+  if (!db_.in_transaction()) reading.emplace(db_);
   for (const auto& [name, table] : tables_) {
     table->pair.compare([&noted = table->noted](std::string_view key) { noted.emplace(key); }, go_on);
   }

@@ -31,7 +31,7 @@ class RowReplacement {
   RowReplacement(Database& db, const ReplicatedSchema& schema, Database& other);
   ~RowReplacement();
 
-  // In a read transaction of its own. `go_on` is asked now and then, and may throw.
+  // In the open transaction, or a read transaction of its own. `go_on` is asked now and then, and may throw.
   void compare(const std::function<void()>& go_on);
 
   // Compares the rows of these changes again.

@@ -18,6 +18,8 @@ enum class ConflictKind {
   kDeleteDiffers,  // DELETE met other values than it knew: the row was lost
   kDeleteMissing,  // DELETE met no row: nothing was lost
   kDisplaced,      // a row in the way of a unique index was lost
+  kNoPlace,        // a row has values in columns that its table does not have, or has no table: those were lost
+  kSchemaDiffers,  // a schema change met another one of the same object, and was lost
 };
 
 const char* to_string(ConflictKind kind);
@@ -71,11 +73,11 @@ class ConflictJournal {
   explicit ConflictJournal(Database& db);
 
   // Of one transaction's conflicts it takes the latest `rows_max`: trim() would leave
-  // no more of them.
+  // no more of them. They come after those that it has of the transaction already.
   void add(Sequence sequence, std::string_view origin, ChunkNumber chunk, Conflicts& conflicts, std::int64_t rows_max);
 
-  // A pending transaction was undone; its conflicts are void.
-  void forget_pending(std::string_view origin, ChunkNumber chunk);
+  // A pending transaction was undone; its conflicts are void, or those of its rows.
+  void forget_pending(std::string_view origin, ChunkNumber chunk, bool keep_schema = false);
   // A pending transaction was absorbed at `sequence`: so are its conflicts. False
   // if it has none.
   bool settle_pending(Sequence sequence, std::string_view origin, ChunkNumber chunk);
@@ -84,7 +86,7 @@ class ConflictJournal {
   void trim(std::int64_t rows_max);
 
  private:
-  Statement insert_, forget_, settle_, trim_;
+  Statement insert_, forget_, forget_rows_, settle_, trim_, next_;
 };
 
 }  // namespace colony

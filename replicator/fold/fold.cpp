@@ -5,6 +5,8 @@
 #include <set>
 
 #include "replicator/fold/json.h"
+#include "replicator/fold/schema_fold.h"
+#include "replicator/fold/schema_undo.h"
 #include "replicator/store/file_layout.h"
 
 namespace colony {
@@ -33,12 +35,8 @@ std::string shown(const std::string& name) {
 
 // SQLite would take '7' for 7 there, and who compares keys would not.
 void check_key(const ReplicatedTable& table, const Change& change) {
-  if (!table.rowid_key) return;
-  for (std::size_t i = 0; i < table.key.size(); ++i) {
-    if (table.key[i] == 0) continue;
-    if (change.key_value(i).type == ValueType::kInteger) return;
-    throw ChangesetError("the key of a row of table " + table.name + " is no integer");
-  }
+  if (has_fitting_key(table, change)) return;
+  throw ChangesetError("the key of a row of table " + table.name + " is no integer");
 }
 
 // The values of `row` in the columns that `change` changes without having known
@@ -103,6 +101,7 @@ class Fold::Recording {
                            sqlite3_int64 old_rowid, sqlite3_int64) noexcept {
     if (std::string_view(schema) != "main") return;
     auto* const fold = static_cast<Fold*>(context);
+    if (fold->recording_paused_) return;
     try {
       fold->recorder_.record(op, table, old_rowid);
     } catch (...) {
@@ -114,10 +113,11 @@ class Fold::Recording {
   bool outermost_;
 };
 
-Fold::Fold(Database& db, const ReplicatedSchema& schema)
+Fold::Fold(Database& db, ReplicatedSchema& schema)
     : db_(db),
       schema_(schema),
       recorder_(db.handle(), "main", linked_host(), db.spill()),
+      destroyed_(db.spill()),
       cache_(db),
       savepoint_(db, "SAVEPOINT fold"),
       rollback_to_(db, "ROLLBACK TO fold"),
@@ -135,7 +135,7 @@ void Fold::schema_changed() {
     names.push_back(name);
     any_unique_ |= !table.unique.empty();
   }
-  recorder_.clear();
+  if (!recording_) recorder_.clear();
   recorder_.set_tables(names);
   derived_ = install_derived_triggers(db_, names);
 }
@@ -178,6 +178,70 @@ TableStatements& Fold::statements_for(const ChangesetTable& table) {
   return *statements;
 }
 
+std::size_t Fold::visible_columns(const ReplicatedTable& table) const {
+  const auto hidden = hidden_columns_.find(table.name);
+  return table.columns.size() - (hidden == hidden_columns_.end() ? 0 : hidden->second);
+}
+
+ChangesetTable Fold::visible_part(const ReplicatedTable& table) const {
+  const auto columns = static_cast<std::ptrdiff_t>(visible_columns(table));
+  return {table.name, {table.key.begin(), table.key.begin() + columns}};
+}
+
+// For the rows of a changeset that come next: under its columns, or under all there are
+// where those lie otherwise.
+TableStatements* Fold::begin_table(const ChangesetReader& reader) {
+  const ChangesetTable* const place = places_.of(reader.tables_begun());
+  const ChangesetTable& table = place != nullptr ? *place : reader.table();
+  mapping_.reset();
+  if (table.name.empty()) {
+    mapping_ = ColumnMapping::to_nowhere(reader.table().name, table);
+    return nullptr;
+  }
+  const ReplicatedTable* const definition = table.names.empty() ? nullptr : schema_.find(table.name);
+  if (definition != nullptr) mapping_ = ColumnMapping::between(*definition, table, visible_columns(*definition));
+  TableStatements& statements = statements_for(mapping_ ? visible_part(*definition) : table);
+  shape_ = combine_shapes(shape_, mapping_ ? table_shape(table.names, table.names.size()) : statements.shape());
+  return &statements;
+}
+
+// Puts change_ where it belongs. False if that is nowhere.
+bool Fold::find_place(TableStatements* table, Conflicts& conflicts) {
+  if (!mapping_ && !schema_.layouts().empty() && !has_fitting_key(table->table(), change_)) map_by_position(*table);
+  if (mapping_ && !mapping_->map(change_, &conflicts)) return false;
+  check_key(table->table(), change_);
+  if (!schema_.layouts().empty()) replace_nulls(table->table());
+  return true;
+}
+
+// The columns are called what they were, and have other types now.
+void Fold::map_by_position(const TableStatements& statements) {
+  const ReplicatedTable& table = statements.table();
+  const auto columns = static_cast<std::ptrdiff_t>(statements.columns());
+  mapping_ = ColumnMapping::between(table,
+                                    {table.name,
+                                     {table.key.begin(), table.key.begin() + columns},
+                                     {table.columns.begin(), table.columns.begin() + columns}},
+                                    statements.columns());
+}
+
+// Who wrote them did not know yet that these columns may not be NULL.
+void Fold::replace_nulls(const ReplicatedTable& table) {
+  for (std::size_t i = 0; i < change_.after.size(); ++i) {
+    if (table.instead_of_null[i].empty() || change_.after[i].type != ValueType::kNull) continue;
+    std::string_view instead = table.instead_of_null[i];
+    change_.after[i] = take_value(instead);
+  }
+}
+
+// A STRICT table does not take every type. The row stays as it is.
+bool Fold::is_refused(int rc, const TableStatements& table, const std::vector<Value>& key_holder,
+                      const std::vector<Value>& values, Conflicts& conflicts) {
+  if (rc != SQLITE_CONSTRAINT_DATATYPE) return false;
+  conflicts.add(conflict_of(ConflictKind::kNoPlace, table.table(), key_holder, values));
+  return true;
+}
+
 // Only changes of tables with unique indexes can get into each other's way, and
 // only if there are two of them.
 bool Fold::can_collide(ChangesetView changeset) {
@@ -186,7 +250,53 @@ bool Fold::can_collide(ChangesetView changeset) {
   return reader.next(change_) && reader.next(change_);
 }
 
+void Fold::take_back(const SchemaChanges& done) {
+  take_back_schema(db_, done);
+  if (schema_.refresh(db_)) schema_changed();
+}
+
+void Fold::change_schema(const SchemaChanges& changes, std::uint64_t known, Conflicts& conflicts) {
+  SchemaFold schema(db_, {schema_.layouts(), known}, conflicts, recording_ ? &destroyed_ : nullptr);
+  const bool recording = std::exchange(recording_paused_, true);
+  schema.apply(changes);
+  recording_paused_ = recording;
+  schema_done_ = schema.done();
+  if (schema_.refresh(db_)) schema_changed();
+  if (!recording_) return;
+  for (const std::string& table : schema.rewritten()) recorder_.record_all(table, Operation::kInsert);
+}
+
+// Rows that they displace are recorded like those of the transaction.
+void Fold::make_unique_indexes(const SchemaChanges& changes, std::uint64_t known, Conflicts& conflicts) {
+  if (changes.empty()) return;
+  SchemaFold schema(db_, {schema_.layouts(), known}, conflicts);
+  schema.apply(changes);
+  schema_done_.insert(schema_done_.end(), schema.done().begin(), schema.done().end());
+  if (schema_.refresh(db_)) schema_changed();
+}
+
 void Fold::apply(ChangesetView changeset, Conflicts& conflicts, std::optional<std::uint64_t> shape) {
+  schema_done_.clear();
+  destroyed_.clear();
+  SchemaChanges after;
+  std::uint64_t known = 0;
+  if (begins_with_schema(changeset.bytes)) {
+    const SchemaAndRows parts = split_schema(changeset);
+    known = parts.known;
+    after = after_rows(parts.schema);
+    change_schema(before_rows(parts.schema), known, conflicts);
+    changeset = parts.rows;
+  }
+  places_ = RowPlaces(schema_, changeset, shape, hidden_columns_);
+  apply_rows(changeset, conflicts);
+  const bool is_explained = !schema_.layouts().empty() && !places_.is_unknown();
+  if (shape && *shape != shape_ && !is_explained && !recording_) {
+    throw SchemaMismatch("changes a table whose columns have other names, or another order, here");
+  }
+  make_unique_indexes(after, known, conflicts);
+}
+
+void Fold::apply_rows(ChangesetView changeset, Conflicts& conflicts) {
   // Other nodes decide how many widths of how many tables are spoken of.
   if (statements_.size() > kTablesAtHandMax) statements_.clear();
   at_work_on_ = nullptr;
@@ -194,9 +304,6 @@ void Fold::apply(ChangesetView changeset, Conflicts& conflicts, std::optional<st
     apply_unexplained(changeset, conflicts);
   } catch (const SqliteError& error) {
     explain(error);
-  }
-  if (shape && *shape != shape_) {
-    throw SchemaMismatch("changes a table whose columns have other names, or another order, here");
   }
 }
 
@@ -235,11 +342,18 @@ void Fold::explain(const SqliteError& error) {
                        advice + ", and this node goes on by itself");
 }
 
-Spill Fold::apply_recorded(ChangesetView changeset, Conflicts& conflicts) {
+Spill Fold::apply_recorded(ChangesetView changeset, Conflicts& conflicts, std::optional<std::uint64_t> shape) {
   const Recording recording(*this);
-  apply(changeset, conflicts);
+  apply(changeset, conflicts, shape);
   Recording::check(*this);
   Spill effect(db_.spill());
+  if (destroyed_.size() > 0) {
+    std::string head(1, kBeforeSection);
+    append_varint(head, destroyed_.size());
+    effect.append(head);
+    effect.append(destroyed_);
+  }
+  effect.append(encoded(schema_done_));
   recorder_.write_changeset([&](std::string& bytes, std::uint64_t) {
     effect.append(bytes);
     bytes.clear();
@@ -256,10 +370,9 @@ bool Fold::apply_one_by_one(ChangesetView changeset, Conflicts& conflicts) {
   while (reader.next(change_)) {
     if (tables != reader.tables_begun()) {
       tables = reader.tables_begun();
-      table = &statements_for(reader.table());
-      shape_ = combine_shapes(shape_, table->shape());
+      table = begin_table(reader);
     }
-    check_key(table->table(), change_);
+    if (!find_place(table, conflicts)) continue;
     if (!apply_change(*table, change_, conflicts)) return false;
   }
   return true;
@@ -279,11 +392,13 @@ bool Fold::apply_change(TableStatements& table, const Change& change, Conflicts&
 }
 
 bool Fold::apply_insert(TableStatements& table, const Change& change, Conflicts& conflicts) {
-  if (table.insert(change.after) == SQLITE_DONE) return true;
+  const int rc = table.insert(change.after);
+  if (rc == SQLITE_DONE || is_refused(rc, table, change.after, change.after, conflicts)) return true;
   if (!table.select(change.after, row_, row_storage_)) return false;
   conflicts.add(conflict_of(ConflictKind::kInsertExists, table.table(), row_, row_));
   if (derived_.contains(table.table().name)) return replace_whole(table, change);
-  return table.update(change.after, change.after) == SQLITE_DONE;
+  const int updated = table.update(change.after, change.after);
+  return updated == SQLITE_DONE || is_refused(updated, table, change.after, change.after, conflicts);
 }
 
 // An INSERT over a row, as its DELETE and an INSERT: an app that never updates rows has no
@@ -299,7 +414,9 @@ bool Fold::replace_whole(TableStatements& table, const Change& change) {
 
 bool Fold::apply_update(TableStatements& table, const Change& change, Conflicts& conflicts) {
   bool matched = false;
-  if (table.update_exact(change, matched) != SQLITE_DONE) return false;
+  const int rc = table.update_exact(change, matched);
+  if (is_refused(rc, table, change.before, change.after, conflicts)) return true;
+  if (rc != SQLITE_DONE) return false;
   if (matched) return true;
   if (!table.select(change.before, row_, row_storage_)) {
     conflicts.add(conflict_of(ConflictKind::kUpdateMissing, table.table(), change.before, change.after));
@@ -308,7 +425,8 @@ bool Fold::apply_update(TableStatements& table, const Change& change, Conflicts&
   if (const std::vector<Value> lost = unknown_values(change, row_); !lost.empty()) {
     conflicts.add(conflict_of(ConflictKind::kUpdateDiffers, table.table(), row_, lost));
   }
-  return table.update(change.before, change.after) == SQLITE_DONE;
+  const int updated = table.update(change.before, change.after);
+  return updated == SQLITE_DONE || is_refused(updated, table, change.before, change.after, conflicts);
 }
 
 void Fold::apply_delete(TableStatements& table, const Change& change, Conflicts& conflicts) {
@@ -361,13 +479,13 @@ void Fold::apply_as_set(ChangesetView changeset, Conflicts& conflicts) {
   while (reader.next(change_)) {
     if (tables != reader.tables_begun()) {
       tables = reader.tables_begun();
-      table = &statements_for(reader.table());
-      shape_ = combine_shapes(shape_, table->shape());
-      if (!taken_out.insert(&table->table()).second) {
+      table = begin_table(reader);
+      if (table != nullptr && !taken_out.insert(&table->table()).second) {
         put_images(images, conflicts);
         taken_out = {&table->table()};
       }
     }
+    if (!find_place(table, conflicts)) continue;
     const bool exists =
         table->select(change_.op == Operation::kInsert ? change_.after : change_.before, row_, row_storage_);
     if (change_.op == Operation::kDelete) {
@@ -406,6 +524,7 @@ void Fold::put(TableStatements& table, const std::vector<Value>& row, Conflicts&
   if (table.insert(row) == SQLITE_DONE) return;
   const std::size_t mark = recorder_.mark();
   const int rc = table.insert_or_replace(row);
+  if (is_refused(rc, table, row, row, conflicts)) return;
   if (rc != SQLITE_DONE) {
     throw SqliteError(rc, "a row of table " + table.table().name + " cannot be put: " + sqlite3_errmsg(db_.handle()));
   }
@@ -414,7 +533,9 @@ void Fold::put(TableStatements& table, const std::vector<Value>& row, Conflicts&
   recorder_.for_each_delete_since(mark, [&](const ChangesetTable& from, const std::vector<Value>& gone) {
     const ReplicatedTable& definition = *schema_.find(from.name);
     if (on_displaced_) on_displaced_(definition, gone);
-    displaced.push_back(conflict_of(ConflictKind::kDisplaced, definition, gone, gone));
+    const std::vector<Value> visible(gone.begin(),
+                                     gone.begin() + static_cast<std::ptrdiff_t>(visible_columns(definition)));
+    displaced.push_back(conflict_of(ConflictKind::kDisplaced, definition, visible, visible));
   });
   // SQLite goes by the order in which this file's indexes were made.
   std::sort(displaced.begin(), displaced.end(), [](const Conflict& a, const Conflict& b) { return a.key < b.key; });

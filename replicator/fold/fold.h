@@ -32,11 +32,14 @@
 #include <string_view>
 #include <vector>
 
+#include "replicator/fold/column_mapping.h"
 #include "replicator/fold/conflict.h"
 #include "replicator/fold/derived_triggers.h"
+#include "replicator/fold/row_places.h"
 #include "replicator/fold/table_statements.h"
 #include "replicator/store/replicated_schema.h"
 #include "sqlite_ext/recorder.h"
+#include "sqlite_ext/schema_change.h"
 
 namespace colony {
 
@@ -45,11 +48,20 @@ Database open_for_fold(const std::string& path, const std::optional<SpillSetting
 
 class Fold {
  public:
-  Fold(Database& db, const ReplicatedSchema& schema);
+  // `schema` is loaded anew whenever a transaction changes it.
+  Fold(Database& db, ReplicatedSchema& schema);
   ~Fold();
 
-  // To be called when `schema` was loaded anew.
+  // To be called when `schema` was loaded anew by somebody else.
   void schema_changed();
+
+  // How many of the last columns of these tables the log does not have yet: rows of other nodes
+  // do not find them by their names.
+  void hide_columns(std::map<std::string, std::size_t> columns) { hidden_columns_ = std::move(columns); }
+
+  // Takes back what a transaction has done to the schema: what came after its rows before they
+  // are undone, and the rest once they are.
+  void take_back(const SchemaChanges& done);
 
   // Throws SchemaMismatch if there is a table whose rows cannot be changed without the app:
   // for who changes them by other ways than apply().
@@ -63,19 +75,31 @@ class Fold {
   using OnDisplaced = std::function<void(const ReplicatedTable& table, const std::vector<Value>& row)>;
   void on_displaced(OnDisplaced callback) { on_displaced_ = std::move(callback); }
 
-  // Applies the changeset and appends what it collided with to `conflicts`.
+  // Applies the changeset, its changes of the schema first, and appends what it collided with to `conflicts`.
   // `shape`, if given, is that of its tables at the origin.
   void apply(ChangesetView changeset, Conflicts& conflicts, std::optional<std::uint64_t> shape = std::nullopt);
 
   // The same, and gives the changeset of what really changed.
-  Spill apply_recorded(ChangesetView changeset, Conflicts& conflicts);
+  Spill apply_recorded(ChangesetView changeset, Conflicts& conflicts,
+                       std::optional<std::uint64_t> shape = std::nullopt);
 
  private:
   class Recording;
 
+  void change_schema(const SchemaChanges& changes, std::uint64_t known, Conflicts& conflicts);
+  void make_unique_indexes(const SchemaChanges& changes, std::uint64_t known, Conflicts& conflicts);
+  void apply_rows(ChangesetView changeset, Conflicts& conflicts);
   void apply_unexplained(ChangesetView changeset, Conflicts& conflicts);
   [[noreturn]] void explain(const SqliteError& error);
   TableStatements& statements_for(const ChangesetTable& table);
+  std::size_t visible_columns(const ReplicatedTable& table) const;
+  ChangesetTable visible_part(const ReplicatedTable& table) const;
+  TableStatements* begin_table(const ChangesetReader& reader);
+  bool find_place(TableStatements* table, Conflicts& conflicts);
+  void map_by_position(const TableStatements& statements);
+  void replace_nulls(const ReplicatedTable& table);
+  static bool is_refused(int rc, const TableStatements& table, const std::vector<Value>& key_holder,
+                         const std::vector<Value>& values, Conflicts& conflicts);
   bool apply_one_by_one(ChangesetView changeset, Conflicts& conflicts);
   bool apply_change(TableStatements& table, const Change& change, Conflicts& conflicts);
   bool apply_insert(TableStatements& table, const Change& change, Conflicts& conflicts);
@@ -89,11 +113,17 @@ class Fold {
   bool can_collide(ChangesetView changeset);
 
   Database& db_;
-  const ReplicatedSchema& schema_;
+  ReplicatedSchema& schema_;
   Recorder recorder_;
+  RowPlaces places_;                      // of the rows of the changeset at hand
+  std::optional<ColumnMapping> mapping_;  // of the table at hand, if it needs one
+  SchemaChanges schema_done_;             // by the transaction that was applied last
+  Spill destroyed_;                       // rows that it has destroyed with that, if it is recorded
+  bool recording_paused_ = false;         // while the schema is changed
   bool recording_ = false;
   std::exception_ptr recording_failed_;
   bool any_unique_ = false;
+  std::map<std::string, std::size_t> hidden_columns_;
   OnDisplaced on_displaced_;
   std::map<std::string, DerivedTables> derived_;  // by the table whose triggers feed them
   StatementCache cache_;

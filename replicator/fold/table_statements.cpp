@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "replicator/store/sql_literal.h"
 #include "sqlite_ext/captured_table.h"
 
 namespace colony {
@@ -27,11 +28,7 @@ TableStatements::TableStatements(std::unique_ptr<StatementCache> own, StatementC
       cache_(own_cache_ ? *own_cache_ : *cache),
       table_(table),
       columns_(columns),
-      shape_(table.shape(columns)) {
-  for (std::size_t i = columns; i < table.columns.size() && indispensable_.empty(); ++i) {
-    if (table.without_value[i] == WithoutValue::kRefused) indispensable_ = table.columns[i];
-  }
-}
+      shape_(table.shape(columns)) {}
 
 std::string TableStatements::key_condition(int first) const {
   std::string sql;
@@ -65,21 +62,13 @@ std::string TableStatements::insert_sql(const char* verb) const {
     values += (i ? "," : "") + parameter(static_cast<int>(i + 1));
   }
   for (std::size_t i = columns_; i < table_.columns.size(); ++i) {
-    if (table_.without_value[i] != WithoutValue::kNull) continue;
+    if (table_.without_value[i] == WithoutValue::kDefault && table_.fills[i].empty()) continue;
+    const std::string value = table_.value_without(i);
+    std::string_view encoded = value;
     names += "," + quoted(table_.columns[i]);
-    values += ",NULL";
+    values += "," + sql_literal(take_value(encoded));
   }
   return verb + (" INTO main." + quoted(table_.name)) + "(" + names + ") VALUES(" + values + ")";
-}
-
-// A row that is there already will do, and the caller hears of it.
-bool TableStatements::cannot_lack_columns(const std::vector<Value>& row) {
-  if (indispensable_.empty()) return false;
-  std::vector<Value> present;
-  std::string storage;
-  if (select(row, present, storage)) return true;
-  throw SchemaMismatch("has a row of table " + table_.name + " without column " + indispensable_ +
-                       ", which is NOT NULL here and has no constant default");
 }
 
 int TableStatements::put_in(Statement& statement, const std::vector<Value>& row) {
@@ -88,7 +77,6 @@ int TableStatements::put_in(Statement& statement, const std::vector<Value>& row)
 }
 
 int TableStatements::insert(const std::vector<Value>& row) {
-  if (cannot_lack_columns(row)) return SQLITE_CONSTRAINT_PRIMARYKEY;
   // OR ABORT where an ON CONFLICT clause of the schema would decide else. Not everywhere,
   // as it would also decide for what triggers insert.
   return put_in(
@@ -96,7 +84,6 @@ int TableStatements::insert(const std::vector<Value>& row) {
 }
 
 int TableStatements::insert_or_replace(const std::vector<Value>& row) {
-  cannot_lack_columns(row);
   return put_in(cache_.use(insert_or_replace_, [&] { return insert_sql("INSERT OR REPLACE"); }), row);
 }
 

@@ -32,8 +32,7 @@ class TableStatements {
   std::uint64_t shape() const { return shape_; }
 
   // Each runs one statement and gives SQLITE_DONE, or the extended result code
-  // of a violated constraint. The first two throw SchemaMismatch where a column that
-  // `row` lacks cannot be left out.
+  // of a violated constraint.
   int insert(const std::vector<Value>& row);
   int insert_or_replace(const std::vector<Value>& row);
   // Only if the row has the values of `change.before`; false in `matched` if not.
@@ -65,14 +64,12 @@ class TableStatements {
   int bind_key(Statement& statement, int index, const std::vector<Value>& values) const;
   int put_in(Statement& statement, const std::vector<Value>& row);
   int execute(Statement& statement);
-  bool cannot_lack_columns(const std::vector<Value>& row);
 
   std::unique_ptr<StatementCache> own_cache_;
   StatementCache& cache_;
   const ReplicatedTable& table_;
   std::size_t columns_;
   std::uint64_t shape_;
-  std::string indispensable_;  // the first column that a new row must have and does not; empty: none
   StatementCache::Place insert_, insert_or_replace_, delete_exact_, erase_, select_;
   std::list<Update> updates_;  // the one used last comes first
   std::string wanted_shape_;

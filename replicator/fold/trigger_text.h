@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "replicator/fold/sql_tokens.h"
+#include "sqlite_ext/sql_tokens.h"
 
 namespace colony {
 

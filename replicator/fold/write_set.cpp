@@ -2,8 +2,14 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <optional>
 #include <string>
+
+#include "replicator/fold/column_mapping.h"
+#include "replicator/fold/row_places.h"
 
 namespace colony {
 namespace {
@@ -21,10 +27,32 @@ std::string begin(Kind kind, const std::string& table) {
   return bytes;
 }
 
-// Appends a form of the value that is the same for all that the collation holds
-// equal. 1 and 1.0 are equal wherever SQLite compares them.
-void append_canonical(std::string& bytes, const Value& value, Collation collation) {
+// What a column would make of it that takes numbers.
+Value as_number(const Value& value) {
+  constexpr std::string_view kSpaces = " \t\n\v\f\r";
+  if (value.type != ValueType::kText) return value;
+  std::string_view text = value.bytes();
+  text.remove_prefix(std::min(text.size(), text.find_first_not_of(kSpaces)));
+  text.remove_suffix(text.size() - 1 - std::min(text.size() - 1, text.find_last_not_of(kSpaces)));
+  if (text.starts_with('+')) text.remove_prefix(1);
+  const char* const end = text.data() + text.size();
+  std::int64_t integer = 0;
+  if (const auto read = std::from_chars(text.data(), end, integer); read.ec == std::errc() && read.ptr == end) {
+    return Value::of_integer(integer);
+  }
+  double real = 0;
+  if (const auto read = std::from_chars(text.data(), end, real); read.ec == std::errc() && read.ptr == end) {
+    return Value::of_real(real);
+  }
+  return value;
+}
+
+// Appends a form of the value that is the same for all that the collation holds equal. 1 and
+// 1.0 are equal wherever SQLite compares them, and so may be '1', by the type of the column,
+// which may have been another one when the value was written.
+void append_canonical(std::string& bytes, const Value& written, Collation collation, const std::string& type) {
   constexpr double kIntegersEnd = 9223372036854775808.0;  // the first that is none: 2^63
+  const Value value = type.empty() ? written : as_number(written);
   if (value.type == ValueType::kReal && value.real >= -kIntegersEnd && value.real < kIntegersEnd &&
       std::trunc(value.real) == value.real) {
     return append_value(bytes, Value::of_integer(static_cast<std::int64_t>(value.real)));
@@ -59,7 +87,7 @@ void add_unique(const ReplicatedTable& table, const UniqueIndex& index, Operatio
     if (value.type == ValueType::kNull) return;  // NULLs are all different
     changed += !is_key;
     ++known;
-    append_canonical(bytes, value, index.collations[i]);
+    append_canonical(bytes, value, index.collations[i], table.types[column]);
   }
   // A row that comes or goes does so with what it holds in a column that is not known.
   const bool comes_or_goes = lacks_columns && op != Operation::kUpdate;
@@ -86,23 +114,32 @@ void add_unique(const ReplicatedTable& table, const UniqueIndex& index, Operatio
 std::uint64_t row_fingerprint(const ReplicatedTable& table, const std::vector<Value>& row) {
   std::string bytes = begin(Kind::kRow, table.name);
   for (std::size_t i = 0; i < row.size(); ++i) {
-    if (table.key[i] != 0) append_canonical(bytes, row[i], table.key_collations[i]);
+    if (table.key[i] != 0) append_canonical(bytes, row[i], table.key_collations[i], table.types[i]);
   }
   return hash(bytes);
 }
 
-void add_to_write_set(const ReplicatedSchema& schema, ChangesetView changeset, WriteSet& write_set) {
+void add_to_write_set(const ReplicatedSchema& schema, ChangesetView changeset, WriteSet& write_set,
+                      std::optional<std::uint64_t> shape) {
+  const RowPlaces places(schema, changeset, shape);
   ChangesetReader reader(changeset);
   Change change;
   const ReplicatedTable* table = nullptr;
   std::size_t tables = 0;
+  std::optional<ColumnMapping> mapping;
   while (reader.next(change)) {
     if (tables != reader.tables_begun()) {
       tables = reader.tables_begun();
-      table = schema.find(reader.table().name);
+      const ChangesetTable* const place = places.of(tables);
+      const ChangesetTable& from = place != nullptr ? *place : reader.table();
+      table = schema.find(from.name);
+      mapping.reset();
+      if (table != nullptr) mapping = ColumnMapping::between(*table, from, table->columns.size());
     }
     if (table == nullptr) continue;
-    if (reader.table().columns() > table->columns.size()) {
+    if (mapping) {
+      if (!mapping->map(change, nullptr)) continue;
+    } else if (reader.table().columns() > table->columns.size()) {
       write_set.unfit = "changes table " + table->name + " with " + std::to_string(reader.table().columns()) +
                         " columns, and here it has " + std::to_string(table->columns.size());
       continue;

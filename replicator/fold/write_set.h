@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -24,9 +25,11 @@ struct WriteSet {
   std::string unfit = {};
 };
 
-// Adds what `changeset` touches. Tables that `schema` lacks are ignored: nobody else's
+// Adds what rows `changeset` touches. Tables that `schema` lacks are ignored: nobody else's
 // changes of them can be applied here either.
-void add_to_write_set(const ReplicatedSchema& schema, ChangesetView changeset, WriteSet& write_set);
+// `shape`, if given, is that of its tables at the origin.
+void add_to_write_set(const ReplicatedSchema& schema, ChangesetView changeset, WriteSet& write_set,
+                      std::optional<std::uint64_t> shape = std::nullopt);
 
 // The number of the row whose key is in `row`.
 std::uint64_t row_fingerprint(const ReplicatedTable& table, const std::vector<Value>& row);

@@ -21,8 +21,16 @@ constexpr std::size_t kCompressFrom = 256;        // smaller bodies do not repay
 constexpr std::size_t kChunkBytesMin = 13;        // an empty one
 constexpr std::size_t kBodyBytesMax = 64u << 20;  // more than any broker lets through
 
-enum class EntryKind : std::uint8_t { kTransactions = 1, kHello = 2, kBarrier = 3, kProof = 4, kLeave = 5, kTrust = 6 };
-constexpr EntryKind kNewestKind = EntryKind::kTrust;
+enum class EntryKind : std::uint8_t {
+  kTransactions = 1,
+  kHello = 2,
+  kBarrier = 3,
+  kProof = 4,
+  kLeave = 5,
+  kTrust = 6,
+  kSchema = 7
+};
+constexpr EntryKind kNewestKind = EntryKind::kSchema;
 
 // All integers are little-endian.
 template <class Integer>
@@ -64,6 +72,8 @@ class In {
 
 EntryKind kind_of(const EntryBody& body) {
   if (std::holds_alternative<QuestionEntry>(body)) return EntryKind::kProof;
+  const auto* const transactions = std::get_if<TransactionsEntry>(&body);
+  if (transactions != nullptr && transactions->changes_schema) return EntryKind::kSchema;
   return static_cast<EntryKind>(body.index() + 1);
 }
 
@@ -164,8 +174,10 @@ EntryBody decode_body(EntryKind kind, std::string_view bytes) {
   In in(bytes);
   EntryBody body;
   switch (kind) {
-    case EntryKind::kTransactions: {
+    case EntryKind::kTransactions:
+    case EntryKind::kSchema: {
       TransactionsEntry transactions;
+      transactions.changes_schema = kind == EntryKind::kSchema;
       transactions.first = ChunkNumber(in.get<std::uint64_t>());
       const auto count = in.get<std::uint32_t>();
       if (transactions.first.value() == 0 || count == 0 || count > in.left() / kChunkBytesMin) throw Damaged();
@@ -297,6 +309,11 @@ std::optional<Envelope> open_envelope(std::string_view message, const std::strin
   } catch (const Damaged&) {
     return std::nullopt;
   }
+}
+
+bool is_schema_entry(std::string_view message, const std::string& subject_origin) {
+  const std::optional<Envelope> envelope = open_envelope(message, subject_origin);
+  return envelope && envelope->kind == static_cast<int>(EntryKind::kSchema);
 }
 
 std::string signed_text(const LogName& log, std::string_view content) {

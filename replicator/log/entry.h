@@ -37,6 +37,10 @@ struct Chunk {
 struct TransactionsEntry {
   ChunkNumber first;  // the number of chunks.front(); the others follow
   std::vector<Chunk> chunks;
+  // A transaction begins here that changes the schema, or names its columns
+  // (sqlite_ext/changeset.h): on the wire a kind of its own, before which a node halts that
+  // would not understand it.
+  bool changes_schema = false;
 };
 
 // A node says who it is, once, before its first transaction. Names go to who
@@ -148,6 +152,9 @@ std::string encode(const std::string& origin, Incarnation incarnation, const Ent
 
 // Nothing if `message` is not an entry of `subject_origin`. Views point into it.
 std::optional<Envelope> open_envelope(std::string_view message, const std::string& subject_origin);
+
+// Whether it is one of transactions that change the schema, as far as the envelope tells.
+bool is_schema_entry(std::string_view message, const std::string& subject_origin);
 
 // What a signature is made of: these bytes, and which log they are for.
 std::string signed_text(const LogName& log, std::string_view content);

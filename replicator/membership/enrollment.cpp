@@ -10,6 +10,7 @@
 #include <cstring>
 #include <random>
 #include <set>
+#include <sstream>
 
 #include "replicator/apply/merge.h"
 #include "replicator/fold/fold.h"
@@ -137,11 +138,28 @@ void check_announced(const std::vector<std::string>& guarded, const std::vector<
   }
 }
 
+constexpr const char* kPatterns = "table_patterns";  // one a line
+
+std::vector<std::string> patterns_of(Database& db) {
+  std::vector<std::string> patterns;
+  std::istringstream lines(meta(db, kPatterns));
+  for (std::string line; std::getline(lines, line);) patterns.push_back(line);
+  return patterns;
+}
+
+std::string joined_patterns(const std::vector<std::string>& tables) {
+  std::string all;
+  for (const std::string& word : tables) {
+    if (is_pattern(word)) all += word + "\n";
+  }
+  return all;
+}
+
 std::optional<std::vector<std::string>> choice_of(Database& db, const EnrollRequest& request) {
   if (request.tables || !has_layout(db)) return request.tables;
   if (meta(db, "tables") != "chosen") return std::nullopt;
   // Who was renamed is still chosen, and who was dropped is not.
-  std::vector<std::string> tables;
+  std::vector<std::string> tables = patterns_of(db);
   const std::map<std::string, std::string> gone = gone_tables(db);
   for (const std::string& table : replicated_tables(db)) {
     const auto renamed = gone.find(table);
@@ -233,7 +251,10 @@ EnrollReport enroll(const EnrollRequest& request) {
   report.outcome = settle_identity(db, request, journal_mode, report.former_node);
   COLONY_STEP("init.identity_settled");
   const std::vector<ChangedTable> broken = find_schema_changes(db).broken;
-  if (request.tables) set_meta(db, "tables", "chosen");
+  if (request.tables) {
+    set_meta(db, "tables", "chosen");
+    set_meta(db, kPatterns, joined_patterns(*request.tables));
+  }
   if (request.guard || !chosen_guard_kind(db)) choose_guard_kind(db, request.guard.value_or(GuardKind::kIndex));
   std::vector<std::string> names;
   for (const ChosenTable& table : choice.replicated) {

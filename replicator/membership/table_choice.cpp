@@ -107,12 +107,20 @@ std::map<std::string, DerivedTables> derived_tables(Database& db) {
 
 }  // namespace
 
+bool is_pattern(const std::string& word) { return word.find_first_of("*?[") != word.npos; }
+
 TableChoice choose_tables(Database& db, const std::optional<std::vector<std::string>>& only) {
   TableChoice choice;
   const FoldSettings settings(db);
   const std::map<std::string, DerivedTables> derived = derived_tables(db);
-  std::set<std::string> wanted;
-  if (only) wanted = {only->begin(), only->end()};
+  std::set<std::string> wanted, patterns;
+  for (const std::string& word : only.value_or(std::vector<std::string>())) {
+    (is_pattern(word) ? patterns : wanted).insert(word);
+  }
+  const auto fits = [&patterns](const std::string& name) {
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const std::string& pattern) { return sqlite3_strglob(pattern.c_str(), name.c_str()) == 0; });
+  };
   Statement tables(db, "SELECT name, type FROM pragma_table_list WHERE schema = 'main' ORDER BY name");
   while (tables.step()) {
     const std::string name(tables.text(0));
@@ -127,7 +135,7 @@ TableChoice choose_tables(Database& db, const std::optional<std::vector<std::str
     if (chosen && !why.empty()) throw Error("table " + name + " cannot be replicated: " + why);
     if (!why.empty()) {
       choice.left_out.emplace_back(name, why);
-    } else if (only && !chosen) {
+    } else if (only && !chosen && !fits(name)) {
       choice.left_out.emplace_back(name, "not chosen");
     } else {
       choice.replicated.push_back({name, read_table(db, name).rowid_key});

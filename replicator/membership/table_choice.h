@@ -20,8 +20,11 @@ struct TableChoice {
   std::vector<std::pair<std::string, std::string>> left_out;  // name, why
 };
 
-// All that can be replicated, or just `only`. Throws Error if one of `only`
-// is missing or cannot be.
+// Whether a word of --tables is a pattern, as of GLOB, and not a name.
+bool is_pattern(const std::string& word);
+
+// All that can be replicated, or just `only`: names, and patterns, which may fit nothing. Throws
+// Error if a table that `only` names is missing or cannot be.
 TableChoice choose_tables(Database& db, const std::optional<std::vector<std::string>>& only);
 
 }  // namespace colony

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sqlite_ext/changeset.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
@@ -130,6 +131,7 @@ bool Publisher::send_transactions(const PublishPermit::View& view) {
   TransactionsEntry entry;
   entry.first = chunks.front().chunk;
   for (const OutboxChunk& chunk : chunks) entry.chunks.push_back({chunk.last, chunk.shape, chunk.changeset});
+  entry.changes_schema = changes_schema(chunks);
   const std::string bytes = encoded(entry);
   COLONY_STEP("publisher.encoded");
   if (chunks.back().flushed) flushed_ = std::max(flushed_, chunks.back().chunk);
@@ -140,6 +142,22 @@ bool Publisher::send_transactions(const PublishPermit::View& view) {
   in_flight_.push_back({sent_, bytes.size(), options_.now()});
   in_flight_bytes_ += bytes.size();
   return true;
+}
+
+// Whether a transaction begins in these chunks that has more than rows.
+bool Publisher::changes_schema(const std::vector<OutboxChunk>& chunks) {
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const std::string& changeset = chunks[i].changeset;
+    if (!changeset.starts_with(kSchemaSection) && !changeset.starts_with(kNamesSection)) continue;
+    if (i > 0 ? chunks[i - 1].last : begins_transaction(chunks[i].chunk)) return true;
+  }
+  return false;
+}
+
+// What comes before it has left the outbox as a whole, or ends there.
+bool Publisher::begins_transaction(ChunkNumber chunk) {
+  const std::optional<OutboxChunk> before = file_.outbox_chunk(ChunkNumber(chunk.value() - 1));
+  return !before || before->last;
 }
 
 void Publisher::check_unanswered(Clock::time_point sent) {

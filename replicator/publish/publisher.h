@@ -68,6 +68,8 @@ class Publisher {
   void flush();
   void flush_up_to(ChunkNumber chunk);
   std::string encoded(const EntryBody& body);
+  bool changes_schema(const std::vector<OutboxChunk>& chunks);
+  bool begins_transaction(ChunkNumber chunk);
   void check_unanswered(Clock::time_point sent);
 
   Database db_;

@@ -13,12 +13,11 @@ namespace {
 
 constexpr std::size_t kOutboxSliceBytes = 4u << 20;
 
-Database opened(const std::string& base, Database& of) {
+Database opened(const std::string& base) {
   {
     Database db(base, Database::Mode::kReadWrite);
     upgrade_layout(db);
   }
-  add_missing_columns(base, of);
   Database db = open_for_fold(base);
   db.execute("PRAGMA synchronous = OFF");  // nobody needs it after a power cut
   return db;
@@ -27,7 +26,13 @@ Database opened(const std::string& base, Database& of) {
 }  // namespace
 
 ExpectedRows::ExpectedRows(const std::string& base, Database& of, Log* log, GoOn go_on)
-    : log_(log), go_on_(std::move(go_on)), db_(opened(base, of)), records_(db_), fold_(db_, schema_), journal_(db_) {
+    : of_(of),
+      log_(log),
+      go_on_(std::move(go_on)),
+      db_(opened(base)),
+      records_(db_),
+      fold_(db_, schema_),
+      journal_(db_) {
   schema_.load(db_);
   fold_.schema_changed();
 }
@@ -43,10 +48,24 @@ void ExpectedRows::follow(NodeFile& of) {
       throw Error("without the log there is only the snapshot at " + std::to_string(records_.position().value()) +
                   ", and this file is at " + std::to_string(target.value()) + ": say by --nats where the log is");
     }
-    replay_log(db_.path(), *log_, target, go_on_);
+    replay(target);
   }
   check_is_of_same_log(of);
   put_on_pending(of);
+}
+
+// Columns may have been added by hand, on each node.
+void ExpectedRows::replay(Sequence target) {
+  try {
+    replay_log(db_.path(), *log_, target, go_on_);
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const LogUnavailable&) {
+    throw;
+  } catch (const Error&) {
+    add_missing_columns(db_.path(), of_);
+    replay_log(db_.path(), *log_, target, go_on_);
+  }
 }
 
 void ExpectedRows::check_is_of_same_log(NodeFile& of) {
@@ -60,11 +79,14 @@ void ExpectedRows::check_is_of_same_log(NodeFile& of) {
 void ExpectedRows::take_off_pending() {
   if (!db_.in_transaction()) return;
   db_.execute("ROLLBACK");
+  if (!schema_.is_current(db_)) schema_.forget();  // another one may get its version
   pending_.clear();
 }
 
 void ExpectedRows::put_on_pending(NodeFile& of) {
   if (!db_.in_transaction()) {
+    if (!of.is_unconfirmed()) add_missing_columns(db_.path(), of_);
+    if (schema_.refresh(db_)) fold_.schema_changed();
     db_.execute("BEGIN IMMEDIATE");
     records_.set_identity(of.identity().node, of.identity().incarnation, {});
     records_.set_absorbed(of.absorbed());

@@ -24,8 +24,8 @@ namespace colony {
 
 class ExpectedRows {
  public:
-  // `base`: the SQLite file of a snapshot, to be written to. Its tables get the columns
-  // that `of` has added at their end since. `log`, null if there is none, and `of` must
+  // `base`: the SQLite file of a snapshot, to be written to. Its tables get the columns that
+  // `of` has at their end and the log says nothing of. `log`, null if there is none, and `of` must
   // outlive it.
   ExpectedRows(const std::string& base, Database& of, Log* log, GoOn go_on);
   ~ExpectedRows();
@@ -43,10 +43,12 @@ class ExpectedRows {
 
  private:
   void check_is_of_same_log(NodeFile& of);
+  void replay(Sequence target);
   void take_off_pending();
   void put_on_pending(NodeFile& of);
   std::set<ChunkNumber> copy_outbox(NodeFile& of);
 
+  Database& of_;
   Log* const log_;
   const GoOn go_on_;
   Database db_;

@@ -78,27 +78,41 @@ Repair::Repair(const RepairRequest& request, Log* log, GoOn go_on)
       db_(request.reads_only ? Database(request.database, Database::Mode::kReadOnly) : open_for_fold(request.database)),
       records_(db_),
       schema_(loaded(db_, request.tables)),
-      expected_(request.base, db_, log, go_on_),
-      differences_(db_, schema_, expected_.db(), expected_.schema(), request.tables),
-      notes_(db_, records_, expected_.db(), expected_.records(), as_set(differences_.tables()),
-             differences_.tables().size() == schema_.tables().size()) {}
+      expected_(request.base, db_, log, go_on_) {}
 
 bool Repair::Found::any() const {
   const auto differs = [](const DifferingRows& table) { return table.rows() > 0; };
   return notes.any() || std::any_of(tables.begin(), tables.end(), differs);
 }
 
-Repair::Found Repair::find() { return {differences_.count(), notes_.count()}; }
+Repair::Found Repair::find() { return {differences_->count(), notes_->count()}; }
 
 Repair::Found Repair::compare() {
   reading_.emplace(db_);
-  expected_.follow(records_);
+  differences_.reset();
+  follow();
   position_ = records_.position();
   pending_ = records_.pending_transactions();
-  differences_.compare([this] {
+  return find();
+}
+
+void Repair::compare_rows() {
+  differences_->compare([this] {
     if (!go_on_(0, 0)) throw Interrupted();
   });
-  return find();
+}
+
+// Where the log, or what is pending, has changed the schema, all is compared anew.
+void Repair::follow() {
+  expected_.follow(records_);
+  if (differences_ && times_read_ == expected_.schema().times_read()) return;
+  times_read_ = expected_.schema().times_read();
+  notes_.reset();
+  differences_.emplace(db_, schema_, expected_.db(), expected_.schema(), request_.tables);
+  const std::vector<std::string> tables = differences_->tables();
+  notes_.emplace(db_, records_, expected_.db(), expected_.records(), as_set(tables),
+                 tables.size() == schema_.tables().size());
+  compare_rows();
 }
 
 std::vector<std::string> Repair::unknown_tables() const {
@@ -116,14 +130,14 @@ Repair::Change Repair::change(const std::function<void(Change&)>& apply) {
   for (int tries = kFollowTriesMax;; --tries) {
     {
       const ReadTransaction reading(db_);
-      expected_.follow(records_);  // what may take long
+      if (schema_.is_current(db_)) follow();  // what may take long
     }
     COLONY_STEP("repair.followed");
     WriteTransaction transaction(db_);
     COLONY_STEP("repair.locked");
     if (tries > 0 && !expected_.is_at(records_.position())) continue;  // the sidecar came in between
     if (schema_.refresh(db_)) throw Error("the tables were altered meanwhile: try again");
-    expected_.follow(records_);
+    follow();
     Change made{find(), {}};
     if (!made.found.any()) return made;
     change_notes();
@@ -140,7 +154,7 @@ Repair::Change Repair::change(const std::function<void(Change&)>& apply) {
 }
 
 void Repair::change_notes() {
-  notes_.repair();
+  notes_->repair();
   records_.count_repair();
   ask_for_a_check();
   COLONY_STEP("repair.notes_changed");
@@ -150,7 +164,7 @@ Repair::Change Repair::keep_mine() {
   OutboxWriter outbox(db_.handle(), "main");
   return change([&](Change&) {
     Spill changeset(db_.spill());
-    const std::uint64_t shape = differences_.write_changeset(changeset);
+    const std::uint64_t shape = differences_->write_changeset(changeset);
     outbox.write(changeset.view(), shape);
     COLONY_STEP("repair.outbox_written");
   });
@@ -163,7 +177,7 @@ Repair::Change Repair::take_theirs(const std::string& kept_in) {
   return change([&](Change& made) {
     keep_rows(kept_in, made);
     COLONY_STEP("repair.rows_kept");
-    put_theirs(differences_);
+    put_theirs(*differences_);
     COLONY_STEP("repair.rows_put");
   });
 }
@@ -171,7 +185,7 @@ Repair::Change Repair::take_theirs(const std::string& kept_in) {
 void Repair::keep_rows(const std::string& kept_in, Change& change) {
   const StagingFile file(kept_in + ".unfinished", mode_of(request_.database));
   KeptRows kept(file.path());
-  differences_.for_each([&](const RowDifference& difference) {
+  differences_->for_each([&](const RowDifference& difference) {
     if (difference.mine != nullptr) kept.add(difference.table, *difference.mine);
     return true;
   });
@@ -189,7 +203,7 @@ void Repair::ask_for_a_check() {
   Statement ask(db_,
                 "INSERT OR REPLACE INTO __colony_unchecked(name, since, why) VALUES(?1, strftime('%s', 'now') + 0, "
                 "'colony repair has changed its rows')");
-  for (const std::string& table : differences_.tables()) ask.bind(1, table).run();
+  for (const std::string& table : differences_->tables()) ask.bind(1, table).run();
 }
 
 std::string kept_rows_path(const std::string& database, std::int64_t time_s) {

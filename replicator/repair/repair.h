@@ -48,8 +48,8 @@ class Repair {
 
   // Opens a read transaction, which lasts until a change, or the end of this object.
   Found compare();
-  // The rows that differ: see RowDifferences.
-  void for_each(const std::function<bool(const RowDifference&)>& visit) { differences_.for_each(visit); }
+  // The rows that differ: see RowDifferences. After compare().
+  void for_each(const std::function<bool(const RowDifference&)>& visit) { differences_->for_each(visit); }
 
   // As compare() has found them.
   Sequence position() const { return position_; }
@@ -72,6 +72,8 @@ class Repair {
 
  private:
   Found find();
+  void compare_rows();
+  void follow();
   Change change(const std::function<void(Change&)>& apply);
   void change_notes();
   void keep_rows(const std::string& kept_in, Change& change);
@@ -83,8 +85,9 @@ class Repair {
   NodeFile records_;
   ReplicatedSchema schema_;
   ExpectedRows expected_;
-  RowDifferences differences_;
-  RepairNotes notes_;
+  std::uint64_t times_read_ = 0;  // the schema that these two are of
+  std::optional<RowDifferences> differences_;
+  std::optional<RepairNotes> notes_;
   std::optional<ReadTransaction> reading_;
   Sequence position_;
   std::int64_t pending_ = 0;

@@ -22,6 +22,7 @@ Applier::Options applier_options(ServedFile& file, const SigningKey* key, Loops&
   options.home = file.home();
   if (key != nullptr) options.key = key->public_key();
   options.asks_for_base = true;
+  options.migration_pause = std::chrono::seconds(2);
   options.go_on_waiting = [&](int) { return !loops.stopping() && !file.health().is_unwell(); };
   return options;
 }

@@ -18,29 +18,6 @@ namespace {
 
 constexpr int kPagesAtOnce = 1024;
 
-// All pages as of one moment: those of the read transaction that is open meanwhile.
-void copy_pages(const std::string& from, const std::string& to, const GoOn& go_on) {
-  Database source(from, Database::Mode::kReadOnly);
-  source.execute("BEGIN");
-  const auto page_bytes = static_cast<std::uint64_t>(source.query_integer("PRAGMA page_size"));
-  source.query_integer("SELECT count(*) FROM sqlite_schema");
-  Database copy(to, Database::Mode::kReadWrite);
-  copy.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
-  sqlite3_backup* const backup = sqlite3_backup_init(copy.handle(), "main", source.handle(), "main");
-  if (backup == nullptr) throw SqliteError(sqlite3_extended_errcode(copy.handle()), sqlite3_errmsg(copy.handle()));
-  int rc = SQLITE_OK;
-  bool stopped = false;
-  while (rc == SQLITE_OK && !stopped) {
-    rc = sqlite3_backup_step(backup, kPagesAtOnce);
-    const auto pages = static_cast<std::uint64_t>(sqlite3_backup_pagecount(backup));
-    const auto left = static_cast<std::uint64_t>(sqlite3_backup_remaining(backup));
-    stopped = !go_on((pages - left) * page_bytes, pages * page_bytes);
-  }
-  sqlite3_backup_finish(backup);
-  if (stopped) throw Interrupted();
-  if (rc != SQLITE_DONE) throw SqliteError(rc, "cannot copy " + from + " to " + to + ": " + sqlite3_errstr(rc));
-}
-
 void leave_write_ahead_log(Database& db) {
   if (db.query_text("PRAGMA journal_mode") != "wal") return;
   if (db.query_text("PRAGMA journal_mode = DELETE") != "delete") {
@@ -98,6 +75,29 @@ void check_has_met_colony(const std::string& path) {
 }
 
 }  // namespace
+
+// All pages as of one moment: those of the read transaction that is open meanwhile.
+void copy_pages(const std::string& from, const std::string& to, const GoOn& go_on) {
+  Database source(from, Database::Mode::kReadOnly);
+  source.execute("BEGIN");
+  const auto page_bytes = static_cast<std::uint64_t>(source.query_integer("PRAGMA page_size"));
+  source.query_integer("SELECT count(*) FROM sqlite_schema");
+  Database copy(to, Database::Mode::kReadWrite);
+  copy.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
+  sqlite3_backup* const backup = sqlite3_backup_init(copy.handle(), "main", source.handle(), "main");
+  if (backup == nullptr) throw SqliteError(sqlite3_extended_errcode(copy.handle()), sqlite3_errmsg(copy.handle()));
+  int rc = SQLITE_OK;
+  bool stopped = false;
+  while (rc == SQLITE_OK && !stopped) {
+    rc = sqlite3_backup_step(backup, kPagesAtOnce);
+    const auto pages = static_cast<std::uint64_t>(sqlite3_backup_pagecount(backup));
+    const auto left = static_cast<std::uint64_t>(sqlite3_backup_remaining(backup));
+    stopped = !go_on((pages - left) * page_bytes, pages * page_bytes);
+  }
+  sqlite3_backup_finish(backup);
+  if (stopped) throw Interrupted();
+  if (rc != SQLITE_DONE) throw SqliteError(rc, "cannot copy " + from + " to " + to + ": " + sqlite3_errstr(rc));
+}
 
 SnapshotName make_base(const std::string& database, const std::string& to, const GoOn& go_on) {
   copy_pages(database, to, go_on);

@@ -34,6 +34,9 @@ SnapshotName make_snapshot(const std::string& database, const std::string& to, c
 // database meanwhile.
 CatalogedSnapshot store_snapshot(const std::string& database, SnapshotCatalog& catalog, const GoOn& go_on);
 
+// All pages as of one moment into the file at `to`, which is empty or not there.
+void copy_pages(const std::string& from, const std::string& to, const GoOn& go_on);
+
 // What the temporary files beside a database are called, before the process's number.
 inline constexpr const char* kSnapshotSuffix = "-colony-snapshot-";
 

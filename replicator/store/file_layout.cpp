@@ -3,6 +3,8 @@
 #include "sqlite_ext/capture.h"
 #include "sqlite_ext/captured_table.h"
 #include "sqlite_ext/guard_index.h"
+#include "sqlite_ext/guard_triggers.h"
+#include "sqlite_ext/recorder.h"
 #include "sqlite_ext/table_definition.h"
 
 namespace colony {
@@ -11,6 +13,11 @@ namespace {
 constexpr const char* kTables = R"sql(
 CREATE TABLE IF NOT EXISTS __colony_meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS __colony_tables(name TEXT PRIMARY KEY, definition TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS __colony_layouts(
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  columns BLOB NOT NULL,
+  change BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS __colony_left_out(name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS __colony_unchecked(name TEXT PRIMARY KEY, since INTEGER, why TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS __colony_outbox(
@@ -72,34 +79,6 @@ CREATE TABLE IF NOT EXISTS __colony_answers(
   PRIMARY KEY(position, table_name, node)) WITHOUT ROWID;
 )sql";
 
-struct Guard {
-  const char* verb;
-  const char* event;
-};
-constexpr Guard kGuards[kGuardTriggers] = {{"insert", "INSERT"}, {"update", "UPDATE"}, {"delete", "DELETE"}};
-
-std::string guard_name(const Guard& guard, const std::string& table) {
-  return std::string(kOwnPrefix) + guard.verb + "_" + table;
-}
-
-// `new."a" IS NULL OR ...` over the columns of the key that may hold NULL;
-// empty when none may.
-std::string null_key_condition(Database& db, const std::string& table) {
-  std::string condition;
-  Statement info(db,
-                 "SELECT name, type, \"notnull\", pk, (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0), "
-                 "(SELECT count(*) FROM pragma_index_list(?1) WHERE origin = 'pk') FROM pragma_table_info(?1)");
-  info.bind(1, table);
-  while (info.step()) {
-    const bool is_key = info.integer(3) != 0;
-    const bool is_rowid = info.integer(4) == 1 && info.integer(5) == 0;  // INTEGER PRIMARY KEY has no index
-    if (!is_key || is_rowid || info.integer(2) != 0) continue;
-    if (!condition.empty()) condition += " OR ";
-    condition += "new." + quoted(std::string(info.text(0))) + " IS NULL";
-  }
-  return condition;
-}
-
 // Since format 4.
 bool has_definitions(Database& db) {
   return db.query_integer("SELECT count(*) FROM pragma_table_info('__colony_tables') WHERE name = 'definition'") != 0;
@@ -120,13 +99,14 @@ void create_capture_table(Database& db) {
   db.execute(std::string("CREATE VIRTUAL TABLE IF NOT EXISTS ") + kCaptureTable + " USING " + quoted(kCaptureModule));
 }
 
-std::string sql_string(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') out += '\'';
-    out += c;
+// What sqlite_ext tells as its own kind of error is SQLite's.
+template <class Body>
+auto with_guards(Database& db, Body&& body) {
+  try {
+    return body();
+  } catch (const RecordError& error) {
+    throw SqliteError(sqlite3_extended_errcode(db.handle()), error.what());
   }
-  return out + "'";
 }
 
 }  // namespace
@@ -181,47 +161,18 @@ void choose_guard_kind(Database& db, GuardKind kind) {
 }
 
 void create_guards(Database& db, const std::string& table) {
-  const std::string null_key = null_key_condition(db, table);
-  for (const Guard& guard : kGuards) {
-    const std::string name = quoted(guard_name(guard, table));
-    db.execute("DROP TRIGGER IF EXISTS " + name);
-    const bool refuses_null = !null_key.empty() && guard.event != std::string_view("DELETE");
-    db.execute("CREATE TRIGGER " + name + " AFTER " + guard.event + " ON " + quoted(table) + " WHEN " +
-               (refuses_null ? null_key : "0") + " BEGIN " +
-               (refuses_null
-                    ? "SELECT RAISE(ABORT, " +
-                          sql_string("colony: NULL in the primary key of " + table + " cannot be replicated") + "); "
-                    : "") +
-               "INSERT INTO " + kCaptureTable + " VALUES(1); END");
-  }
+  with_guards(db, [&] { create_guard_triggers(db.handle(), "main", table); });
   refresh_guards(db, table);
 }
 
 void drop_guards(Database& db, const std::string& table) {
-  for (const Guard& guard : kGuards) db.execute("DROP TRIGGER IF EXISTS " + quoted(guard_name(guard, table)));
-  drop_guard_index(db.handle(), "main", table);
+  with_guards(db, [&] {
+    drop_guard_triggers(db.handle(), "main", table);
+    drop_guard_index(db.handle(), "main", table);
+  });
 }
 
-bool has_guards(Database& db, const std::string& table) {
-  Statement count(db,
-                  "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name IN (?1, ?2, ?3) AND "
-                  "tbl_name = ?4");
-  std::string names[3];
-  for (int i = 0; i < 3; ++i) {
-    names[i] = guard_name(kGuards[i], table);
-    count.bind(i + 1, names[i]);
-  }
-  count.bind(4, table);
-  if (!count.step() || count.integer(0) != 3) return false;
-  return chosen_guard_kind(db) != GuardKind::kIndex || has_index(db, guard_index_name(table), table);
-}
-
-bool is_guard_trigger(std::string_view name, std::string_view table) {
-  for (const Guard& guard : kGuards) {
-    if (name == guard_name(guard, std::string(table))) return true;
-  }
-  return false;
-}
+bool has_guards(Database& db, const std::string& table) { return guarded_tables(db).contains(table); }
 
 std::set<std::string> guarded_tables(Database& db) {
   const bool has_index = chosen_guard_kind(db) == GuardKind::kIndex;
@@ -243,9 +194,14 @@ std::set<std::string> guarded_tables(Database& db) {
 }
 
 bool refresh_guards(Database& db, const std::string& table) {
-  if (chosen_guard_kind(db) == GuardKind::kIndex) return refresh_guard_index(db.handle(), "main", table);
+  if (chosen_guard_kind(db) == GuardKind::kIndex) {
+    if (!with_guards(db, [&] { return refresh_guard_index(db.handle(), linked_host(), "main", table); })) return false;
+    const std::int64_t version = db.query_integer("PRAGMA schema_version");
+    db.execute("PRAGMA schema_version = " + std::to_string(version + 1));  // tells other connections
+    return true;
+  }
   if (!has_index(db, guard_index_name(table), table)) return false;
-  drop_guard_index(db.handle(), "main", table);
+  with_guards(db, [&] { drop_guard_index(db.handle(), "main", table); });
   return true;
 }
 

@@ -13,7 +13,7 @@
 
 namespace colony {
 
-inline constexpr int kFileFormat = 4;
+inline constexpr int kFileFormat = 5;
 inline constexpr const char* kOwnPrefix = "__colony_";
 
 bool is_own_name(std::string_view name);
@@ -53,10 +53,6 @@ void drop_guards(Database& db, const std::string& table);
 // Whether all of them are there. A guard index that lacks columns, which were added
 // later, counts: refresh_guards() mends it.
 bool has_guards(Database& db, const std::string& table);
-
-// How many triggers guard a table, and whether one of that name is among them.
-inline constexpr int kGuardTriggers = 3;
-bool is_guard_trigger(std::string_view name, std::string_view table);
 
 // The tables that have all of their guards.
 std::set<std::string> guarded_tables(Database& db);

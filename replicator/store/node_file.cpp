@@ -239,6 +239,12 @@ std::optional<OutboxChunk> NodeFile::outbox_chunk(ChunkNumber chunk) {
   return std::move(chunks.front());
 }
 
+std::uint64_t NodeFile::outbox_shape(ChunkNumber last) {
+  Statement select(db_, "SELECT shape FROM __colony_outbox WHERE piece = ?1");
+  return select.bind(1, static_cast<std::int64_t>(last.value())).step() ? static_cast<std::uint64_t>(select.integer(0))
+                                                                        : 0;
+}
+
 ChunkNumber NodeFile::outbox_end() {
   const bool any = outbox_end_.step() && !outbox_end_.is_null(0);
   const ChunkNumber end(any ? loaded(outbox_end_.integer(0)) : 0);
@@ -286,6 +292,14 @@ void NodeFile::clear_effect(ChunkNumber first, ChunkNumber last) {
 
 void NodeFile::remove_outbox(ChunkNumber first, ChunkNumber last) {
   remove_outbox_.bind(1, stored(first)).bind(2, stored(last)).run();
+}
+
+void NodeFile::set_unconfirmed(ChunkNumber first) { set_meta("unconfirmed", static_cast<std::int64_t>(first.value())); }
+
+void NodeFile::confirm_columns(ChunkNumber last) {
+  Statement(db_, "UPDATE __colony_meta SET value = 0 WHERE key = 'unconfirmed' AND value BETWEEN 1 AND ?1")
+      .bind(1, static_cast<std::int64_t>(last.value()))
+      .run();
 }
 
 std::int64_t NodeFile::pending_transactions() {

@@ -94,12 +94,20 @@ class NodeFile {
   ChunkNumber outbox_end();  // the last chunk there is, absorbed() if none
   // The whole changeset of the transaction in the chunks [first, last].
   Spill outbox_transaction(ChunkNumber first, ChunkNumber last);
+  // The shape of the transaction that ends with this chunk.
+  std::uint64_t outbox_shape(ChunkNumber last);
   // What a redo of that transaction really changed; nothing if that is the
   // changeset itself.
   std::optional<Spill> effect(ChunkNumber first, ChunkNumber last);
   void set_effect(ChunkNumber first, ChunkNumber last, ChangesetView effect);
   void clear_effect(ChunkNumber first, ChunkNumber last);
   void remove_outbox(ChunkNumber first, ChunkNumber last);
+  // The log has taken this node's chunks up to there: what they have made of tables' columns
+  // is known everywhere.
+  void confirm_columns(ChunkNumber last);
+  // From this chunk on, until the log has it.
+  void set_unconfirmed(ChunkNumber first);
+  bool is_unconfirmed() { return meta_integer("unconfirmed") != 0; }
   std::int64_t pending_transactions();
   // The first and the last chunk of each, in order.
   std::vector<std::pair<ChunkNumber, ChunkNumber>> pending_chunks();

@@ -8,6 +8,8 @@
 
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/captured_table.h"
+#include "sqlite_ext/new_columns.h"
+#include "sqlite_ext/sql_tokens.h"
 #include "sqlite_ext/table_definition.h"
 
 namespace colony {
@@ -44,7 +46,7 @@ UniqueIndex read_index(Database& db, const ReplicatedTable& table, const std::st
 
 WithoutValue without_value(bool not_null, const std::optional<std::string>& default_sql) {
   if (default_sql && is_constant_default(*default_sql)) return WithoutValue::kDefault;
-  if (not_null) return WithoutValue::kRefused;
+  if (not_null) return WithoutValue::kNothing;
   return default_sql ? WithoutValue::kNull : WithoutValue::kDefault;
 }
 
@@ -59,6 +61,15 @@ const char* collation_name(Collation collation) {
     default:
       return "BINARY";
   }
+}
+
+std::string ReplicatedTable::value_without(std::size_t column) const {
+  if (!fills[column].empty()) return fills[column];
+  if (without_value[column] == WithoutValue::kDefault) return encoded_default(types[column], defaults[column]);
+  if (!instead_of_null[column].empty()) return instead_of_null[column];
+  std::string none;
+  append_value(none, Value::null());
+  return none;
 }
 
 std::uint64_t ReplicatedTable::shape(std::size_t count) const { return table_shape(columns, count); }
@@ -78,18 +89,43 @@ bool is_key_as_declared(Database& db, const ReplicatedTable& table) {
 
 }  // namespace
 
+namespace {
+
+// A table option, after the columns.
+bool is_strict(const std::string& create_table) {
+  const std::vector<SqlToken> tokens = sql_tokens(create_table);
+  for (auto token = tokens.rbegin(); token != tokens.rend() && !token->is(')'); ++token) {
+    if (token->is("STRICT")) return true;
+  }
+  return false;
+}
+
+// Only in STRICT tables does a column of type ANY keep each value as it is.
+void take_any_as_it_comes(ReplicatedTable& table) {
+  for (std::string& type : table.types) {
+    if (folded_name(type) == "any") type.clear();
+  }
+}
+
+}  // namespace
+
 ReplicatedTable read_table(Database& db, const std::string& name) {
   ReplicatedTable table;
   table.name = name;
-  Statement columns(db, "SELECT name, pk, \"notnull\", dflt_value FROM pragma_table_info(?1) ORDER BY cid");
+  Statement columns(db, "SELECT name, pk, \"notnull\", dflt_value, type FROM pragma_table_info(?1) ORDER BY cid");
   columns.bind(1, name);
   while (columns.step()) {
     table.columns.emplace_back(columns.text(0));
+    table.types.emplace_back(columns.text(4));
+    table.defaults.emplace_back(columns.text(3));
     table.key.push_back(static_cast<std::uint8_t>(columns.integer(1)));
+    table.instead_of_null.push_back(columns.integer(2) != 0 ? value_for_null(table.types.back(), table.defaults.back())
+                                                            : std::string());
     table.without_value.push_back(without_value(
         columns.integer(2) != 0, columns.is_null(3) ? std::nullopt : std::optional(std::string(columns.text(3)))));
   }
   if (table.columns.empty()) throw SqliteError(SQLITE_ERROR, "no such table: " + name);
+  table.fills.resize(table.columns.size());
   table.key_collations.assign(table.columns.size(), Collation::kBinary);
   table.rowid_key = true;
 
@@ -116,6 +152,7 @@ void ReplicatedSchema::load(Database& db) {
 
 void ReplicatedSchema::read(Database& db) {
   version_ = -1;
+  ++times_read_;
   tables_.clear();
   std::set<std::string, std::less<>> names;
   Statement all(db, "SELECT name FROM sqlite_schema WHERE type = 'table'");
@@ -128,7 +165,28 @@ void ReplicatedSchema::read(Database& db) {
     const auto table = tables_.find(std::string(resolving.text(0)));
     if (table != tables_.end()) table->second.resolves_conflicts = true;
   }
+  Statement strict(db, "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%strict%'");
+  while (strict.step()) {
+    const auto table = tables_.find(std::string(strict.text(0)));
+    if (table != tables_.end() && is_strict(std::string(strict.text(1)))) take_any_as_it_comes(table->second);
+  }
+  read_layouts(db);
   version_ = db.query_integer("PRAGMA schema_version");
+}
+
+void ReplicatedSchema::read_layouts(Database& db) {
+  layouts_.load(db);
+  const LayoutHistory::Fills known = layouts_.fills();
+  for (auto& [name, table] : tables_) {
+    const auto of = known.find(folded_name(name));
+    if (of == known.end()) continue;
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+      const auto fill = of->second.find(folded_name(table.columns[i]));
+      if (fill == of->second.end() || !table.defaults[i].empty()) continue;
+      std::string_view value = fill->second;
+      if (take_value(value).type != ValueType::kNull) table.fills[i] = fill->second;
+    }
+  }
 }
 
 bool ReplicatedSchema::is_current(Database& db) const { return db.query_integer("PRAGMA schema_version") == version_; }

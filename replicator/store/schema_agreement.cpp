@@ -5,6 +5,7 @@
 
 #include "replicator/store/file_layout.h"
 #include "sqlite_ext/guard_index.h"
+#include "sqlite_ext/guard_triggers.h"
 #include "sqlite_ext/table_definition.h"
 
 namespace colony {

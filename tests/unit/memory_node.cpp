@@ -80,6 +80,7 @@ std::string shown(const std::vector<Value>& row) {
 
 std::string rows(Database& db, const std::string& table) {
   std::string order;
+  db.query_integer("SELECT count(*) FROM sqlite_schema");  // another connection may have changed it
   {
     const Statement probe(db, "SELECT * FROM " + table);
     for (int i = 1; i <= probe.columns(); ++i) order += (i > 1 ? "," : "") + std::to_string(i);
@@ -198,7 +199,7 @@ Database opened_for_fold(const std::string& schema, const std::string& rows) {
   return open_for_fold(node.path());
 }
 
-const ReplicatedSchema& loaded(ReplicatedSchema& schema, Database& db) {
+ReplicatedSchema& loaded(ReplicatedSchema& schema, Database& db) {
   schema.load(db);
   return schema;
 }

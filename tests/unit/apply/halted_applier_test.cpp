@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "replicator/store/file_layout.h"
 #include "tests/unit/memory_sidecar.h"
 #include "tests/unit/temporary_folder.h"
 
@@ -23,7 +24,7 @@ class HaltedApplierTest : public testing::Test {
     unit::settle({&a_, &b_});
     for (std::uint64_t k = 1; k <= kPending; ++k)
       b_.app().run("INSERT INTO t VALUES(" + std::to_string(k) + ", 'b', 0)");
-    b_.app().run("ALTER TABLE t RENAME COLUMN b TO other");
+    change_schema_of_b("ALTER TABLE t RENAME COLUMN b TO other");
     a_.app().run("INSERT INTO t VALUES(10000, 'a', 0)");
     a_.settle();
     EXPECT_THROW(b_.absorb(), Halt);
@@ -31,7 +32,13 @@ class HaltedApplierTest : public testing::Test {
   }
   // Since then.
   std::uint64_t read_again() { return b_.applier().chunks_read() - read_; }
-  void mend_b() { b_.app().run("ALTER TABLE t RENAME COLUMN other TO b"); }
+  void mend_b() { change_schema_of_b("ALTER TABLE t RENAME COLUMN other TO b"); }
+  // Of b alone: as an operator does who runs colony init again.
+  void change_schema_of_b(const std::string& sql) {
+    Database operator_of_b = unit::open_captured(b_.app().path());
+    operator_of_b.execute("SELECT colony_allow_schema_changes(); " + sql);
+    agree_on_definitions(operator_of_b);
+  }
 
   MemoryStream stream_;
   MemorySidecar a_{stream_, kSchema, "a", 1}, b_{stream_, kSchema, "b", 2};

@@ -12,6 +12,7 @@
 #include "replicator/store/file_layout.h"
 #include "replicator/store/schema_agreement.h"
 #include "sqlite_ext/capture.h"
+#include "sqlite_ext/guard_index.h"
 #include "tests/unit/memory_sidecar.h"
 #include "tests/unit/temporary_folder.h"
 
@@ -64,13 +65,17 @@ TEST_P(OlderFormat, is_upgraded_and_knows_what_is_agreed_on) {
   for (const auto& [table, definition] : agreed_definitions(db)) EXPECT_TRUE(definition.starts_with("table")) << table;
   EXPECT_TRUE(find_schema_changes(db).empty());
   EXPECT_EQ(NodeFile(db).pending_transactions(), 2);
-  // Guarded by triggers as before: an older colony.so can go on.
-  EXPECT_EQ(chosen_guard_kind(db), std::nullopt);
+  // Guarded as before, those before format 4 by triggers: an older colony.so can go on.
+  const bool has_indexes = GetParam() >= 4;
+  EXPECT_EQ(chosen_guard_kind(db), has_indexes ? std::optional(GuardKind::kIndex) : std::nullopt);
   EXPECT_EQ(db.query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name GLOB '__colony_guard*'"),
-            0);
+            has_indexes ? 2 : 0);
+  EXPECT_EQ(unit::rows(db, "__colony_layouts"), "");
   db.execute("INSERT INTO notes VALUES(2, 'after the upgrade')");
   EXPECT_EQ(NodeFile(db).pending_transactions(), 3);
-  Database(path_, Database::Mode::kReadWrite).execute("CREATE UNIQUE INDEX i ON notes(body)");
+  Database by_hand(path_, Database::Mode::kReadWrite);
+  allow_guarded_writes(by_hand.handle());
+  by_hand.execute("CREATE UNIQUE INDEX i ON notes(body)");
   EXPECT_EQ(find_schema_changes(db).broken.size(), 1u);
 }
 
@@ -102,7 +107,7 @@ TEST_P(OlderFormat, sends_what_it_held_and_takes_in_what_others_write) {
   EXPECT_EQ(a.file().pending_transactions(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, OlderFormat, testing::Values(1, 2, 3),
+INSTANTIATE_TEST_SUITE_P(Formats, OlderFormat, testing::Values(1, 2, 3, 4),
                          [](const auto& of) { return std::to_string(of.param); });
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "replicator/fold/sql_tokens.h"
+#include "sqlite_ext/sql_tokens.h"
 
 #include <algorithm>
 
