@@ -44,12 +44,12 @@ def rank(test):
 
 
 class Running:
-    def __init__(self, test, work):
+    def __init__(self, test, work, tests):
         self.test, self.begin = test, time.monotonic()
         self.directory = pathlib.Path(tempfile.mkdtemp(dir=work))
         self.output = self.directory / "output"
-        environment = dict(os.environ, TMPDIR=str(self.directory), COLONY_TEST_RUNNER="1", PYTHONPATH=str(HERE),
-                           PYTHONDONTWRITEBYTECODE="1", HOME=str(self.directory))
+        environment = dict(os.environ, TMPDIR=str(self.directory), COLONY_TEST_RUNNER="1",
+                           PYTHONPATH=f"{HERE}:{tests}", PYTHONDONTWRITEBYTECODE="1", HOME=str(self.directory))
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen([sys.executable, "-m", "unittest", test], env=environment, stdout=output,
                                             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -80,13 +80,15 @@ def main():
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a test, or a part of its name (default: all)")
     parser.add_argument("--list", action="store_true", help="print the names and end")
+    parser.add_argument("--directory", type=pathlib.Path, default=HERE, help="where the tests are (default: here)")
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default 2)")
     parser.add_argument("--timeout", type=float, default=180, help="seconds for one test (default 180)")
     parser.add_argument("--keep", action="store_true", help="leave the directories, and print where")
     options = parser.parse_args()
     sys.path.insert(0, str(HERE))
     loader = unittest.TestLoader()
-    tests = list(all_tests(loader.discover(str(HERE))))
+    directory = options.directory.resolve()
+    tests = list(all_tests(loader.discover(str(directory))))
     if loader.errors:
         sys.exit("\n".join(loader.errors))
     wanted = [name.replace("-", "_") for name in options.names]
@@ -114,7 +116,7 @@ def main():
     try:
         while tests or running:
             while tests and len(running) < options.jobs:
-                running.append(Running(tests.pop(0), work))
+                running.append(Running(tests.pop(0), work, directory))
             for job in list(running):
                 if job.process.poll() is None and time.monotonic() - job.begin > options.timeout:
                     job.process.kill()

@@ -52,7 +52,7 @@ class Converge(ColonyTest):
         a.sql("INSERT INTO items VALUES('x', 'a', 1, NULL)")
         a.wait()
         status = a.await_status(cluster="shop", node="a", state="running", pending=0, lag=0, conflicts=0,
-                                capture="session", format=4, error=None)
+                                capture="session", format=5, error=None)
         self.assertEqual(status["position"], status["log_head"])
         self.assertGreaterEqual(status["position"], 2)  # the hello and the row
         self.assertIn("shop", colony("status", a.path).stdout)

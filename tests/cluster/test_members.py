@@ -137,11 +137,11 @@ class Members(ColonyTest):
     def test_file_of_format_1_is_upgraded(self):
         cluster = self.cluster(SCHEMA, nodes="ab")
         a, b = cluster.nodes
-        a.migrate("DROP TABLE __colony_left; DROP TABLE __colony_trust; "
+        a.migrate("DROP TABLE __colony_left; DROP TABLE __colony_trust; DROP TABLE __colony_layouts; "
                   "UPDATE __colony_meta SET value = 1 WHERE key = 'format'")
         self.assertEqual(a.status()["state"], "stopped")
         self.assertEqual(nodes(a, "--all")["nodes"], [])
         cluster.start()
-        self.assertEqual(a.one("SELECT value FROM __colony_meta WHERE key = 'format'"), 4)
+        self.assertEqual(a.one("SELECT value FROM __colony_meta WHERE key = 'format'"), 5)
         self.assertEqual(colony("leave", b.path).returncode, 0)
         until(lambda: a.one("SELECT count(*) FROM __colony_left") == 1, "a has absorbed the leave")

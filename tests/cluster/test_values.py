@@ -3,6 +3,7 @@
 import itertools
 
 from colony_cluster import ColonyTest
+from processes import SQLITE, run
 
 PEOPLE = """
 CREATE TABLE people(id INTEGER PRIMARY KEY, name TEXT, email TEXT, city TEXT);
@@ -183,15 +184,16 @@ class Values(ColonyTest):
         cluster = self.running("CREATE TABLE t(id INTEGER PRIMARY KEY, txt TEXT); CREATE TABLE u(id TEXT PRIMARY KEY);"
                                "CREATE VIRTUAL TABLE f USING fts5(txt);", nodes="ab")
         a, b = cluster.nodes
-        b.sql("CREATE TRIGGER ai AFTER INSERT ON t WHEN unaccent(new.txt) > '' BEGIN"
-              " INSERT INTO f(rowid, txt) VALUES(new.id, new.txt); END;")
+        # Without the extension: it would travel, and the shell at a could write no longer.
+        run(SQLITE, b.path, "CREATE TRIGGER ai AFTER INSERT ON t WHEN unaccent(new.txt) > '' BEGIN"
+            " INSERT INTO f(rowid, txt) VALUES(new.id, new.txt); END;")
         a.sql("INSERT INTO u VALUES('x')")
         cluster.settle()  # it is in nobody's way yet
         a.sql("INSERT INTO t VALUES(1, 'x')")
         b.halted("trigger ai", "table t", "virtual table f", "unaccent()", "which only the app has")
         self.assertIn("left out: t: its trigger ai feeds the virtual table f and uses the function unaccent(), which "
                       "only the app has", b.init())
-        b.sql("DROP TRIGGER ai;")
+        run(SQLITE, b.path, "DROP TRIGGER ai;")
         b.init()
         b.await_state("running")
         cluster.assert_equal()

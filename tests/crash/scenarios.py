@@ -129,7 +129,44 @@ def leave_command(port, cell, step, passings):
         leaver.kill()
 
 
-def install(port, cell, step, passings):
+MIGRATION = """CREATE TABLE later(k INTEGER PRIMARY KEY, v); INSERT INTO later VALUES(1, 'one');
+CREATE INDEX of_later ON later(v); ALTER TABLE large ADD COLUMN extra DEFAULT 7; UPDATE large SET extra = 8 WHERE id = 1;"""
+
+
+def migration(made):
+    file = made.directory / "migration.sql"
+    file.write_text(MIGRATION)
+    return file
+
+
+def check_migrated(made):
+    for node in made.nodes:
+        assert node.query("SELECT * FROM later") == [(1, "one")], node.name
+        assert node.one("SELECT count(*) FROM large WHERE extra = 7") == 699, node.name
+
+
+def migrate(port, cell, step, passings):
+    """The command that changes the schema dies, and is given again."""
+    with colony(port, cell) as made:
+        made.start()
+        made.start_apps()
+        node = made.nodes[0]
+        words = ("migrate", node.path, migration(made))
+        made.command(*words, step=step)
+        made.whole(node.path)
+        again = made.command(*words)
+        assert again.returncode == (2 if step == "migrate.committed" else 0), again.stdout + again.stderr
+        made.stop_apps()
+        made.check()
+        check_migrated(made)
+
+
+def schema_install(port, cell, step, passings):
+    """The same as install(); and the schema has changed in what was cut."""
+    install(port, cell, step, passings, migrates=True)
+
+
+def install(port, cell, step, passings, migrates=False):
     """The log is cut while a node is away; its app goes on meanwhile."""
     with colony(port, cell, flags=()) as made:
         made.start()
@@ -137,6 +174,8 @@ def install(port, cell, step, passings):
         victim, other = made.nodes[:2]
         victim.kill()
         made.await_backlog(victim)
+        if migrates:
+            made.done("migrate", other.path, migration(made))
         other.wait()
         made.done("snapshot", other.path)
         position = other.status()["position"]
@@ -150,7 +189,9 @@ def install(port, cell, step, passings):
         victim.await_state("running")
         made.stop_apps()
         made.check()
-        assert "installed a snapshot" in victim.said() or step == "install.committed"
+        assert "installed a snapshot" in victim.said() or step.endswith("install.committed")
+        if migrates:
+            check_migrated(made)
 
 
 def snapshot_position(made, node):
@@ -418,6 +459,8 @@ SCENARIOS = {
     "rebase": (running, BOTH),
     "sidecar": (running, ONCE),
     "install": (install, ONCE),
+    "schema_install": (schema_install, ONCE),
+    "migrate": (migrate, ONCE),
     "join": (join, ONCE),
     "snapshot": (snapshot, ONCE),
     "housekeeper": (housekeeping, ONCE),
