@@ -111,6 +111,9 @@ class Difference {
     if (fate.is_gone && is_there && !is_virtual_table(is->second)) {
       remade_.push_back({Kind::kRemake, "table", table, "", is->second.sql, "", was.sql});
       known_.insert(table);
+    } else if (fate.is_gone && fate.is_renamed_anew) {
+      throw SchemaDifferenceError(table,
+                                  "was made anew, or has lost a column, and got another name in one transaction");
     } else if (fate.is_gone) {
       dropped_tables_.push_back({Kind::kDrop, "table", table, "", was.sql, "", ""});
     } else if (!is_there) {

@@ -76,11 +76,28 @@ void TableHistory::clear() {
   is_settled_ = true;
 }
 
+namespace {
+
+void follow_successor(const TableStatement& statement, const std::string& table, std::string& successor) {
+  if (statement.kind == Kind::kCreate && same_name(statement.table, table)) successor = table;
+  if (statement.kind != Kind::kRename) return;
+  if (!successor.empty() && same_name(statement.table, successor)) {
+    successor = statement.to;
+  } else if (same_name(statement.to, table)) {
+    successor = table;
+  }
+}
+
+}  // namespace
+
 TableFate TableHistory::fate(const std::string& table) const {
   TableFate fate{false, table, {}};
+  std::string successor;  // what was made anew in its place is called so
   for (std::size_t i = 0; i < settled(); ++i) {
     const TableStatement& statement = steps_[i].statement;
+    follow_successor(statement, table, successor);
     if (fate.is_gone || !same_name(statement.table, fate.name)) continue;
+    if (statement.kind == Kind::kDropColumn) successor = fate.name;
     if (statement.kind == Kind::kDrop || statement.kind == Kind::kDropColumn || takes_anothers_place(i)) {
       fate.is_gone = true;
     } else if (statement.kind == Kind::kRename) {
@@ -96,6 +113,7 @@ TableFate TableHistory::fate(const std::string& table) const {
       if (!again) fate.renamed_columns.push_back({statement.column, statement.to, statement.to_as_written});
     }
   }
+  fate.is_renamed_anew = fate.is_gone && !successor.empty() && !same_name(successor, table);
   return fate;
 }
 

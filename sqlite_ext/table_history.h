@@ -28,6 +28,7 @@ struct TableFate {
     std::string as_written;  // `now`, with the quotes that it may have
   };
   std::vector<RenamedColumn> renamed_columns;  // in their order
+  bool is_renamed_anew = false;                // it is gone, was made anew, and that has got another name
 };
 
 class TableHistory {

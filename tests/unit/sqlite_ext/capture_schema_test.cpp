@@ -124,6 +124,12 @@ TEST_P(CaptureSchema, what_makes_no_node_differ_is_allowed) {
 TEST_P(CaptureSchema, what_cannot_be_told_to_other_nodes_is_refused_at_the_commit) {
   expect_refused("DROP TRIGGER __colony_insert_t", "table t has lost");
   if (GetParam() == GuardKind::kIndex) expect_refused("DROP INDEX __colony_guard_u", "table u has lost");
+  for (const char* remake : {"CREATE TABLE n(k INTEGER PRIMARY KEY, a, b); INSERT INTO n SELECT k, a, 1 FROM t; "
+                             "DROP TABLE t; ALTER TABLE n RENAME TO t",
+                             "ALTER TABLE t RENAME TO o; CREATE TABLE t(k INTEGER PRIMARY KEY, b); DROP TABLE o",
+                             "ALTER TABLE t DROP COLUMN a"}) {
+    expect_refused(std::string("BEGIN; ") + remake + "; ALTER TABLE t RENAME TO v; COMMIT", "got another name");
+  }
   for (const char* edit : {"replace(sql, 'a)', 'a CHECK(a > 0))')", "replace(sql, ', a', '')"}) {
     expect_refused(std::string("BEGIN; PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = ") + edit +
                        " WHERE name = 't'; PRAGMA writable_schema = RESET; COMMIT",
