@@ -45,21 +45,18 @@ SchemaCapture::SchemaCapture(sqlite3* db, std::string schema, const SqliteHost& 
 void SchemaCapture::release_statements() {
   outbox_.release_statements();
   recorder_.release_statements();
-  sqlite3_finalize(read_version_);
-  read_version_ = nullptr;
 }
 
+// Asked for where nobody tells of changes: the statement is not kept, for nothing may be left
+// when the connection closes, and that is told to connected tables only.
 sqlite3_int64 SchemaCapture::schema_version() {
   constexpr const char* kCannotRead = "cannot read the schema's version";
-  if (read_version_ == nullptr) {
-    const std::string sql = "PRAGMA " + quoted(schema_) + ".schema_version";
-    if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &read_version_, nullptr) != SQLITE_OK) {
-      throw_record_error(db_, kCannotRead);
-    }
-  }
-  const bool is_there = sqlite3_step(read_version_) == SQLITE_ROW;
-  const sqlite3_int64 version = is_there ? sqlite3_column_int64(read_version_, 0) : 0;
-  if (sqlite3_reset(read_version_) != SQLITE_OK) throw_record_error(db_, kCannotRead);
+  const std::string sql = "PRAGMA " + quoted(schema_) + ".schema_version";
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) throw_record_error(db_, kCannotRead);
+  const bool is_there = sqlite3_step(statement) == SQLITE_ROW;
+  const sqlite3_int64 version = is_there ? sqlite3_column_int64(statement, 0) : 0;
+  if (sqlite3_finalize(statement) != SQLITE_OK) throw_record_error(db_, kCannotRead);
   return version;
 }
 

@@ -109,7 +109,6 @@ class SchemaCapture {
   OutboxWriter outbox_;
   SchemaJudge judge_;
   std::vector<Mark> marks_;
-  sqlite3_stmt* read_version_ = nullptr;
   sqlite3_int64 loaded_version_ = 0;  // when the tables were read
   sqlite3_int64 begun_version_ = 0;   // when the transaction began
   std::string dropping_;              // a table whose rows are recorded already, by the statement at hand
