@@ -11,11 +11,7 @@ namespace {
 
 constexpr const char* kCannotWrite = "cannot note the columns of a table";
 
-StatementHandle prepare(sqlite3* db, const std::string& sql) {
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) throw_record_error(db, kCannotWrite);
-  return StatementHandle(statement);
-}
+StatementHandle prepare(sqlite3* db, const std::string& sql) { return prepared(db, sql, kCannotWrite); }
 
 }  // namespace
 

@@ -14,11 +14,7 @@ namespace colony {
 namespace {
 
 StatementHandle prepare(sqlite3* db, const std::string& sql) {
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
-    throw_record_error(db, "cannot read a table that was made anew");
-  }
-  return StatementHandle(statement);
+  return prepared(db, sql, "cannot read a table that was made anew");
 }
 
 std::string encoded(const Value& value) {

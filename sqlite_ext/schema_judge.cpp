@@ -17,11 +17,7 @@ namespace {
 
 constexpr const char* kCannotRead = "cannot read the schema";
 
-StatementHandle prepare(sqlite3* db, const std::string& sql) {
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) throw_record_error(db, kCannotRead);
-  return StatementHandle(statement);
-}
+StatementHandle prepare(sqlite3* db, const std::string& sql) { return prepared(db, sql, kCannotRead); }
 
 bool step(sqlite3* db, const StatementHandle& statement) {
   const int rc = sqlite3_step(statement.get());

@@ -1,6 +1,14 @@
 #include "sqlite_ext/statement_handle.h"
 
+#include "sqlite_ext/recorder.h"
+
 namespace colony {
+
+StatementHandle prepared(sqlite3* db, const std::string& sql, const char* what) {
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) throw_record_error(db, what);
+  return StatementHandle(statement);
+}
 
 void bind_value(sqlite3_stmt* statement, int index, const Value& value) {
   switch (value.type) {

@@ -229,19 +229,6 @@ std::vector<std::string> column_names(const std::string& definition) {
   return names;
 }
 
-std::string columns_of(const std::string& definition, const std::vector<std::pair<std::string, std::string>>& renamed) {
-  std::string columns;
-  for (const std::string& line : lines_of(definition, "table")) columns += line;
-  for (const std::string& line : lines_of(definition, "column ")) {
-    std::string name = name_in(line);
-    for (const auto& [before, after] : renamed) {
-      if (sqlite3_stricmp(name.c_str(), before.c_str()) == 0) name = after;
-    }
-    columns += "\ncolumn " + one_line(quoted(name)) + attributes_in(line);
-  }
-  return columns;
-}
-
 DefinitionVerdict judge_definition(const std::string& agreed, const std::string& now) {
   if (agreed == now) return {};
   if (lines_of(agreed, "table") != lines_of(now, "table")) {

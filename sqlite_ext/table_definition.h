@@ -49,11 +49,6 @@ class DefinitionReader {
 // The names of its columns, in their order, without those that are generated.
 std::vector<std::string> column_names(const std::string& definition);
 
-// The same definition with other names of columns, each before and after, and without what
-// must be unique.
-std::string columns_of(const std::string& definition,
-                       const std::vector<std::pair<std::string, std::string>>& renamed = {});
-
 enum class DefinitionChange {
   kNone,
   // Columns were added at the end whose default is a constant: rows of a node that does not
