@@ -237,7 +237,7 @@ void Fold::replace_nulls(const ReplicatedTable& table) {
 // A STRICT table does not take every type. The row stays as it is.
 bool Fold::is_refused(int rc, const TableStatements& table, const std::vector<Value>& key_holder,
                       const std::vector<Value>& values, Conflicts& conflicts) {
-  if (rc != SQLITE_CONSTRAINT_DATATYPE) return false;
+  if (rc != SQLITE_CONSTRAINT_DATATYPE && rc != SQLITE_MISMATCH) return false;
   conflicts.add(conflict_of(ConflictKind::kNoPlace, table.table(), key_holder, values));
   return true;
 }

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <cmath>
+#include <string_view>
 
 namespace colony {
 namespace {
@@ -12,22 +13,37 @@ std::string real_literal(double value) {
   return fmt::format("{:.17e}", value);
 }
 
+std::string blob_literal(std::string_view bytes) {
+  constexpr const char* kHex = "0123456789abcdef";
+  std::string hex;
+  for (const char c : bytes) {
+    hex += kHex[static_cast<unsigned char>(c) >> 4];
+    hex += kHex[static_cast<unsigned char>(c) & 15];
+  }
+  return "x'" + hex + "'";
+}
+
+// SQLite takes any bytes between quotes but NUL, at which the statement would end.
+std::string text_literal(std::string_view text) {
+  std::string literal = "('";
+  for (const char c : text) {
+    if (c == '\0') {
+      literal += "' || char(0) || '";
+    } else {
+      literal += c == '\'' ? "''" : std::string(1, c);
+    }
+  }
+  return literal + "')";
+}
+
 }  // namespace
 
 std::string sql_literal(const Value& value) {
-  constexpr const char* kHex = "0123456789abcdef";
-  std::string hex;
-  if (value.type == ValueType::kText || value.type == ValueType::kBlob) {
-    for (const char c : value.bytes()) {
-      hex += kHex[static_cast<unsigned char>(c) >> 4];
-      hex += kHex[static_cast<unsigned char>(c) & 15];
-    }
-  }
   switch (value.type) {
     case ValueType::kText:
-      return "CAST(x'" + hex + "' AS TEXT)";
+      return text_literal(value.bytes());
     case ValueType::kBlob:
-      return "x'" + hex + "'";
+      return blob_literal(value.bytes());
     case ValueType::kInteger:
       return "(" + std::to_string(value.integer) + ")";
     case ValueType::kReal:

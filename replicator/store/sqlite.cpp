@@ -163,7 +163,8 @@ Statement& Statement::bind(int index, const Value& value) {
 
 int Statement::try_step() {
   const int rc = sqlite3_step(handle());
-  if (rc == SQLITE_ROW || rc == SQLITE_DONE || (rc & 0xff) == SQLITE_CONSTRAINT) return rc;
+  const bool is_refused = (rc & 0xff) == SQLITE_CONSTRAINT || rc == SQLITE_MISMATCH;
+  if (rc == SQLITE_ROW || rc == SQLITE_DONE || is_refused) return rc;
   fail(rc);
 }
 

@@ -59,7 +59,7 @@ class Statement {
   // True while there is a row. Throws SqliteError.
   bool step();
   // The same, but gives SQLite's extended result code instead of throwing when
-  // a constraint is violated.
+  // a constraint is violated, or an INTEGER PRIMARY KEY is no integer.
   int try_step();
   void reset();
   // Runs a statement that gives no rows, and resets it.

@@ -323,6 +323,20 @@ TEST_F(SchemaChanges, remade_table_carries_each_nodes_own_rows_over) {
   expect_equal({"t"});
 }
 
+TEST_F(SchemaChanges, row_whose_key_the_remade_table_refuses_is_journalled) {
+  a_.app().run("CREATE TABLE w(k TEXT PRIMARY KEY, a); INSERT INTO w VALUES('1', 'one')");
+  settle();
+  a_.app().run(
+      "BEGIN; CREATE TABLE new__w(k INTEGER PRIMARY KEY, a); INSERT INTO new__w SELECT k, a FROM w; DROP TABLE w; "
+      "ALTER TABLE new__w RENAME TO w; COMMIT");
+  b_.app().run("INSERT INTO w VALUES('x', 'of b'), ('2', 'two')");
+  b_.settle();  // before the change, in the log
+  settle();
+  for (MemorySidecar* node : {&a_, &b_, &c_}) EXPECT_EQ(node->app().rows("w"), "1 'one'\n2 'two'\n");
+  EXPECT_NE(conflicts(c_).find("of b"), std::string::npos);
+  expect_equal({"w"});
+}
+
 TEST_F(SchemaChanges, row_of_an_older_schema_gets_in_new_columns_what_rows_got_that_were_there) {
   a_.app().run("INSERT INTO t VALUES(1, 'one'), (2, 'two')");
   settle();
