@@ -234,7 +234,7 @@ void Fold::replace_nulls(const ReplicatedTable& table) {
   }
 }
 
-// A STRICT table does not take every type. The row stays as it is.
+// A STRICT table does not take every type, nor an INTEGER PRIMARY KEY every key. The row stays as it is.
 bool Fold::is_refused(int rc, const TableStatements& table, const std::vector<Value>& key_holder,
                       const std::vector<Value>& values, Conflicts& conflicts) {
   if (rc != SQLITE_CONSTRAINT_DATATYPE && rc != SQLITE_MISMATCH) return false;

@@ -23,17 +23,21 @@ std::string blob_literal(std::string_view bytes) {
   return "x'" + hex + "'";
 }
 
-// SQLite takes any bytes between quotes but NUL, at which the statement would end.
+std::string quoted_text(std::string_view text) {
+  std::string literal = "'";
+  for (const char c : text) literal += c == '\'' ? "''" : std::string(1, c);
+  return literal + "'";
+}
+
+// SQLite takes any bytes between quotes but NUL, at which the statement would end: others stand for
+// it, that do not occur in the text.
 std::string text_literal(std::string_view text) {
-  std::string literal = "('";
-  for (const char c : text) {
-    if (c == '\0') {
-      literal += "' || char(0) || '";
-    } else {
-      literal += c == '\'' ? "''" : std::string(1, c);
-    }
-  }
-  return literal + "')";
+  if (text.find('\0') == text.npos) return quoted_text(text);
+  std::string stand_in = "\x01";
+  while (text.find(stand_in) != text.npos) stand_in += '\x02';
+  std::string without;
+  for (const char c : text) without += c == '\0' ? stand_in : std::string(1, c);
+  return "replace(" + quoted_text(without) + ", " + quoted_text(stand_in) + ", char(0))";
 }
 
 }  // namespace

@@ -17,8 +17,9 @@ TEST_P(SqlLiteral, of_text_is_that_text_in_each_encoding) {
   std::ofstream(folder / "x.db", std::ios::binary);
   Database db(folder / "x.db", Database::Mode::kReadWrite);
   db.execute(std::string("PRAGMA encoding = '") + GetParam() + "'; CREATE TABLE t(a)");
-  for (const std::string& text : {std::string("x"), std::string(), std::string("it's"), std::string("a\0b\0", 4),
-                                  std::string("\0", 1), std::string("h\xc3\xa9 \xf0\x9f\x90\x9c")}) {
+  for (const std::string& text :
+       {std::string("x"), std::string(), std::string("it's"), std::string("a\0b\0", 4), std::string("\0", 1),
+        std::string("a\1\0\1\2\0", 6), std::string(3000, '\0'), std::string("h\xc3\xa9 \xf0\x9f\x90\x9c")}) {
     Statement select(db, "SELECT " + sql_literal(text) + ", typeof(" + sql_literal(text) + ")");
     ASSERT_TRUE(select.step());
     EXPECT_EQ(select.text(0), text);
