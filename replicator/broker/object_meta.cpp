@@ -20,6 +20,16 @@ std::string now_text() {
   return std::string(text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts));
 }
 
+// A number of bytes or chunks, or 0 where there is none. A fraction or a number that
+// no size can be is refused: its conversion would not be defined.
+std::uint64_t count_in(const nlohmann::json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end()) return 0;
+  if (!found->is_number_unsigned())
+    throw Error(std::string("an object in the store has a '") + name + "' that is no whole number");
+  return found->get<std::uint64_t>();
+}
+
 }  // namespace
 
 std::string random_nuid() {
@@ -50,12 +60,12 @@ ObjectMeta decode_meta(std::string_view json) {
     ObjectMeta meta;
     meta.name = document.at("name").get<std::string>();
     meta.nuid = document.value("nuid", "");
-    meta.bytes = document.value("size", std::uint64_t{0});
-    meta.chunks = document.value("chunks", std::uint64_t{0});
+    meta.bytes = count_in(document, "size");
+    meta.chunks = count_in(document, "chunks");
     meta.digest = document.value("digest", "");
     meta.deleted = document.value("deleted", false);
     if (const auto options = document.find("options"); options != document.end() && options->is_object()) {
-      meta.chunk_bytes_max = options->value("max_chunk_size", std::uint64_t{0});
+      meta.chunk_bytes_max = count_in(*options, "max_chunk_size");
       meta.is_link = options->contains("link");
     }
     return meta;

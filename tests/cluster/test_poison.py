@@ -151,6 +151,10 @@ class Poison(ColonyTest):
             self.publish(cluster, subject, message)
             if n % 4 == 0:
                 d.sql(f"INSERT INTO items VALUES({1000 + n}, 1, 'between')")
+        between = [(1000 + n,) for n in range(0, len(passed_over + not_counting), 4)]
+        for node in cluster.nodes:  # a reads nothing behind the hello that follows
+            until(lambda node=node: node.query("SELECT id FROM items WHERE body = 'between' ORDER BY id") == between,
+                  "what d wrote between is everywhere")
         # And what counts, as b's key would let it: a row in b's name, in its turn. A larger
         # entry than Colony makes, and a hello with lengths that nobody has.
         self.publish(cluster, "b", entry("b", incarnation, TRANSACTIONS, transactions(

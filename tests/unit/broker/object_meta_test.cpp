@@ -55,7 +55,8 @@ TEST(ObjectMeta, that_of_another_client_is_read) {
 
 TEST(ObjectMeta, what_is_none_is_an_error) {
   for (const char* json : {"", "{", "[]", "1", "null", "{}", R"({"name":1})", R"({"name":"x","size":"big"})",
-                           R"({"name":"x","options":{"max_chunk_size":"x"}})"}) {
+                           R"({"name":"x","options":{"max_chunk_size":"x"}})", R"({"name":"x","size":1.5})",
+                           R"({"name":"x","size":-1})", R"({"name":"x","chunks":44444444444444444444444})"}) {
     EXPECT_THROW(decode_meta(json), Error) << json;
   }
 }
