@@ -92,6 +92,54 @@ void add_requests(Seeds& seeds) {
                         "Connection: close\r\n\r\n");
 }
 
+void add_records(Seeds& seeds) {
+  seeds.add("record", std::string("\x07\x01\x02\x06\x11\x10\x07\x05\x01\x00"
+                                  "12345678"
+                                  "ab"
+                                  "cd"
+                                  "12345678",
+                                  28));
+  seeds.add("record", std::string("\x06\x00\x08\x09\x0c\x0d", 6));
+}
+
+// Choices of the page's size and number, and the page.
+void add_pages(Seeds& seeds) {
+  std::string page(512, '\0');
+  page[0] = 13;
+  page[4] = 2;
+  page.replace(5, 2, std::string("\x01\xf0", 2));
+  page.replace(8, 4, std::string("\x01\xf8\x01\xf0", 4));
+  page.replace(0x1f8, 8, std::string("\x06\x01\x04\x01\x0f\x09\x07x", 8));
+  page.replace(0x1f0, 8, std::string("\x06\x02\x04\x00\x0f\x10\x79z", 8));
+  seeds.add("page", std::string(2, '\0') + page);
+  page[0] = 2;
+  seeds.add("page", std::string("\x80\x05", 2) + page);
+}
+
+// What is chosen by the bytes: the file's form, then statements.
+void add_histories(Seeds& seeds) {
+  const std::string rows("\x04\x03\xc7\x01\x40", 5), pairs("\x04\x04\x00", 3), remove("\x04\x05\x10\x80", 4);
+  const std::string words(
+      "\x04\x02\x05\xc0\x01\x04\x03"
+      "abc\x02\x04"
+      "abcd",
+      15),
+      blob("\x02\x01\x55\x40", 4);
+  const std::string update("\x04\x08\x03\xff\x01\x02", 6), checkpoint("\x03\x02", 2), begin(1, '\0');
+  for (const char page : {0, 1, 2, 3}) {
+    for (const char vacuum : {0, 1, 2}) {
+      const std::string form{page, 1, static_cast<char>((page + vacuum) % 3), vacuum};
+      seeds.add("history", form + rows + pairs + update + blob + remove + checkpoint + words + update + remove);
+    }
+  }
+  seeds.add("history", std::string("\0\0\x20\0\x01", 5) + rows + begin + update + pairs + remove + begin + blob + blob);
+}
+
+// One byte of each file.
+void add_damage(Seeds& seeds) {
+  seeds.add("damage", std::string("\x00\x00\x10\xff\x01\x04\x05\x0d\x02\x12\x34\x56\x06\x02\x00\x01", 16));
+}
+
 }  // namespace
 }  // namespace colony::fuzz
 
@@ -108,6 +156,10 @@ int main(int count, char** arguments) {
     colony::fuzz::add_snapshots(seeds);
     colony::fuzz::add_texts(seeds);
     colony::fuzz::add_requests(seeds);
+    colony::fuzz::add_records(seeds);
+    colony::fuzz::add_pages(seeds);
+    colony::fuzz::add_histories(seeds);
+    colony::fuzz::add_damage(seeds);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "fuzz_seeds: %s\n", error.what());
     return 2;
