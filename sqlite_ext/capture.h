@@ -16,6 +16,11 @@
 //    make the nodes differ. xSavepoint and its relatives keep the recording in
 //    step with what is rolled back.
 //
+// All that is of files in session mode. One in wal mode has neither triggers nor the virtual
+// table, and the sidecar reads its write-ahead log (file_layout.h): of such a file nothing is
+// captured here and nothing refused, also of one that comes from one mode to the other while
+// the connection is open.
+//
 // One Capture belongs to one connection, and lives until it is closed; SQLite
 // calls it under that connection's mutex. A failure to record or to write
 // refuses the commit, with a message: nothing is ever left out of the outbox.

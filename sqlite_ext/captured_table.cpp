@@ -154,7 +154,11 @@ std::optional<CapturedTable> load_captured_table(sqlite3* db, const std::string&
   table.shape = table_shape(names, names.size());
   const std::string key = key_index(db, schema, name);
   table.without_rowid = is_without_rowid(db, schema, key);
-  table.rowid_key_displaced = key_displaced && !table.without_rowid && key.empty();
+  if (!table.without_rowid && key.empty()) {
+    const auto column = std::find(table.header.key.begin(), table.header.key.end(), 1);
+    table.rowid_column = static_cast<std::size_t>(column - table.header.key.begin());
+  }
+  table.rowid_key_displaced = key_displaced && table.rowid_column;
   return table;
 }
 

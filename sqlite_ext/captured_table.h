@@ -31,6 +31,7 @@ struct CapturedTable {
   std::vector<CapturedColumn> columns;  // those that are replicated: no generated ones
   std::uint64_t shape = 0;              // of the names of the columns: see table_shape()
   bool without_rowid = false;
+  std::optional<std::size_t> rowid_column;  // an INTEGER PRIMARY KEY, which is stored as the rowid only
   // An INTEGER PRIMARY KEY that a virtual generated column precedes: a hook in
   // storage order takes another column for it, and its values cannot be told.
   bool rowid_key_displaced = false;

@@ -31,6 +31,32 @@ void ChangeLog::append(std::uint32_t table, Operation op, const std::vector<Valu
   }
 }
 
+void ChangeLog::append_row(std::uint32_t table, const std::vector<std::uint8_t>& key, std::vector<Value>& before,
+                           std::vector<Value>& after) {
+  if (before.empty()) return append(table, Operation::kInsert, {}, after);
+  if (after.empty()) return append(table, Operation::kDelete, before, {});
+  bool same_key = true, changed = false;
+  for (std::size_t i = 0; i < key.size(); ++i) same_key &= key[i] == 0 || identical(before[i], after[i]);
+  if (!same_key) {
+    const std::size_t start = size();
+    append(table, Operation::kDelete, before, {});
+    try {
+      append(table, Operation::kInsert, {}, after);
+    } catch (...) {
+      truncate(start);
+      throw;
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const bool differs = !identical(before[i], after[i]);
+    changed |= differs;
+    if (!differs && key[i] == 0) before[i] = Value{};
+    if (!differs || key[i] != 0) after[i] = Value{};
+  }
+  if (changed) append(table, Operation::kUpdate, before, after);
+}
+
 ChangeLog::Record ChangeLog::at(std::size_t offset) const {
   const char* const start = bytes_.at(offset);
   Header header;

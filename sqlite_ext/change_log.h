@@ -28,6 +28,13 @@ class ChangeLog {
   // On failure the log is what it was before.
   void append(std::uint32_t table, Operation op, const std::vector<Value>& before, const std::vector<Value>& after);
 
+  // The same for a row of which all values are known; one of the two is empty if it was
+  // inserted or deleted. Of an update only what differs is kept, and nothing of one that changes
+  // nothing; a change of the key is a deletion and an insertion. `key` as in ChangesetTable. What
+  // `before` and `after` hold afterwards means nothing.
+  void append_row(std::uint32_t table, const std::vector<std::uint8_t>& key, std::vector<Value>& before,
+                  std::vector<Value>& after);
+
   // Its values are good until the log changes.
   Record at(std::size_t offset) const;
   std::size_t size() const { return bytes_.size(); }

@@ -220,6 +220,7 @@ bool ChangesetReader::next(Change& change) {
   read_headers();
   if (rest_.empty()) return false;
   if (tables_begun_ == 0) throw ChangesetError("changeset does not begin with a table");
+  const std::string_view begin = rest_;
   change.op = static_cast<Operation>(bytes.byte());
   bytes.take(1);  // whether a trigger made the change: of no use here
   const bool has_before = change.op != Operation::kInsert;
@@ -231,6 +232,7 @@ bool ChangesetReader::next(Change& change) {
   change.after.assign(has_after ? table_.columns() : 0, Value{});
   if (has_before) read_record(change.before);
   if (has_after) read_record(change.after);
+  record_ = begin.substr(0, begin.size() - rest_.size());
 
   bool changes_a_column = change.op != Operation::kUpdate;
   for (std::size_t i = 0; i < table_.columns(); ++i) {

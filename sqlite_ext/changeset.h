@@ -104,6 +104,8 @@ class ChangesetReader {
   // table() is that change's table.
   bool next(Change& change);
   const ChangesetTable& table() const { return table_; }
+  // The bytes of that change, from its operation on.
+  std::string_view record() const { return record_; }
 
   // Counts the tables begun so far: changes when table() does.
   std::size_t tables_begun() const { return tables_begun_; }
@@ -117,7 +119,7 @@ class ChangesetReader {
   void read_record(std::vector<Value>& values);
 
   ChangesetView changeset_;
-  std::string_view rest_;
+  std::string_view rest_, record_;
   ChangesetTable table_;
   std::vector<std::string> names_;  // of the columns of the table that comes next
   std::size_t tables_begun_ = 0;

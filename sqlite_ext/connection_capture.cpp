@@ -160,7 +160,14 @@ SchemaCapture* ConnectionCapture::discover(const std::string& schema) {
   return find(schema.c_str());
 }
 
-// No longer, once it was detached from it or from this connection.
+void ConnectionCapture::discover_all() {
+  for (const std::string& name : schema_names()) {
+    if (find(name.c_str()) == nullptr) discover(name);
+  }
+}
+
+// No longer, once it was detached from it or from this connection, and not while the file is
+// in wal mode: then all that is committed is found in the write-ahead log.
 bool ConnectionCapture::is_of_colony(const SchemaCapture& capture) {
   return sqlite3_table_column_metadata(db_, capture.schema().c_str(), kCaptureTable, nullptr, nullptr, nullptr, nullptr,
                                        nullptr, nullptr) == SQLITE_OK;
@@ -184,7 +191,7 @@ int ConnectionCapture::on_commit(void* context) {
   if (!self->sync_another_run()) return 1;
   for (const auto& capture : self->schemas_) {
     if (capture->awaits_another_run() || capture->takes_part() ||
-        sqlite3_txn_state(self->db_, capture->schema().c_str()) != SQLITE_TXN_WRITE)
+        sqlite3_txn_state(self->db_, capture->schema().c_str()) != SQLITE_TXN_WRITE || !self->is_of_colony(*capture))
       continue;
     sqlite3_log(SQLITE_CONSTRAINT_COMMITHOOK,
                 "colony: a change of %s could not be captured, and its commit is refused: try again",
@@ -201,6 +208,10 @@ bool ConnectionCapture::sync_another_run() noexcept {
   const Raised raised(enlisting_);
   for (const auto& capture : schemas_) {
     if (!capture->awaits_another_run()) continue;
+    if (!is_of_colony(*capture)) {  // which went over to wal mode between the two runs
+      capture->clear();
+      continue;
+    }
     try {
       if (!keep_hook()) throw RecordError(kHookTaken);
       capture->sync_another_run();
@@ -221,6 +232,7 @@ bool ConnectionCapture::fires_triggers() {
 void ConnectionCapture::before_guarded_write() noexcept {
   if (enlisting_ || !started_) return;
   try {
+    if (!fires_triggers()) discover_all();  // of a file that has come to be guarded just now
     for (const auto& capture : schemas_) {
       if (capture->takes_part() || sqlite3_txn_state(db_, capture->schema().c_str()) != SQLITE_TXN_WRITE) continue;
       enlist(*capture);
@@ -295,10 +307,7 @@ void ConnectionCapture::before_statement(sqlite3_stmt* statement, const char* te
   const Raised raised(enlisting_);
   for (const auto& capture : schemas_) capture->before_statement();
   // Else triggers connect the virtual table of a file that was attached or has become a colony's.
-  if (fires_triggers()) return;
-  for (const std::string& name : schema_names()) {
-    if (find(name.c_str()) == nullptr) discover(name);
-  }
+  if (!fires_triggers()) discover_all();
 }
 
 void ConnectionCapture::before_schema_change(const std::string& schema, const char* text) {

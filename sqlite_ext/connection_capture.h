@@ -80,6 +80,7 @@ class ConnectionCapture {
   void before_schema_change(const std::string& schema, const char* text);
   SchemaCapture* find(const char* schema);
   SchemaCapture* discover(const std::string& schema);
+  void discover_all();
   std::vector<std::string> schema_names();
   int run_enlistment(const std::string& schema, bool only_prepare);
   void enlist(SchemaCapture& capture);

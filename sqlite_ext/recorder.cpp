@@ -176,13 +176,6 @@ Value Recorder::new_value(const Table& table, std::size_t column, int op) {
   return realified(value_of(raw), table.layout.columns[column].real);
 }
 
-bool Recorder::same_key(const Table& table) const {
-  for (std::size_t i = 0; i < before_.size(); ++i) {
-    if (table.layout.header.key[i] != 0 && !identical(before_[i], after_[i])) return false;
-  }
-  return true;
-}
-
 bool Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
   Table* const table = find(name);
   if (table == nullptr) return false;
@@ -211,31 +204,20 @@ bool Recorder::record(int op, const char* name, sqlite3_int64 old_rowid) {
   for (std::size_t i = 0; i < before_.size(); ++i) before_[i] = old_value(*table, i, old_rowid);
   for (std::size_t i = 0; i < after_.size(); ++i) after_[i] = new_value(*table, i, op);
 
-  const std::size_t start = mark();
-  try {
-    if (op == SQLITE_INSERT) {
-      log_.append(found_, Operation::kInsert, {}, after_);
-    } else if (op == SQLITE_DELETE) {
-      log_.append(found_, Operation::kDelete, before_, {});
-    } else if (!same_key(*table)) {
-      log_.append(found_, Operation::kDelete, before_, {});
-      log_.append(found_, Operation::kInsert, {}, after_);
-    } else {
-      bool changed = false;
-      for (std::size_t i = 0; i < columns; ++i) {
-        const bool is_key = table->layout.header.key[i] != 0;
-        const bool differs = !identical(before_[i], after_[i]);
-        changed |= differs;
-        if (!differs && !is_key) before_[i] = Value{};
-        if (!differs || is_key) after_[i] = Value{};
-      }
-      if (changed) log_.append(found_, Operation::kUpdate, before_, after_);
-    }
-  } catch (...) {
-    truncate(start);
-    throw;
-  }
+  log_.append_row(found_, table->layout.header.key, before_, after_);
   return true;
+}
+
+void Recorder::append(const std::string& name, std::vector<Value>& before, std::vector<Value>& after) {
+  Table* const table = find(name.c_str());
+  if (table == nullptr) return;
+  table->touched = true;
+  log_.append_row(found_, table->layout.header.key, before, after);
+}
+
+void Recorder::move_to(sqlite3* db) {
+  release_statements();
+  db_ = db;
 }
 
 void Recorder::record_all(const std::string& name, Operation op) {
@@ -256,7 +238,12 @@ void Recorder::record_all(const std::string& name, Operation op) {
   std::vector<Value> row(table->layout.columns.size());
   int rc = SQLITE_OK;
   while ((rc = sqlite3_step(rows)) == SQLITE_ROW) {
-    for (std::size_t i = 0; i < row.size(); ++i) row[i] = value_of(sqlite3_column_value(rows, static_cast<int>(i)));
+    bool has_key = true;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      row[i] = value_of(sqlite3_column_value(rows, static_cast<int>(i)));
+      has_key &= table->layout.header.key[i] == 0 || row[i].type != ValueType::kNull;
+    }
+    if (!has_key) continue;
     if (op == Operation::kDelete) {
       log_.append(found_, op, row, {});
     } else {

@@ -66,7 +66,14 @@ class Recorder {
   // one of those that are recorded.
   bool record(int op, const char* table, sqlite3_int64 old_rowid);
 
-  // Records all rows that a table has now, as inserted or deleted.
+  // For who learns of changes otherwise: `before` and `after` as ChangeLog::append_row() has them.
+  void append(const std::string& table, std::vector<Value>& before, std::vector<Value>& after);
+
+  // From now on tables are read through another connection, which sees a later state of them.
+  void move_to(sqlite3* db);
+
+  // Records all rows that a table has now, as inserted or deleted; those with a NULL in their key,
+  // which no other node could tell apart, are left out.
   void record_all(const std::string& table, Operation op);
 
   // Records the rows of `gone`, a table that was deleted row by row and made anew under the
@@ -141,7 +148,6 @@ class Recorder {
   void prepare_stored(Table& table);
   void bind_stored(Table& table, sqlite3_int64 rowid);
   void done_with_stored(Table& table);
-  bool same_key(const Table& table) const;
 
   sqlite3* db_;
   std::string schema_;

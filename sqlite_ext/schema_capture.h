@@ -96,9 +96,6 @@ class SchemaCapture {
   void settle_history();
   void forget_statement();
   void write_with_schema(const std::vector<std::string>& new_tables);
-  SchemaChanges with_renamed_columns(const SchemaChanges& changes);
-  void fill_new_columns(SchemaChanges& changes);
-  void write_effect(const SchemaChanges& changes, const std::set<std::string>& gone);
   sqlite3_int64 schema_version();
   void judge_touched();
 

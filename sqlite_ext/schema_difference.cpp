@@ -32,17 +32,33 @@ bool begins_constraint(const SqlToken& token) {
 
 }  // namespace
 
+namespace {
+
 // Constraints come after them.
-std::vector<std::string> defined_columns(const std::string& create_table) {
-  std::vector<std::string> names;
+std::vector<SqlToken> column_tokens(const std::string& create_table) {
+  std::vector<SqlToken> names;
   int depth = 0;
   bool begins = false;
   for (const SqlToken& token : sql_tokens(create_table)) {
     if (begins && begins_constraint(token)) break;
-    if (begins) names.push_back(token.name());
+    if (begins) names.push_back(token);
     begins = (depth == 0 && token.is('(') && names.empty()) || (depth == 1 && token.is(','));
     depth += token.is('(') ? 1 : token.is(')') ? -1 : 0;
   }
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> defined_columns(const std::string& create_table) {
+  std::vector<std::string> names;
+  for (const SqlToken& token : column_tokens(create_table)) names.push_back(token.name());
+  return names;
+}
+
+std::vector<std::string> defined_columns_as_written(const std::string& create_table) {
+  std::vector<std::string> names;
+  for (const SqlToken& token : column_tokens(create_table)) names.emplace_back(token.text);
   return names;
 }
 

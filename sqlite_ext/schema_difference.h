@@ -19,6 +19,8 @@ struct SchemaObject {
   std::string type;   // as sqlite_schema has it
   std::string table;  // that it belongs to; of a table or view, itself
   std::string sql;
+
+  bool operator==(const SchemaObject&) const = default;
 };
 
 using SchemaObjects = std::map<std::string, SchemaObject>;  // by name
@@ -34,6 +36,8 @@ SchemaChanges difference(const SchemaObjects& before, const SchemaObjects& now,
 
 // The names of the columns that a CREATE TABLE statement defines.
 std::vector<std::string> defined_columns(const std::string& create_table);
+// The same with the quotes that they may have.
+std::vector<std::string> defined_columns_as_written(const std::string& create_table);
 
 // Its text follows the table's name.
 class SchemaDifferenceError : public std::runtime_error {

@@ -60,18 +60,22 @@ void SchemaJudge::load() {
 void SchemaJudge::load_meta() {
   knows_left_out_ = are_chosen_ = false;
   patterns_.clear();
+  is_guarded_ = false;
   guards_by_index_ = is_unconfirmed_ = false;
-  const StatementHandle meta = prepare(
-      db_, "SELECT key, value FROM " + quoted(schema_) +
-               ".__colony_meta WHERE key IN ('guard', 'left_out_known', 'tables', 'table_patterns', 'unconfirmed')");
+  const StatementHandle meta =
+      prepare(db_, "SELECT key, value FROM " + quoted(schema_) +
+                       ".__colony_meta WHERE key IN ('capture', 'guard', 'left_out_known', 'tables', 'table_patterns', "
+                       "'unconfirmed')");
   while (step(db_, meta)) {
     const std::string key = text(meta, 0), value = text(meta, 1);
+    if (key == "capture") is_guarded_ = value == "session";
     if (key == "guard") guards_by_index_ = value == "index";
     if (key == "left_out_known") knows_left_out_ = value == "1";
     if (key == "unconfirmed") is_unconfirmed_ = value != "0";
     if (key == "tables") are_chosen_ = value == "chosen";
     if (key == "table_patterns") patterns_ = lines_of(value);
   }
+  guards_by_index_ = guards_by_index_ && is_guarded_;
   left_out_.clear();
   if (!knows_left_out_) return;
   const StatementHandle names = prepare(db_, "SELECT name FROM " + quoted(schema_) + ".__colony_left_out");
@@ -99,11 +103,11 @@ std::vector<std::string> SchemaJudge::replicated() const {
   return names;
 }
 
-SchemaJudge::Entries SchemaJudge::read_entries() {
+SchemaJudge::Entries SchemaJudge::read_entries(sqlite3* db) {
   Entries entries;
-  const StatementHandle all = prepare(db_, "SELECT tbl_name, type, name, sql, rowid FROM " + quoted(schema_) +
-                                               ".sqlite_schema ORDER BY tbl_name, type, name");
-  while (step(db_, all)) {
+  const StatementHandle all = prepare(db, "SELECT tbl_name, type, name, sql, rowid FROM " + quoted(schema_) +
+                                              ".sqlite_schema ORDER BY tbl_name, type, name");
+  while (step(db, all)) {
     Entry& entry = entries[text(all, 0)];
     const std::string type = text(all, 1);
     if (type == "table" || type == "view") {
@@ -162,6 +166,7 @@ std::string SchemaJudge::find_trouble(const std::string& table, Agreed& agreed) 
 
 // sqlite_schema has no index: it is read once for all tables.
 bool SchemaJudge::has_guards(const std::string& table) {
+  if (!is_guarded_) return true;
   if (!guards_) {
     guards_.emplace();
     const StatementHandle own =
@@ -178,15 +183,15 @@ bool SchemaJudge::has_guards(const std::string& table) {
   return found != guards_->end() && found->second == (guards_by_index_ ? 4 : 3);
 }
 
-void SchemaJudge::note_before() {
+void SchemaJudge::note_before(sqlite3* before) {
   if (before_) return;
-  before_ = read_entries();
+  before_ = read_entries(before);
   originals_.clear();
   for (const auto& [name, agreed] : agreed_) {
     if (!before_->contains(name)) continue;
     // Of an older format, or one that was made by hand, nothing is known.
     originals_[name] =
-        agreed.definition.empty() ? read_table_definition(db_, schema_, name).value_or("") : agreed.definition;
+        agreed.definition.empty() ? read_table_definition(before, schema_, name).value_or("") : agreed.definition;
   }
 }
 
@@ -343,6 +348,7 @@ void SchemaJudge::take_in(const std::string& table) {
 }
 
 void SchemaJudge::make_guards(const std::string& table) {
+  if (!is_guarded_) return;
   create_guard_triggers(db_, schema_, table);
   if (guards_by_index_) place_guard_index(db_, host_, schema_, table);
 }

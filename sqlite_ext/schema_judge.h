@@ -6,6 +6,8 @@
 // cannot be told, or takes away what Colony needs, is refused at the commit. Tables that a
 // connection without colony.so has changed are not written until `colony init` agrees.
 //
+// Of a file in wal mode it judges in the same way; what it takes in is not guarded.
+//
 // Threads: those of the connection. Errors: RecordError; judge() and what follows it throw
 // one whose text is for the program's author or operator.
 #pragma once
@@ -42,7 +44,9 @@ class SchemaJudge {
   const std::string& trouble_with(const std::string& table);
 
   // The transaction is going to change the schema. The first call remembers how it was.
-  void note_before();
+  void note_before() { note_before(db_); }
+  // The same where another connection still sees how it was.
+  void note_before(sqlite3* before);
   // How the tables come to be what they are: see there. Empty of an operator.
   TableHistory& history() { return history_; }
   const TableHistory& history() const { return history_; }
@@ -116,9 +120,11 @@ class SchemaJudge {
   };
   using Entries = std::map<std::string, Entry>;  // by the table's name, as sqlite_schema has it
 
-  Entries read_entries();
+  Entries read_entries() { return read_entries(db_); }
+  Entries read_entries(sqlite3* db);
   void load_meta();
   void load_agreed();
+  // All that it is to have: none in wal mode.
   bool has_guards(const std::string& table);
   bool is_shadow(const std::string& table);
   // Whether a new table of that name is to be replicated.
@@ -134,6 +140,7 @@ class SchemaJudge {
   sqlite3* db_;
   const SqliteHost& host_;
   std::string schema_;
+  bool is_guarded_ = false;  // in session mode
   bool guards_by_index_ = false;
   bool knows_left_out_ = false;  // which tables stay out of it
   bool are_chosen_ = false;      // only those that were named, and new ones that fit a pattern

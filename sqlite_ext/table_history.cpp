@@ -73,6 +73,7 @@ void TableHistory::go_back(std::size_t mark) {
 
 void TableHistory::clear() {
   steps_.clear();
+  told_.reset();
   is_settled_ = true;
 }
 
@@ -91,6 +92,10 @@ void follow_successor(const TableStatement& statement, const std::string& table,
 }  // namespace
 
 TableFate TableHistory::fate(const std::string& table) const {
+  if (told_) {
+    const auto told = told_->find(table);
+    return told == told_->end() ? TableFate{false, table, {}} : told->second;
+  }
   TableFate fate{false, table, {}};
   std::string successor;  // what was made anew in its place is called so
   for (std::size_t i = 0; i < settled(); ++i) {
@@ -117,7 +122,14 @@ TableFate TableHistory::fate(const std::string& table) const {
   return fate;
 }
 
-std::string TableHistory::former_name(const std::string& table) const { return former_name(table, settled()); }
+std::string TableHistory::former_name(const std::string& table) const {
+  if (!told_) return former_name(table, settled());
+  for (const auto& [former, fate] : *told_) {
+    if (!fate.is_gone && fate.name == table) return former;
+  }
+  const auto former = told_->find(table);
+  return former == told_->end() ? table : "";
+}
 
 // Backwards: a table that is dropped, or comes out of a DROP COLUMN, is followed no further.
 std::string TableHistory::former_name(std::string name, std::size_t steps) const {

@@ -9,7 +9,9 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sqlite_ext/sqlite_host.h"
@@ -35,6 +37,9 @@ class TableHistory {
  public:
   // Of `schema` (`main`, or an attached file).
   TableHistory(sqlite3* db, std::string schema) : db_(db), schema_(std::move(schema)) {}
+
+  // For who knows what has become of the tables otherwise, and sees no statements.
+  void tell(std::map<std::string, TableFate> fates) { told_ = std::move(fates); }
 
   // Such a statement is about to run.
   void begin(TableStatement statement);
@@ -74,6 +79,7 @@ class TableHistory {
   sqlite3* db_;
   std::string schema_;
   std::vector<Step> steps_;
+  std::optional<std::map<std::string, TableFate>> told_;
   bool is_settled_ = true;
 };
 

@@ -10,7 +10,7 @@
 namespace colony {
 
 Applier::Applier(const std::string& path, Log& log, ApplierObserver& observer, Options options)
-    : file_(path, options.spill),
+    : file_(path, options.spill, options.capture, options.audit),
       log_(log),
       observer_(observer),
       options_(std::move(options)),
@@ -78,7 +78,7 @@ void Applier::install(const std::string& snapshot_file, OwnRows own_rows) {
   const EndOfWait end_of_wait{turns_};
   load();
   loaded_ = false;  // whatever comes of it
-  SnapshotInstall(file_, turns_, snapshot_file, own_rows, [this] { return options_.go_on_waiting(0); }).run();
+  SnapshotInstall(file_, turns_, snapshot_file, own_rows, options_.go_on).run();
   file_.forget_outbox();
 }
 
@@ -99,6 +99,10 @@ void Applier::distrust_and_rethrow() {
   clearance_.failed();
   try {
     throw;
+  } catch (const WalLost&) {
+    file_.forget_outbox();  // what was captured and not queued will be again, as other transactions perhaps
+    loaded_ = false;
+    throw;
   } catch (const LogUnavailable&) {
     met_log_ = false;
     messages_.clear();
@@ -112,15 +116,35 @@ void Applier::distrust_and_rethrow() {
 
 // True if nothing should be written just now.
 bool Applier::keep_wal_short() {
+  file_.release_log();
   wal_.look(Clock::now());
   if (!wal_.is_holding_back()) return false;
   begin("emptying the write-ahead log");
+  if (file_.capture != nullptr) {
+    const std::lock_guard alone(file_.capture->mutex());
+    if (file_.capture->follows() && file_.capture->read_ahead(~std::size_t{0})) file_.capture->move_pin();
+  }
   wal_.hold_back(Clock::now());
   return true;
 }
 
+// What programs have done to the schema, above all: else it would be taken for something that
+// nobody has told.
+void Applier::capture_committed() {
+  if (file_.audit != nullptr) {
+    const std::lock_guard alone(file_.audit->mutex());
+    file_.audit->read();
+    file_.audit->settle(file_.db);
+  }
+  if (file_.capture == nullptr) return;
+  OwnTransaction transaction(file_.db, file_.capture);
+  const WriteTurns::Turn turn(turns_);
+  if (file_.capture->has_work()) transaction.commit();
+}
+
 void Applier::load() {
   loaded_ = met_log_ = false;
+  capture_committed();
   messages_.clear();
   rounds_.file_loaded();
   file_.load();
@@ -130,6 +154,7 @@ void Applier::load() {
 }
 
 void Applier::load_schema() {
+  capture_committed();
   file_.load_schema();
   settle_schema();
 }
@@ -140,7 +165,7 @@ void Applier::settle_schema() {
   schema_is_broken_ = false;
   if (find_schema_changes(file_.db).empty()) return;
   {
-    WriteTransaction transaction(file_.db);
+    OwnTransaction transaction(file_.db, file_.capture);
     const WriteTurns::Turn turn(turns_);
     const SchemaFindings findings = find_schema_changes(file_.db);
     schema_is_broken_ = !findings.broken.empty();

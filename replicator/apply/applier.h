@@ -49,9 +49,15 @@ class Applier {
     Home home;
     // Asked between two tries for the write lock that an app holds.
     std::function<bool(int waited_ms)> go_on_waiting = [](int) { return true; };
+    // Asked now and then while a snapshot is installed; false makes that end with Interrupted.
+    std::function<bool()> go_on = [] { return true; };
     // Whether a file that has met nobody yet is kept from going on in a colony that others
     // have begun: step() then throws BaseUnknown, until install() or trust_own_base().
     bool asks_for_base = false;
+    // Captures what programs commit to a file in wal mode; null in session mode. Must outlive it.
+    WalCapture* capture = nullptr;
+    // Watches that all is captured in session mode; null: nothing does. Must outlive it.
+    SessionAudit* audit = nullptr;
     // How long after a change of the schema by this node those of others wait: see OwnMigration.
     std::chrono::milliseconds migration_pause{0};
   };
@@ -62,6 +68,12 @@ class Applier {
 
   // Any thread: makes a long round end with an SqliteError, undone.
   void interrupt() { sqlite3_interrupt(file_.db.handle()); }
+
+  // What programs have committed is in the outbox afterwards: in wal mode, and where it is watched.
+  void capture_committed();
+  // Begins a read transaction of a captured state on another connection. Between two rounds, or from
+  // what the observer is told of one.
+  void begin_captured_read(Database& reader) { colony::begin_captured_read(reader, file_.db, file_.capture); }
 
   // One round: waits up to `wait` for the log to have something new, and absorbs
   // it. True if the position moved.

@@ -8,8 +8,21 @@ constexpr std::size_t kIndexUnderLockBytes = 256u << 10;
 
 }  // namespace
 
-FoldedFile::FoldedFile(const std::string& path, const std::optional<SpillSettings>& spill)
-    : db(open_for_fold(path, spill)), records(db), fold(db, schema), journal(db), index_(records, schema, pending) {}
+FoldedFile::FoldedFile(const std::string& path, const std::optional<SpillSettings>& spill, WalCapture* the_capture,
+                       SessionAudit* the_audit)
+    : capture(the_capture),
+      audit(the_audit),
+      db(open_for_fold(path, spill)),
+      records(db),
+      fold(db, schema),
+      journal(db),
+      index_(records, schema, pending) {}
+
+void FoldedFile::release_log() {
+  if (audit == nullptr) return;
+  const std::lock_guard alone(audit->mutex());
+  if (audit->read()) audit->move_pin();
+}
 
 void FoldedFile::load() {
   const Sequence known_position = log_state.position;

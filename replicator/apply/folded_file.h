@@ -16,6 +16,8 @@
 #include "replicator/fold/conflict.h"
 #include "replicator/fold/fold.h"
 #include "replicator/store/node_file.h"
+#include "replicator/wal/own_transaction.h"
+#include "replicator/wal/session_audit.h"
 
 namespace colony {
 
@@ -23,7 +25,10 @@ class FoldedFile {
  public:
   // Throws Error if it is not a colony's. Transactions that are too large for memory
   // spill to beside the file if it is not said where else.
-  FoldedFile(const std::string& path, const std::optional<SpillSettings>& spill);
+  // `capture`, null in session mode, and `audit`, null in wal mode or where nothing is watched, must
+  // outlive it.
+  FoldedFile(const std::string& path, const std::optional<SpillSettings>& spill, WalCapture* capture = nullptr,
+             SessionAudit* audit = nullptr);
 
   // Reads everything anew, but for the outbox if that is what it was: much may wait there.
   void load();
@@ -43,6 +48,9 @@ class FoldedFile {
   // Whether the tables have been changed since load().
   bool has_another_schema();
 
+  // Before the write-ahead log is copied: who watches it reads to its end, and needs nothing before.
+  void release_log();
+
   // Brings the index of the outbox up to date slice by slice, however much the app has
   // committed. Before the write lock is taken: the app can go on meanwhile.
   void index_outbox();
@@ -54,6 +62,8 @@ class FoldedFile {
   // For one write transaction.
   Rebase rebase() { return {records, fold, schema, journal, pending}; }
 
+  WalCapture* const capture;  // for each OwnTransaction
+  SessionAudit* const audit;
   Database db;
   NodeFile records;
   ReplicatedSchema schema;

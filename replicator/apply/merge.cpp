@@ -50,7 +50,8 @@ class Chunks {
 std::uint64_t add_rows(Database& db, const ReplicatedTable& table, Chunks& chunks) {
   std::string names;
   for (const std::string& column : table.columns) names += (names.empty() ? "" : ",") + quoted(column);
-  Statement all(db, "SELECT " + names + " FROM main." + quoted(table.name));
+  const std::string where = table.key_allows_null() ? " WHERE " + table.key_is_whole() : "";
+  Statement all(db, "SELECT " + names + " FROM main." + quoted(table.name) + where);
   std::vector<Value> row(table.columns.size());
   std::uint64_t rows = 0;
   for (; all.step(); ++rows) {

@@ -11,10 +11,12 @@ constexpr std::size_t kWaitingMaxForQuestions = 4;
 
 }  // namespace
 
-ProofWorker::ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof, LoopProgress& loop_progress)
+ProofWorker::ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof, LoopProgress& loop_progress,
+                         BeginRead begin)
     : path_(std::move(path)),
       on_proof_(std::move(on_proof)),
       loop_progress_(loop_progress),
+      begin_(std::move(begin)),
       thread_([this] { work(); }) {}
 
 ProofWorker::~ProofWorker() {
@@ -28,7 +30,7 @@ ProofWorker::~ProofWorker() {
 }
 
 void ProofWorker::answer(const BarrierEntry& barrier, Sequence position) {
-  add({std::make_shared<ProofSnapshot>(path_, barrier.id, position), {}});
+  add({std::make_shared<ProofSnapshot>(path_, barrier.id, position, begin_), {}});
 }
 
 void ProofWorker::answer(const QuestionEntry& question, Sequence position) {
@@ -36,7 +38,7 @@ void ProofWorker::answer(const QuestionEntry& question, Sequence position) {
     const std::lock_guard lock(mutex_);
     if (waiting_.size() >= kWaitingMaxForQuestions) return;
   }
-  add({std::make_shared<ProofSnapshot>(path_, question.id, position), question.ranges});
+  add({std::make_shared<ProofSnapshot>(path_, question.id, position, begin_), question.ranges});
 }
 
 void ProofWorker::add(Task task) {

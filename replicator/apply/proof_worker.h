@@ -18,8 +18,10 @@ namespace colony {
 
 class ProofWorker {
  public:
-  // `on_proof` is called on the worker's thread; `loop progress` must outlive it.
-  ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof, LoopProgress& loop_progress);
+  // `on_proof` is called on the worker's thread, `begin` (see ProofSnapshot) on the applier's;
+  // `loop progress` must outlive it.
+  ProofWorker(std::string path, std::function<void(ProofEntry)> on_proof, LoopProgress& loop_progress,
+              BeginRead begin = {});
   ~ProofWorker();
 
   // The applier's thread, right after its commit: takes the snapshot at once. Of
@@ -41,6 +43,7 @@ class ProofWorker {
   std::string path_;
   std::function<void(ProofEntry)> on_proof_;
   LoopProgress& loop_progress_;
+  const BeginRead begin_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> waiting_;                // guarded by mutex_

@@ -15,6 +15,32 @@ struct PutBack {};
 // be read under it.
 struct MuchToIndex {};
 
+// Likewise, in wal mode, to be captured.
+constexpr std::size_t kFramesUnderLock = 200;
+constexpr std::size_t kFramesAtOnce = 5000;
+
+// In slices, between which others can have the file.
+void capture_ahead(WalCapture* capture) {
+  for (bool done = capture == nullptr; !done;) {
+    const std::lock_guard alone(capture->mutex());
+    done = capture->read_ahead(kFramesAtOnce);
+  }
+}
+
+// Likewise, in session mode: what was not captured comes into the outbox before anything foreign
+// is applied on top of it.
+void audit_ahead(SessionAudit* audit, Database& db) {
+  for (bool done = audit == nullptr; !done;) {
+    const std::lock_guard alone(audit->mutex());
+    done = audit->read(kFramesAtOnce);
+    if (done) audit->settle(db);
+  }
+}
+
+std::unique_lock<std::mutex> lock_of(SessionAudit* audit) {
+  return audit == nullptr ? std::unique_lock<std::mutex>() : std::unique_lock(audit->mutex());
+}
+
 // Likewise, the schema.
 struct SchemaChanged {};
 
@@ -48,16 +74,21 @@ Rounds::Result Rounds::run(const std::vector<Message>& messages) {
   verified_.look_at(messages, file_.log_state.trust, {file_.records.identity().cluster, file_.log_state.epoch});
   for (;;) {
     try {
+      capture_ahead(file_.capture);
+      audit_ahead(file_.audit, file_.db);
       file_.index_outbox();
       COLONY_STEP("applier.outbox_read");
       Absorbed absorbed = absorb(messages, messages_max, index_tries > 0);
       missed_ = {};
+      file_.release_log();
       wal_.checkpoint(Clock::now());
       COLONY_STEP("applier.checkpointed");
       return {Outcome::kAbsorbed, std::move(absorbed)};
     } catch (const PutBack&) {
       return {Outcome::kPutBack, {}};
     } catch (const MuchToIndex&) {
+      --index_tries;
+    } catch (const WalCapture::TooMuchToRead&) {
       --index_tries;
     } catch (const SchemaChanged&) {
       return {Outcome::kSchemaChanged, {}};
@@ -73,10 +104,13 @@ Rounds::Result Rounds::run(const std::vector<Message>& messages) {
 }
 
 Absorbed Rounds::absorb(const std::vector<Message>& messages, std::size_t messages_max, bool may_index_more) {
-  WriteTransaction transaction(file_.db);
+  const std::unique_lock<std::mutex> alone = lock_of(file_.audit);
+  OwnTransaction transaction(file_.db, file_.capture, OwnTransaction::Begin::kGoesOn,
+                             may_index_more ? kFramesUnderLock : ~std::size_t{0});
   const WriteTurns::Turn turn(turns_);
   const Clock::time_point begin = Clock::now();
   COLONY_STEP("applier.locked");
+  if (file_.audit != nullptr && !file_.audit->is_settled(kFramesUnderLock) && may_index_more) throw MuchToIndex();
   if (file_.was_put_back()) throw PutBack();
   if (file_.has_another_schema()) throw SchemaChanged();
   if (!file_.index_rest_of_outbox()) {

@@ -77,7 +77,7 @@ void SnapshotInstall::replace_base() {
   replacement.compare([this] { check_goes_on(); });
   COLONY_STEP("install.compared");
   file_.index_outbox();
-  WriteTransaction transaction(file_.db);
+  OwnTransaction transaction(file_.db, file_.capture);
   turns_.end_wait();
   if (file_.was_put_back() || file_.has_another_schema()) {
     throw LogUnavailable("the file has changed while a snapshot was compared with it");  // again
@@ -102,14 +102,14 @@ void SnapshotInstall::replace_base() {
   COLONY_STEP("install.redone");
   COLONY_ASSERT(rebase.missed().empty());  // all were undone
   if (rebase.journalled()) file_.journal.trim(file_.records.conflicts_max());
-  transaction.commit();
+  transaction.commit(OwnTransaction::Tables::kMayBeOthers);
   COLONY_STEP("install.committed");
 }
 
 // Rows of tables that are others now cannot be compared beforehand: all of it is done under the
 // lock.
 void SnapshotInstall::replace_schema_and_base() {
-  WriteTransaction transaction(file_.db);
+  OwnTransaction transaction(file_.db, file_.capture);
   turns_.end_wait();
   if (file_.was_put_back() || file_.has_another_schema()) {
     throw LogUnavailable("the file has changed while a snapshot was taken");  // again
@@ -133,7 +133,7 @@ void SnapshotInstall::replace_schema_and_base() {
   COLONY_STEP("schema_install.redone");
   COLONY_ASSERT(rebase.missed().empty());  // all were undone
   if (rebase.journalled()) file_.journal.trim(file_.records.conflicts_max());
-  transaction.commit();
+  transaction.commit(OwnTransaction::Tables::kMayBeOthers);
   COLONY_STEP("schema_install.committed");
   file_.schema.forget();
 }

@@ -13,6 +13,7 @@
 
 #include "replicator/broker/broker_settings.h"
 #include "replicator/log/signing.h"
+#include "replicator/store/file_layout.h"
 #include "replicator/store/node_file.h"
 
 namespace colony::cli {
@@ -40,6 +41,10 @@ void add_detach(CLI::App& app, int& exit_code);
 void add_trust(CLI::App& app, int& exit_code);
 // `words` are those of take_command_words(), and must outlive the parsing.
 void add_migrate(CLI::App& app, const std::vector<std::string>& words, int& exit_code);
+
+// --capture, or $COLONY_CAPTURE. `by_default` is for people.
+void add_capture(CLI::App& command, std::optional<CaptureMode>& mode, const std::string& help,
+                 const std::string& by_default);
 
 // What comes after `--` on the command line of `colony migrate`, and shortens that by it.
 std::vector<std::string> take_command_words(int& argc, char** argv);

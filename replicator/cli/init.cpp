@@ -21,6 +21,25 @@ void print_kept(const EnrollRequest& request, const EnrollReport& report) {
              request.node);
 }
 
+// Which mode fits, in three lines each.
+constexpr const char* kModes =
+    "  session  within the commit, by colony.so, which each program loads\n"
+    "           exact bounds: transactions travel as they were committed\n"
+    "           writers that are not captured are refused\n"
+    "  wal      right after the commit, by the sidecar (colony run)\n"
+    "           any program, any SQLite: nothing to load or to change\n"
+    "           nothing is refused, and close commits may travel as one\n";
+
+void print_mode(const EnrollReport& report) {
+  if (report.capture_changed) {
+    fmt::print("capture: {}, and no longer {}\n", to_string(report.capture),
+               to_string(report.capture == CaptureMode::kWal ? CaptureMode::kSession : CaptureMode::kWal));
+  } else {
+    fmt::print("capture: {}\n", to_string(report.capture));
+  }
+  if (report.outcome == EnrollReport::Outcome::kNew || report.capture_changed) fmt::print("{}", kModes);
+}
+
 void print(const EnrollRequest& request, const EnrollReport& report) {
   switch (report.outcome) {
     case EnrollReport::Outcome::kNew:
@@ -46,6 +65,7 @@ void print(const EnrollRequest& request, const EnrollReport& report) {
       print_kept(request, report);
       break;
   }
+  print_mode(report);
   if (request.merge) {
     fmt::print("to be merged: {} rows, which node {} will send as its first transaction\n", report.merged_rows,
                request.node);
@@ -67,6 +87,18 @@ void print(const EnrollRequest& request, const EnrollReport& report) {
     fmt::print(
         "note: {}: where SQLite picks the INTEGER PRIMARY KEY, two nodes can pick the same; let the app choose\n",
         joined(report.self_numbered));
+  }
+  if (!report.null_keys.empty()) {
+    fmt::print("note: {}: rows with NULL in the PRIMARY KEY stay on this node\n", joined(report.null_keys));
+  }
+}
+
+// `guarded`: tables that any program could write until now.
+void print_next(const EnrollReport& report, const std::vector<std::string>& guarded) {
+  if (report.capture == CaptureMode::kWal) {
+    fmt::print("next: colony run; programs go on as they are\n");
+  } else if (!guarded.empty()) {
+    fmt::print("next: programs that write {} must load colony.so\n", joined(guarded));
   }
 }
 
@@ -98,13 +130,17 @@ void add_init(CLI::App& app, int& exit_code) {
       "When the file gets a new node name, keep its unsent transactions and send them under that name. Use it for a "
       "restored backup that programs have written to, for a file whose name another node has taken, or after the node "
       "was removed. Do not use it for a copy of a file that stays in use: its transactions would be sent twice");
+  add_capture(*command, request->capture,
+              "How what programs commit is captured: see below. Without it: as chosen before, or else session",
+              "as chosen before, or else session");
   command
       ->add_option_function<std::string>(
           "--guard",
           [request](const std::string& kind) {
             request->guard = kind == "index" ? GuardKind::kIndex : GuardKind::kTriggers;
           },
-          "What stops a program without colony.so from writing. index: stops every write, even with triggers switched "
+          "With --capture session: what stops a program without colony.so from writing. index: stops every write, even "
+          "with triggers switched "
           "off and by incremental BLOB I/O; but without colony.so VACUUM, VACUUM INTO, REINDEX, PRAGMA integrity_check "
           "and loading a .dump fail too. triggers: all of these work, and a program that switches triggers off, or "
           "writes BLOBs incrementally, writes unnoticed. Without it: as chosen before, or else index")
@@ -116,12 +152,16 @@ void add_init(CLI::App& app, int& exit_code) {
       "Where both have a row of the same key or unique value, this file's wins and colony conflicts shows the other");
   command->add_flag("--yes", *yes, "Do not ask about programs that have the file open without colony.so");
   command->footer(
-      "Puts the file into WAL mode and adds Colony's own tables and, for each replicated table, its guard. Rows stay "
-      "as they are, and programs may have the file open. Run it again after you create tables, or to choose others: it "
-      "changes only what has to change.\n"
+      "Puts the file into WAL mode and adds Colony's own tables and, with --capture session, a guard for each "
+      "replicated table. Rows stay as they are, and programs may have the file open. Run it again after you create "
+      "tables, or to choose others or the other --capture: it changes only what has to change.\n"
       "\n"
-      "From then on a program can write the replicated tables only with colony.so loaded. If programs have the file "
-      "open without it, the command names them and asks first.\n"
+      "Which --capture fits:\n" +
+      std::string(kModes) +
+      "Nodes of both kinds live in one colony. To change it, stop the sidecar first; programs may go on.\n"
+      "\n"
+      "With --capture session a program can write the replicated tables from then on only with colony.so loaded. If "
+      "programs have the file open without it, the command names them and asks first.\n"
       "\n"
       "The first file that colony run connects gives the colony its rows. Every further node starts with one of:\n"
       "  no file                    colony run makes it from a snapshot\n"
@@ -133,6 +173,7 @@ void add_init(CLI::App& app, int& exit_code) {
       "Exit codes: 0 done; 1 you answered no; 2 it could not be done.\n"
       "\n"
       "  colony init app.db --cluster shop --node a\n"
+      "  colony init app.db --cluster shop --node a --capture wal\n"
       "  colony init app.db --cluster shop --node a --tables customers,orders\n"
       "  colony init own.db --cluster shop --node b --merge");
   command->callback([request, tables, chosen, yes, &exit_code] {
@@ -144,13 +185,14 @@ void add_init(CLI::App& app, int& exit_code) {
       guarded = newly_guarded;
     };
     try {
-      print(*request, enroll(*request));
+      const EnrollReport report = enroll(*request);
+      print(*request, report);
+      print_next(report, guarded);
     } catch (const Declined&) {
       fmt::print(stderr, "nothing was changed\n");
       exit_code = kNo;
       return;
     }
-    if (!guarded.empty()) fmt::print("next: programs that write {} must load colony.so\n", joined(guarded));
     exit_code = kDone;
   });
 }

@@ -5,12 +5,14 @@
 
 #include "replicator/apply/departure.h"
 #include "replicator/broker/jetstream_log.h"
+#include "replicator/cli/captured.h"
 #include "replicator/cli/command.h"
 #include "replicator/cli/timeout.h"
 #include "replicator/cluster/heartbeat.h"
 #include "replicator/log/entry.h"
 #include "replicator/membership/enrollment.h"
 #include "replicator/status/status.h"
+#include "replicator/wal/own_transaction.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony::cli {
@@ -55,7 +57,7 @@ class Leaving {
   }
 
   int leave() {
-    wait_until([&] { return file_.pending_transactions() == 0; },
+    wait_until([&] { return file_.pending_transactions() == 0 && nothing_is_uncaptured(); },
                [&] {
                  return std::to_string(file_.pending_transactions()) +
                         " transactions are not in the log: stop the app, or give it more --timeout";
@@ -86,6 +88,18 @@ class Leaving {
   }
 
  private:
+  // Nor has come since.
+  bool nothing_is_uncaptured() {
+    bool none = false;
+    const auto go_on = [this] { return !deadline_.over(); };
+    try {
+      look_at_captured(request_.path, go_on, [&](NodeFile& file) { none = file.pending_transactions() == 0; });
+    } catch (const NotCaptured&) {
+      return false;
+    }
+    return none;
+  }
+
   std::optional<Departure> departure(Incarnation incarnation) {
     const auto departures = file_.departures();
     const auto found = departures.find(incarnation);

@@ -12,6 +12,7 @@
 #include "replicator/log/error.h"
 #include "replicator/membership/enrollment.h"
 #include "replicator/migrate/migration.h"
+#include "replicator/wal/own_transaction.h"
 
 namespace colony::cli {
 namespace {
@@ -105,10 +106,12 @@ int run(const Arguments& arguments) {
   std::unique_ptr<MigrationRehearsal> rehearsal;
   {
     ProgressLine line("copying " + arguments.database);
-    rehearsal = std::make_unique<MigrationRehearsal>(arguments.database, [&](std::uint64_t done, std::uint64_t total) {
+    const auto go_on = [&](std::uint64_t done, std::uint64_t total) {
       line.bytes(done, total);
       return true;
-    });
+    };
+    const BeginRead begin = captured_reads(arguments.database, [] { return true; });
+    rehearsal = std::make_unique<MigrationRehearsal>(arguments.database, go_on, begin);
   }
   arguments.command.empty() ? rehearsal->run_sql(sql) : rehearsal->run_command(arguments.command);
   Migration migration = rehearsal->compare();

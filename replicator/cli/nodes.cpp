@@ -35,6 +35,7 @@ void describe_self(const std::string& path, Database& db, NodeFile& file, Report
     if (!member.heartbeat) member.heartbeat.emplace();
     member.heartbeat->position = file.position();
     member.heartbeat->pending = file.pending_transactions();
+    member.heartbeat->capture = to_string(capture_mode(db));
     member.heartbeat->state = to_string(sidecar ? sidecar->state : State::kStopped);
     member.heartbeat->error = sidecar && sidecar->state == State::kHalted ? sidecar->message : "";
     member.heartbeat->home = member.home;
@@ -105,7 +106,7 @@ std::string shown_state(const Member& member) {
   return "unknown";
 }
 
-using Row = std::array<std::string, 8>;
+using Row = std::array<std::string, 9>;
 
 Row row_of(const Report& report, const Member& member) {
   const bool known = member.heartbeat && !has_gone_away(member);
@@ -114,6 +115,7 @@ Row row_of(const Report& report, const Member& member) {
           known ? std::to_string(member.heartbeat->position.value()) : "-",
           known ? std::to_string(behind(report, *member.heartbeat)) : "-",
           known ? std::to_string(member.heartbeat->pending) : "-",
+          known && !member.heartbeat->capture.empty() ? member.heartbeat->capture : "-",
           member.seen_ago              ? shown_ago(*member.seen_ago)
           : report.unreachable.empty() ? "never"
                                        : "-",
@@ -122,9 +124,9 @@ Row row_of(const Report& report, const Member& member) {
 }
 
 void print_text(const Report& report) {
-  std::vector<Row> rows = {{"node", "state", "position", "behind", "pending", "seen", "version", "where"}};
+  std::vector<Row> rows = {{"node", "state", "position", "behind", "pending", "capture", "seen", "version", "where"}};
   for (const Member& member : report.members) rows.push_back(row_of(report, member));
-  std::array<std::size_t, 8> widths{};
+  std::array<std::size_t, 9> widths{};
   for (const Row& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }
@@ -170,6 +172,7 @@ std::string json_of(const Report& report, const Member& member) {
       json.add(name, text);
     }
   };
+  text_or_null("capture", member.heartbeat ? member.heartbeat->capture : "");
   text_or_null("error", member.heartbeat ? member.heartbeat->error : "");
   text_or_null("removed_by", member.removed_by);
   return json.text();
@@ -214,6 +217,7 @@ void add_nodes(CLI::App& app, int& exit_code) {
       "position  the last entry of the log that its file had absorbed when last seen\n"
       "behind    how many entries that is before the end of the log\n"
       "pending   its transactions that had not come back in the log yet\n"
+      "capture   how what its programs commit is captured: session or wal (see colony init --help)\n"
       "\n"
       "Without a broker it shows what DB's file knows, and says so.\n"
       "\n"

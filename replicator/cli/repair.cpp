@@ -71,9 +71,7 @@ void change(const Arguments& arguments, Repair& repair, RepairReport& report) {
 int exit_code_of(const RepairReport& report) {
   if (!report.differs()) return kDone;
   const bool changed = report.action != RepairAction::kShow && !report.dry_run;
-  for (const DifferingRows& table : report.found.tables) {
-    if (table.keyless > 0) return kNo;
-  }
+  if (report.has_irreparable_rows()) return kNo;
   return changed ? kDone : kNo;
 }
 
@@ -88,10 +86,13 @@ std::unique_ptr<Repair> open_repair(const RepairRequest& request, Log* log, cons
 }
 
 int run(const Arguments& arguments) {
-  const Identity self = [&] {
+  RepairReport report;
+  {
     Database db = open_database(arguments.path, Database::Mode::kReadOnly);
-    return NodeFile(db).identity();
-  }();
+    report.self = NodeFile(db).identity();
+    report.null_keys_stay = capture_mode(db) == CaptureMode::kWal;
+  }
+  const Identity& self = report.self;
   if (arguments.from == "none") throw Error("COLONY_SNAPSHOTS is none: say with --from where snapshots are");
   BrokerSettings broker =
       arguments.broker.urls == "none" ? arguments.broker : broker_of(arguments.path, arguments.broker);
@@ -105,8 +106,6 @@ int run(const Arguments& arguments) {
     return true;
   };
   const StagingFile place = repair_place(arguments.path);
-  RepairReport report;
-  report.self = self;
   report.action = arguments.action();
   report.dry_run = arguments.dry_run;
   report.base = fetch_base(arguments, broker, log.get(), place.path(), go_on);

@@ -118,9 +118,11 @@ std::string noted(const NoteDifference& notes) {
 
 std::uint64_t RepairReport::rows() const { return all_rows(found.tables); }
 
-bool RepairReport::differs() const {
-  return found.any() || std::any_of(found.tables.begin(), found.tables.end(),
-                                    [](const DifferingRows& table) { return table.keyless > 0; });
+bool RepairReport::differs() const { return found.any() || has_irreparable_rows(); }
+
+bool RepairReport::has_irreparable_rows() const {
+  return !null_keys_stay && std::any_of(found.tables.begin(), found.tables.end(),
+                                        [](const DifferingRows& table) { return table.keyless > 0; });
 }
 
 void print_differences(const RepairReport& report, Repair& repair, std::uint64_t limit) {
@@ -157,7 +159,8 @@ void print_differences(const RepairReport& report, Repair& repair, std::uint64_t
   for (const DifferingRows& table : report.found.tables) {
     if (table.keyless == 0) continue;
     if (table.rows() == 0) fmt::print("{}: {}\n", table.table, counts(table));
-    fmt::print("  rows with NULL in the key cannot be replicated nor repaired: delete them\n");
+    fmt::print("  rows with NULL in the key {}\n",
+               report.null_keys_stay ? "stay on this node" : "cannot be replicated nor repaired: delete them");
   }
   if (report.found.notes.any()) fmt::print("what is noted of {} differs\n", noted(report.found.notes));
 }

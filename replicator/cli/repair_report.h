@@ -18,6 +18,7 @@ struct RepairReport {
   Sequence position;
   std::int64_t pending = 0;
   Repair::Found found;
+  bool null_keys_stay = false;  // in wal mode rows with NULL in the key are this node's own
   std::vector<std::string> unknown_tables;
   RepairAction action = RepairAction::kShow;
   bool dry_run = false;
@@ -29,6 +30,7 @@ struct RepairReport {
   std::uint64_t rows() const;
   // Also rows that cannot be repaired.
   bool differs() const;
+  bool has_irreparable_rows() const;
 };
 
 // Prints what differs, `limit` rows of each table at most, which `repair` still reads.

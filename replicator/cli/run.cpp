@@ -26,6 +26,7 @@ constexpr const char* kSnapshotGroup = "Snapshots, and how much of the log to ke
 struct Arguments {
   SidecarSettings sidecar;
   std::string cluster, node, config;
+  std::optional<CaptureMode> capture;
   std::string flush = "before-send";
 };
 
@@ -96,7 +97,9 @@ bool join_colony(const Arguments& arguments) {
       arguments.cluster);
   ProgressLine line("joining colony " + arguments.cluster);
   try {
-    join({sidecar.database, arguments.cluster, arguments.node}, log, catalog, [&](const JoinProgress& progress) {
+    const JoinRequest request{sidecar.database, arguments.cluster, arguments.node,
+                              arguments.capture.value_or(CaptureMode::kSession)};
+    join(request, log, catalog, [&](const JoinProgress& progress) {
       if (progress.waiting_for.empty()) {
         line.bytes(progress.done, progress.total);
       } else {
@@ -115,9 +118,17 @@ void check_identity(const Arguments& arguments) {
   const Identity self = NodeFile(db).identity();
   const bool is_other = (!arguments.cluster.empty() && arguments.cluster != self.cluster) ||
                         (!arguments.node.empty() && arguments.node != self.node);
-  if (!is_other) return;
-  throw Error(arguments.sidecar.database + " is node " + self.node + " of colony " + self.cluster +
-              ", and not what --cluster and --node say: leave them out, or give another file");
+  if (is_other) {
+    throw Error(arguments.sidecar.database + " is node " + self.node + " of colony " + self.cluster +
+                ", and not what --cluster and --node say: leave them out, or give another file");
+  }
+  const CaptureMode mode = capture_mode(db);
+  if (!arguments.capture || *arguments.capture == mode) return;
+  throw Error(arguments.sidecar.database + " is in " + to_string(mode) +
+              " mode, and --capture of colony run is for a file that is made anew: leave it out, or change the mode "
+              "first with colony init " +
+              arguments.sidecar.database + " --cluster " + self.cluster + " --node " + self.node + " --capture " +
+              to_string(*arguments.capture));
 }
 
 // A keeper of secrets may have its reasons; an accident has none.
@@ -242,6 +253,10 @@ void add_run(CLI::App& app, int& exit_code) {
   command->add_option("--node", arguments->node, "If DB does not exist: the new node's name")
       ->envname("COLONY_NODE")
       ->type_name("NAME");
+  add_capture(*command, arguments->capture,
+              "If DB does not exist: how this node captures what programs commit. session: by colony.so, which they "
+              "load. wal: from the write-ahead log, and programs load nothing. See colony init --help",
+              "session");
   command
       ->add_option("--replicas", sidecar.replicas,
                    "If this node creates the log: how many servers of the NATS cluster keep it, 1 to 5")
@@ -258,6 +273,11 @@ void add_run(CLI::App& app, int& exit_code) {
       ->default_str("before-send")
       ->check(CLI::IsMember({"before-send", "never"}))
       ->type_name("before-send|never");
+  command
+      ->add_flag("--audit", sidecar.audits,
+                 "In session mode: read the write-ahead log as well, and capture late what a program has changed past "
+                 "colony.so. Beside many readers the log may then get longer than without")
+      ->envname("COLONY_AUDIT");
   command
       ->add_option("--config", arguments->config,
                    "Read flags from this TOML file; the command line and the environment take precedence")

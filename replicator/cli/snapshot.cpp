@@ -9,6 +9,7 @@
 #include "replicator/log/error.h"
 #include "replicator/membership/enrollment.h"
 #include "replicator/snapshots/snapshot_maker.h"
+#include "replicator/wal/own_transaction.h"
 
 namespace colony::cli {
 namespace {
@@ -59,7 +60,8 @@ int run(const Arguments& arguments) {
   SnapshotCatalog catalog(open_snapshot_store(arguments.to.empty() ? usual_store() : arguments.to, self.cluster,
                                               broker_of(arguments.path, arguments.broker), 1),
                           self.cluster);
-  const CatalogedSnapshot made = store_snapshot(arguments.path, catalog, go_on);
+  const BeginRead begin = captured_reads(arguments.path, [] { return true; });
+  const CatalogedSnapshot made = store_snapshot(arguments.path, catalog, go_on, begin);
   fmt::print("position {}, {} bytes: {} in {}\n", made.name.position.value(), made.bytes, made.name.text(),
              catalog.url());
   return kDone;

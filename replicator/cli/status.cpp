@@ -31,6 +31,7 @@ void add_status(CLI::App& app, int& exit_code) {
       "sending      how many of the waiting transactions are sent, and the time left\n"
       "pending      transactions of this node that have not come back in the log yet\n"
       "wal          size of the write-ahead log, and how much of it is not yet in the database\n"
+      "capture      how what programs commit is captured: session or wal (see colony init --help)\n"
       "ignored      messages in the log that are not entries of this colony, since the sidecar's start\n"
       "untrusted    messages without their node's valid signature, since the sidecar's start: somebody else writes to "
       "the log, or a node runs without its key\n"

@@ -109,8 +109,9 @@ std::string json_of(const std::vector<Drift>& tables) {
 
 void print_json(const StatusReport& report) {
   const bool runs = report.sidecar.state != State::kStopped;
-  std::vector<std::string> tables, warnings;
+  std::vector<std::string> tables, null_keys, warnings;
   for (const std::string& table : report.tables) tables.push_back(json_string(table));
+  for (const std::string& table : report.null_keys) null_keys.push_back(json_string(table));
   for (const std::string& trouble : report.troubles) warnings.push_back(json_string(trouble));
   for (const std::string& warning : report.warnings) warnings.push_back(json_string(warning));
   JsonObject json;
@@ -137,7 +138,9 @@ void print_json(const StatusReport& report) {
   }
   json.add("trust_version", report.trust.version);
   json.add_raw("warnings", json_array(warnings)).add_raw("tables", json_array(tables));
+  json.add_raw("null_keys", json_array(null_keys));
   json.add("passed_over", report.sidecar.ignored).add("passed_over_unsigned", report.sidecar.untrusted);
+  json.add("uncaptured", report.sidecar.uncaptured).add("unwatched", report.sidecar.unwatched);
   if (runs) {
     json.add("pid", report.sidecar.pid).add("broker", report.sidecar.broker).add("version", report.sidecar.version);
   } else {

@@ -11,6 +11,7 @@
 #include "replicator/cluster/heartbeat.h"
 #include "replicator/membership/enrollment.h"
 #include "replicator/store/file_layout.h"
+#include "replicator/store/replicated_schema.h"
 #include "replicator/store/schema_agreement.h"
 
 namespace colony::cli {
@@ -20,8 +21,10 @@ namespace {
 constexpr double kWaitWorthTelling_s = 1;
 constexpr double kBlockWorthTelling_s = 10;
 
-// The sidecar that has halted for it says the same.
+// The sidecar that has halted for it says the same. In wal mode only the sidecar can tell a change
+// that it will not capture from one that it has not yet.
 void find_changed_tables(Database& db, const StatusReport& report, std::vector<std::string>& troubles) {
+  if (capture_mode(db) == CaptureMode::kWal) return;
   const std::vector<ChangedTable> broken = find_schema_changes(db).broken;
   if (!broken.empty() && report.sidecar.message != advice_on(broken)) troubles.push_back(advice_on(broken));
 }
@@ -47,6 +50,13 @@ void find_warnings(Database& db, StatusReport& report) {
   if (report.sidecar.ignored > 0) {
     warnings.push_back(std::to_string(report.sidecar.ignored) +
                        " messages in the log are not entries of this colony; every node ignored them");
+  }
+  if (report.sidecar.uncaptured > 0) {
+    warnings.push_back(fmt::format(
+        "programs have changed {} rows since the sidecar's start that were not captured within their commit (latest: "
+        "{}); they were captured late: see what writes without colony.so or has dropped the guards, and run colony "
+        "init to put them back",
+        report.sidecar.uncaptured, report.sidecar.uncaptured_row));
   }
   for (const auto& [table, why] : unchecked_tables(db)) {
     warnings.push_back(fmt::format(
@@ -108,6 +118,16 @@ void find_troubles(Database& db, const std::string& path, StatusReport& report) 
   }
 }
 
+std::vector<std::string> tables_with_null_keys(Database& db) {
+  ReplicatedSchema schema;
+  schema.load(db);
+  std::vector<std::string> names;
+  for (const auto& [name, table] : schema.tables()) {
+    if (table.key_allows_null()) names.push_back(name);
+  }
+  return names;
+}
+
 // Before this process opens the database itself: see wal_index.h.
 LogFile read_log_file(const std::string& path) {
   LogFile log;
@@ -149,13 +169,14 @@ StatusReport read_status_report(const std::string& path) {
   StatusReport report;
   report.log_file = log_file;
   report.identity = file.identity();
-  report.capture = db.query_text("SELECT value FROM __colony_meta WHERE key = 'capture'");
+  report.capture = to_string(capture_mode(db));
   report.format = db.query_integer("SELECT value FROM __colony_meta WHERE key = 'format'");
   report.trust = file.trust();
   report.position = file.position();
   report.pending = file.pending_transactions();
   report.conflicts = db.query_integer("SELECT count(*) FROM __colony_conflicts WHERE sequence > 0");
   report.tables = replicated_tables(db);
+  if (capture_mode(db) == CaptureMode::kWal) report.null_keys = tables_with_null_keys(db);
   const auto departures = file.departures();
   if (const auto own = departures.find(report.identity.incarnation); own != departures.end()) {
     report.departure = own->second;

@@ -26,13 +26,15 @@ struct LogFile {
 
 struct StatusReport {
   Identity identity;
-  std::string capture;
+  std::string capture;      // the mode
   std::int64_t format = 0;  // of the file
   Sequence position;
   std::int64_t pending = 0;
   std::int64_t conflicts = 0;
   std::optional<Departure> departure;  // if it is no member any more
   std::vector<std::string> tables;
+  // In wal mode: those of them whose key allows NULL. Rows that have one stay on the node.
+  std::vector<std::string> null_keys;
   std::vector<Drift> drift;  // tables in which this node differs from the others
   std::vector<std::string> warnings;
   // What an operator must see to, a line each; empty: all is well.

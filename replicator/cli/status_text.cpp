@@ -70,6 +70,11 @@ void print_text(const StatusReport& report) {
   std::string tables;
   for (const std::string& table : report.tables) tables += (tables.empty() ? "" : ", ") + table;
   line("tables", tables.empty() ? "none" : tables);
+  if (!report.null_keys.empty()) {
+    std::string names;
+    for (const std::string& table : report.null_keys) names += (names.empty() ? "" : ", ") + table;
+    line("NULL keys", "rows of " + names + " with NULL in the PRIMARY KEY stay on this node");
+  }
   for (const std::string& warning : report.warnings) line("warning", warning);
 }
 

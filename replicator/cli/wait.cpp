@@ -5,10 +5,12 @@
 
 #include "replicator/apply/departure.h"
 #include "replicator/broker/jetstream_log.h"
+#include "replicator/cli/captured.h"
 #include "replicator/cli/command.h"
 #include "replicator/cli/timeout.h"
 #include "replicator/membership/enrollment.h"
 #include "replicator/status/status.h"
+#include "replicator/wal/own_transaction.h"
 
 namespace colony::cli {
 namespace {
@@ -24,6 +26,25 @@ bool look_until(const Deadline& deadline, Reached&& reached) {
     std::this_thread::sleep_for(kLook);
   }
   return true;
+}
+
+// The last chunk of all that is committed now; nothing if it could not be captured in time. A
+// sidecar may only just be finding what it has missed.
+std::optional<ChunkNumber> end_of_committed(const std::string& path, const Deadline& deadline, std::string& why) {
+  ChunkNumber end;
+  const auto go_on = [&] { return !deadline.over(); };
+  for (;;) {
+    try {
+      look_at_captured(path, go_on, [&](NodeFile& file) { end = file.outbox_end(); });
+      return end;
+    } catch (const NotCaptured& error) {
+      why = error.what();
+    } catch (const SqliteError& error) {
+      if (error.code() != SQLITE_BUSY) throw;
+      why = "a program holds the write lock, and what it has committed is not captured";
+    }
+    if (deadline.over()) return std::nullopt;
+  }
 }
 
 // The log's end as of now; nothing if the broker did not tell in time. The sidecar
@@ -68,11 +89,12 @@ int wait(const std::string& path, const BrokerSettings& given, double timeout_s)
   }
 
   // Everything that is committed now; what comes later is not waited for.
-  const ChunkNumber committed = file.outbox_end();
-  if (!look_until(deadline, [&] { return file.absorbed() >= committed; })) {
+  std::string why;
+  const std::optional<ChunkNumber> committed = end_of_committed(path, deadline, why);
+  if (!committed) return give_up(why);
+  if (!look_until(deadline, [&] { return file.absorbed() >= *committed; })) {
     return give_up(std::to_string(file.pending_transactions()) + " transactions are not in the log");
   }
-  std::string why;
   const std::optional<Sequence> end = log_end(path, given, file.identity().cluster, deadline, why);
   if (!end) return give_up(why);
   if (!look_until(deadline, [&] { return file.position() >= *end; })) {

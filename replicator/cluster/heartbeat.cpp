@@ -75,7 +75,7 @@ std::string encode_heartbeat(const Heartbeat& heartbeat) {
       .add("log_head", heartbeat.log_head.value())
       .add("pending", heartbeat.pending);
   if (heartbeat.log_chain) json.add("log_chain", fmt::format("{:016x}", *heartbeat.log_chain));
-  json.add("state", heartbeat.state).add("version", heartbeat.version);
+  json.add("state", heartbeat.state).add("version", heartbeat.version).add("capture", heartbeat.capture);
   json.add("host", heartbeat.home.host).add("path", heartbeat.home.path).add("error", heartbeat.error);
   json.add("snapshots", heartbeat.snapshots);
   json.add("gone_after_s", static_cast<std::int64_t>(heartbeat.gone_after.count()));
@@ -98,6 +98,7 @@ std::optional<Heartbeat> decode_heartbeat(const std::string& text, std::string_v
   heartbeat.pending = member<std::int64_t>(json, "pending");
   heartbeat.state = member<std::string>(json, "state");
   heartbeat.version = member<std::string>(json, "version");
+  heartbeat.capture = member<std::string>(json, "capture");
   heartbeat.home = {member<std::string>(json, "host"), member<std::string>(json, "path")};
   heartbeat.error = member<std::string>(json, "error");
   if (const auto seconds = member<std::int64_t>(json, "gone_after_s"); seconds > 0) {

@@ -30,6 +30,7 @@ struct Heartbeat {
   std::int64_t pending = 0;
   std::string state;  // as `colony status` shows it
   std::string version;
+  std::string capture;  // its capture mode; empty of a version that had none
   Home home;
   std::string error;                            // why it has halted, or in what it differs; else empty
   std::chrono::seconds gone_after{kGoneAfter};  // its setting

@@ -1,6 +1,7 @@
 #include "replicator/cluster/heartbeat_sender.h"
 
 #include "replicator/log/error.h"
+#include "replicator/store/file_layout.h"
 
 namespace colony {
 namespace {
@@ -57,6 +58,7 @@ void HeartbeatSender::read_file() {
     heartbeat_.former_epochs = file_.former_epochs();
     heartbeat_.version_vector = version_vector_of(file_);
     heartbeat_.pending = file_.pending_transactions();
+    heartbeat_.capture = to_string(capture_mode(db_));
     drift_ = CheckRecords(db_).drift_of_node(heartbeat_.node);
   } catch (const SqliteError&) {
     heartbeat_.held_by.clear();  // of what is not fresh nothing may be concluded

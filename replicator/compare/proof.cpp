@@ -42,7 +42,9 @@ std::string encoded(const std::vector<Value>& row) {
 TableSum sum_of(Database& db, const ReplicatedTable& table, std::size_t columns, const KeyRange& range) {
   std::string names;
   for (std::size_t i = 0; i < columns; ++i) names += (i == 0 ? "" : ",") + quoted(table.columns[i]);
-  Statement rows(db, "SELECT " + names + " FROM main." + quoted(table.name) + range.where(table));
+  std::string where = range.where(table);
+  if (table.key_allows_null()) where += (where.empty() ? " WHERE " : " AND ") + table.key_is_whole();
+  Statement rows(db, "SELECT " + names + " FROM main." + quoted(table.name) + where);
   range.bind(rows, 1);
   TableSum sum;
   std::string row;
@@ -166,10 +168,10 @@ class Unpending {
 
 }  // namespace
 
-ProofSnapshot::ProofSnapshot(const std::string& path, std::uint64_t id, Sequence position)
+ProofSnapshot::ProofSnapshot(const std::string& path, std::uint64_t id, Sequence position, const BeginRead& begin)
     : db_(path, Database::Mode::kReadWrite), id_(id), position_(position) {
-  db_.execute("PRAGMA query_only = ON; BEGIN");
-  db_.query_integer("SELECT count(*) FROM __colony_meta");  // begins the read
+  db_.execute("PRAGMA query_only = ON");
+  begin_read(db_, begin);
 }
 
 ProofEntry ProofSnapshot::answer() const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "replicator/log/entry.h"
+#include "replicator/store/begin_read.h"
 #include "replicator/store/sqlite.h"
 
 namespace colony {
@@ -19,9 +20,9 @@ namespace colony {
 class ProofSnapshot {
  public:
   // Opens a connection of its own, and a read transaction: what compute() sees is
-  // the file as of now. Hold it no longer than needed, as the write-ahead log
-  // cannot be reset meanwhile.
-  ProofSnapshot(const std::string& path, std::uint64_t id, Sequence position);
+  // the file as of now. In wal mode it must be of a captured state. Hold it no longer than
+  // needed, as the write-ahead log cannot be reset meanwhile.
+  ProofSnapshot(const std::string& path, std::uint64_t id, Sequence position, const BeginRead& begin = {});
 
   // May be called by another thread than the one that made it. `on_progress` is called
   // now and then.

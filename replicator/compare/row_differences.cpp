@@ -1,40 +1,10 @@
 #include "replicator/compare/row_differences.h"
 
+#include "replicator/compare/key_list.h"
 #include "sqlite_ext/captured_table.h"
 
 namespace colony {
 namespace {
-
-// Keys of rows, one after the other.
-class Keys {
- public:
-  explicit Keys(SpillSettings settings) : bytes_(std::move(settings)) {}
-
-  void add(std::string_view key) {
-    const auto size = static_cast<std::uint32_t>(key.size());
-    bytes_.tail().append(reinterpret_cast<const char*>(&size), sizeof size).append(key);
-    bytes_.settle();
-  }
-
-  // False from visit ends it.
-  template <class Visit>
-  bool for_each(Visit&& visit) {
-    const std::string_view all = bytes_.view();
-    for (std::size_t at = 0; at < all.size();) {
-      std::uint32_t size = 0;
-      all.copy(reinterpret_cast<char*>(&size), sizeof size, at);
-      if (!visit(all.substr(at + sizeof size, size))) return false;
-      at += sizeof size + size;
-      bytes_.passed(at);
-    }
-    return true;
-  }
-
-  void clear() { bytes_.clear(); }
-
- private:
-  Spill bytes_;
-};
 
 // As a changeset has it: what stays is left out of an UPDATE, and another key is
 // another row, even where the collation holds the two equal.
@@ -68,7 +38,7 @@ struct RowDifferences::Table {
       : pair(mine, my_table, theirs, their_table), keys(mine.db().spill()) {}
 
   TablePair pair;
-  Keys keys;
+  KeyList keys;
 };
 
 RowDifferences::RowDifferences(Database& mine, const ReplicatedSchema& my_schema, Database& theirs,

@@ -34,7 +34,8 @@ void for_each_row(Database& db, const ReplicatedTable& table, std::size_t column
                   Visit&& visit) {
   std::string names;
   for (std::size_t i = 0; i < columns; ++i) names += (i > 0 ? "," : "") + quoted(table.columns[i]);
-  Statement all(db, "SELECT " + names + " FROM main." + quoted(table.name));
+  const std::string where = table.key_allows_null() ? " WHERE " + table.key_is_whole() : "";
+  Statement all(db, "SELECT " + names + " FROM main." + quoted(table.name) + where);
   std::vector<Value> row(columns);
   for (int rows = 1; all.step(); ++rows) {
     for (std::size_t i = 0; i < columns; ++i) row[i] = all.value(static_cast<int>(i));

@@ -1,7 +1,8 @@
 // One replicated table as two files have it, row by row: `mine` is here, `theirs` is
 // what it is compared with. A row is found by its key, and compared byte by byte.
 //
-// Threads: those of the two connections, both of which it reads. Errors: SqliteError.
+// Threads: those of the two connections, both of which it reads. compare() reads the other
+// one on a thread of its own, which has ended when it returns. Errors: SqliteError.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ class TablePair {
             const ReplicatedTable& their_table);
 
   // Takes the key of each row that only one side has or that differs; `go_on` is asked
-  // now and then, and may throw. A row of mine that has a NULL in its key is ignored.
+  // now and then, and may throw. Rows that have a NULL in their key are ignored. It reads both
+  // sides twice at most, and looks up only rows in whose sums they differ (key_sums.h).
   using TakeKey = std::function<void(std::string_view key)>;
   void compare(const TakeKey& take, const std::function<void()>& go_on);
 
@@ -52,8 +54,7 @@ class TablePair {
   std::uint64_t keyless() const { return keyless_; }
 
  private:
-  void take_differing(const TakeKey& take, const std::function<void()>& go_on);
-  void take_surplus(const TakeKey& take, const std::function<void()>& go_on);
+  void read_key(std::string_view key);
 
   Database& my_db_;
   Database& their_db_;

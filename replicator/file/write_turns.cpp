@@ -3,13 +3,18 @@
 #include <utility>
 
 namespace colony {
+namespace {
+
+constexpr int kPauseMax_ms = 5;
+
+}  // namespace
 
 WriteTurns::WriteTurns(Database& db, WalKeeper& wal, OnWait on_wait, std::function<bool(int waited_ms)> go_on_waiting)
     : data_version_(db, "PRAGMA data_version"),
       wal_(wal),
       on_wait_(std::move(on_wait)),
       go_on_waiting_(std::move(go_on_waiting)) {
-  db.wait_for_locks([this](int waited_ms) { return wait(waited_ms); });
+  db.wait_for_locks([this](int waited_ms) { return wait(waited_ms); }, kPauseMax_ms, Database::kInsistently);
   // Instead of SQLite's own, which checkpoints before it says that the lock is free.
   sqlite3_wal_hook(
       db.handle(),

@@ -8,16 +8,20 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <set>
 #include <sstream>
 
 #include "replicator/apply/merge.h"
 #include "replicator/fold/fold.h"
+#include "replicator/membership/capture_switch.h"
 #include "replicator/membership/renaming.h"
 #include "replicator/membership/table_choice.h"
 #include "replicator/membership/table_list.h"
 #include "replicator/status/status.h"
+#include "replicator/store/file_users.h"
+#include "replicator/wal/own_transaction.h"
 #include "sqlite_ext/capture.h"
 #include "sqlite_ext/crash_step.h"
 
@@ -82,13 +86,12 @@ EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request
                                       std::string& former_node) {
   const Home here = home_of(request.path);
   if (!has_layout(db)) {
-    create_layout(db);
+    create_layout(db, request.capture.value_or(CaptureMode::kSession));
     COLONY_STEP("init.layout_made");
     set_meta(db, "format", kFileFormat);
     set_meta(db, "cluster", request.cluster);
     set_meta(db, "node", request.node);
     set_meta(db, "incarnation", static_cast<std::int64_t>(new_incarnation().value()));
-    set_meta(db, "capture", "session");
     set_meta(db, "position", 0);
     set_meta(db, "position_hash", 0);
     set_meta(db, "absorbed", 0);
@@ -120,9 +123,10 @@ EnrollReport::Outcome settle_identity(Database& db, const EnrollRequest& request
   return has_left ? EnrollReport::Outcome::kRejoined : EnrollReport::Outcome::kCopyRenamed;
 }
 
-// Those that any program can write as yet.
-std::vector<std::string> newly_guarded(Database& db, const TableChoice& choice) {
+// Those that any program can write as yet, and none without colony.so then.
+std::vector<std::string> newly_guarded(Database& db, const TableChoice& choice, CaptureMode mode) {
   std::vector<std::string> tables;
+  if (mode == CaptureMode::kWal) return tables;
   const std::set<std::string> guarded = has_layout(db) ? guarded_tables(db) : std::set<std::string>();
   for (const ChosenTable& table : choice.replicated) {
     if (!guarded.contains(table.name)) tables.push_back(table.name);
@@ -169,6 +173,56 @@ std::optional<std::vector<std::string>> choice_of(Database& db, const EnrollRequ
   return tables;
 }
 
+CaptureMode mode_before(Database& db) { return has_layout(db) ? capture_mode(db) : CaptureMode::kSession; }
+
+// What would be refused is refused before the file is put into WAL mode.
+void check_request(Database& db, const EnrollRequest& request, CaptureMode mode) {
+  if (mode == CaptureMode::kWal && request.guard) {
+    throw Error("in wal mode nothing guards the tables: leave out --guard, which is for --capture session");
+  }
+  if (!has_layout(db)) return;
+  NodeFile file(db);
+  if (request.merge) check_mergeable(file, request.path);
+  if ((changes_identity(file, request) || request.merge) && Status::of(request.path)) {
+    throw Error("a sidecar runs on " + request.path + ": stop it before the file is " +
+                (request.merge ? "merged" : "renamed"));
+  }
+}
+
+void report_tables(const TableChoice& choice, EnrollReport& report) {
+  for (const ChosenTable& table : choice.replicated) {
+    report.replicated.push_back(table.name);
+    if (table.self_numbered) report.self_numbered.push_back(table.name);
+    if (table.allows_null && report.capture == CaptureMode::kWal) report.null_keys.push_back(table.name);
+  }
+  for (const auto& [table, why] : choice.left_out) report.left_out.push_back({table, why});
+}
+
+struct CaptureInInit {
+  std::unique_ptr<WalCapture> capture;  // null if the file was and stays in session mode
+  OwnTransaction::Begin begin = OwnTransaction::Begin::kGoesOn;
+};
+
+// What programs have committed to a file in wal mode is captured first, unless it is to be no
+// transaction: of a file that was in session mode, is a copy, or has met nobody.
+CaptureInInit capture_in_init(Database& db, const EnrollRequest& request, CaptureMode former, CaptureMode mode) {
+  if (former == CaptureMode::kWal) {
+    NodeFile file(db);
+    if (!changes_identity(file, request) && file.has_met_colony()) return {capture_of(request.path)};
+  }
+  if (mode != CaptureMode::kWal) return {};
+  return {std::make_unique<WalCapture>(request.path), OwnTransaction::Begin::kHere};
+}
+
+// Of a file that SQLite finds locked, once this process has it no longer open.
+Error locked(const std::string& path) {
+  const std::optional<FileUser> holder = exclusive_user_of(path);
+  if (!holder) return Error(path + " is locked by another program; try again later");
+  return Error(path + " is locked by " + to_string(*holder) +
+               ", in locking_mode=EXCLUSIVE or a transaction that goes on: Colony works beside the programs, so let it "
+               "use locking_mode=NORMAL, or wait until it has finished");
+}
+
 }  // namespace
 
 Incarnation new_incarnation() {
@@ -207,8 +261,12 @@ Database open_database(const std::string& path, Database::Mode mode) {
     db.query_integer("SELECT count(*) FROM sqlite_schema");
     return db;
   } catch (const SqliteError& error) {
-    if (error.code() == SQLITE_NOTADB) throw Error(path + " is not an SQLite database");
-    if (error.code() == SQLITE_BUSY) throw Error(path + " is locked by another program; try again later");
+    if (error.code() == SQLITE_NOTADB) {
+      throw Error(path +
+                  " is not an SQLite database, or SQLCipher or another codec encrypts it, which Colony cannot read: it "
+                  "does not begin with 'SQLite format 3'");
+    }
+    if (error.code() == SQLITE_BUSY) throw locked(path);
     throw;
   }
 }
@@ -218,21 +276,18 @@ EnrollReport enroll(const EnrollRequest& request) {
   check_name("node", request.node);
   { const Database check = open_database(request.path, Database::Mode::kReadWrite); }
   Database db = open_for_fold(request.path);
-  sqlite3_busy_timeout(db.handle(), kLockWaitMs);
+  db.wait_for_locks([](int waited_ms) { return waited_ms < kLockWaitMs; });
   install_capture(db.handle(), linked_host(), std::nullopt, CaptureFor::kColony);
   db.execute("PRAGMA synchronous = FULL");  // who is told that it is done can rely on it
   EnrollReport report;
 
-  // What would be refused is refused before the file is put into WAL mode.
-  const std::vector<std::string> announced = newly_guarded(db, choose_tables(db, choice_of(db, request)));
-  if (has_layout(db)) {
-    NodeFile file(db);
-    if (request.merge) check_mergeable(file, request.path);
-    if ((changes_identity(file, request) || request.merge) && Status::of(request.path)) {
-      throw Error("a sidecar runs on " + request.path + ": stop it before the file is " +
-                  (request.merge ? "merged" : "renamed"));
-    }
-  }
+  const CaptureMode former_mode = mode_before(db), mode = request.capture.value_or(former_mode);
+  report.capture = mode;
+  report.capture_changed = has_layout(db) && mode != former_mode;
+  const std::vector<std::string> announced = newly_guarded(db, choose_tables(db, choice_of(db, request), mode), mode);
+  check_request(db, request, mode);
+  std::unique_ptr<Status> alone;
+  if (report.capture_changed) alone = alone_for_switch(request.path, mode);
   std::string former_node;
   if (has_layout(db)) {
     report.pending = NodeFile(db).pending_transactions();
@@ -244,10 +299,15 @@ EnrollReport enroll(const EnrollRequest& request) {
   COLONY_STEP("init.write_ahead_log_set");
   if (has_layout(db)) upgrade_layout(db);
 
-  WriteTransaction transaction(db);
+  CaptureInInit capture = capture_in_init(db, request, former_mode, mode);
+  OwnTransaction transaction(db, capture.capture.get(), capture.begin);
+  if (mode_before(db) != former_mode) {
+    throw Error(request.path + " has come into another capture mode just now: run colony init again");
+  }
+  COLONY_STEP("init.rest_captured");
   // Once more: until here others could make tables, and change them.
-  const TableChoice choice = choose_tables(db, choice_of(db, request));
-  check_announced(newly_guarded(db, choice), announced);
+  const TableChoice choice = choose_tables(db, choice_of(db, request), mode);
+  check_announced(newly_guarded(db, choice, mode), announced);
   report.outcome = settle_identity(db, request, journal_mode, report.former_node);
   COLONY_STEP("init.identity_settled");
   const std::vector<ChangedTable> broken = find_schema_changes(db).broken;
@@ -256,11 +316,8 @@ EnrollReport enroll(const EnrollRequest& request) {
     set_meta(db, kPatterns, joined_patterns(*request.tables));
   }
   if (request.guard || !chosen_guard_kind(db)) choose_guard_kind(db, request.guard.value_or(GuardKind::kIndex));
-  std::vector<std::string> names;
-  for (const ChosenTable& table : choice.replicated) {
-    names.push_back(table.name);
-    if (table.self_numbered) report.self_numbered.push_back(table.name);
-  }
+  switch_capture(db, mode);
+  COLONY_STEP("init.capture_switched");
   report.changes = write_table_list(db, choice, broken);
   report.unchecked = db.query_integer("SELECT count(*) FROM __colony_unchecked");
   COLONY_STEP("init.guards_made");
@@ -268,10 +325,9 @@ EnrollReport enroll(const EnrollRequest& request) {
     NodeFile file(db);
     report.merged_rows = merge_own_rows(db, file);
   }
-  transaction.commit();
+  transaction.commit(OwnTransaction::Tables::kMayBeOthers);
   COLONY_STEP("init.committed");
-  report.replicated = std::move(names);
-  for (const auto& [table, why] : choice.left_out) report.left_out.push_back({table, why});
+  report_tables(choice, report);
   return report;
 }
 

@@ -27,8 +27,10 @@ struct EnrollRequest {
   // was put back and written to. Otherwise they are taken out of the rows, and
   // come back when the file that this is a copy of sends them.
   bool keep_pending = false;
-  // Nothing: as chosen before, or else kIndex.
+  // Nothing: as chosen before, or else kIndex. For session mode.
   std::optional<GuardKind> guard = std::nullopt;
+  // Nothing: as chosen before, or else kSession.
+  std::optional<CaptureMode> capture = std::nullopt;
   // All rows of the replicated tables become the node's first transaction (merge.h).
   bool merge = false;
   // Called when nothing has been changed yet, with the tables that programs could write
@@ -55,6 +57,9 @@ struct EnrollReport {
   std::vector<ChangedTable> changes;
   std::int64_t unchecked = 0;              // tables that were accepted and not compared with the other nodes' yet
   std::vector<std::string> self_numbered;  // keys that SQLite picks: two nodes may pick the same
+  CaptureMode capture = CaptureMode::kSession;
+  bool capture_changed = false;
+  std::vector<std::string> null_keys;  // tables with keys that allow NULL, in wal mode: such rows stay here
 };
 
 EnrollReport enroll(const EnrollRequest& request);
@@ -75,7 +80,8 @@ Incarnation new_incarnation();
 Home home_of(const std::string& path);
 
 // Opens `path` for the command line. Throws Error, with one line, if it is
-// missing, no SQLite database or not to be read (or written, if that is asked).
+// missing, no SQLite database (an encrypted one is none), held by another process alone
+// (locking_mode=EXCLUSIVE) or not to be read (or written, if that is asked).
 Database open_database(const std::string& path, Database::Mode mode);
 
 }  // namespace colony

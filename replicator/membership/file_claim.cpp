@@ -9,10 +9,28 @@
 namespace colony {
 namespace {
 
-void check_write_ahead_log(Database& db, const std::string& path) {
-  if (const std::string mode = db.query_text("PRAGMA journal_mode"); mode != "wal") {
+std::string put_into_wal_mode(Database& db) {
+  try {
+    return db.query_text("PRAGMA journal_mode = WAL");
+  } catch (const SqliteError& error) {
+    if (error.code() != SQLITE_BUSY && error.code() != SQLITE_LOCKED) throw;
+    return "locked";
+  }
+}
+
+// Programs may have taken it out of that mode. Where they are captured from the log, what they have
+// written since is found by comparison.
+void ensure_write_ahead_log(Database& db, const std::string& path) {
+  const std::string mode = db.query_text("PRAGMA journal_mode");
+  if (mode == "wal") return;
+  if (!has_layout(db) || capture_mode(db) != CaptureMode::kWal) {
     throw Error(path + " is in journal mode " + mode + ", and Colony needs WAL: run colony init again");
   }
+  if (put_into_wal_mode(db) != "wal") {
+    throw Error(path + " is in journal mode " + mode +
+                ", and Colony needs WAL: close the programs that use it, or let them use WAL, and try again");
+  }
+  spdlog::info("put into WAL mode again former_mode={}", mode);
 }
 
 // Whatever stands there now may be another file.
@@ -30,7 +48,7 @@ bool is_file_of(const std::string& path, Incarnation incarnation) {
 
 Identity claim_file(const std::string& path) {
   Database db = open_database(path, Database::Mode::kReadWrite);
-  check_write_ahead_log(db, path);
+  ensure_write_ahead_log(db, path);
   upgrade_layout(db);
   NodeFile file(db);
   const Identity& identity = file.identity();

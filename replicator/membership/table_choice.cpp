@@ -22,12 +22,9 @@ std::string foreign_collation(Database& db, const std::string& table) {
 }
 
 std::int64_t rows_with_null_key(Database& db, const ReplicatedTable& table) {
-  if (table.rowid_key) return 0;
-  std::string condition;
-  for (std::size_t i = 0; i < table.columns.size(); ++i) {
-    if (table.key[i] != 0) condition += (condition.empty() ? "" : " OR ") + quoted(table.columns[i]) + " IS NULL";
-  }
-  return db.query_integer("SELECT count(*) FROM main." + quoted(table.name) + " WHERE " + condition);
+  if (!table.key_allows_null()) return 0;
+  return db.query_integer("SELECT count(*) FROM main." + quoted(table.name) + " WHERE NOT(" + table.key_is_whole() +
+                          ")");
 }
 
 // As the fold has them: with triggers and CHECKs on, those that only the app can run would
@@ -68,8 +65,9 @@ std::string need_of_the_app(Database& db, const std::string& table) {
   return "";
 }
 
-// Why the table cannot be replicated; empty if it can.
-std::string why_not(Database& db, const std::string& name, std::string_view type) {
+// Why the table cannot be replicated; empty if it can. `may_have_null_keys`: rows that have
+// them stay here.
+std::string why_not(Database& db, const std::string& name, std::string_view type, bool may_have_null_keys) {
   if (type == "virtual") return "a virtual table";
   if (type == "shadow") return "belongs to a virtual table";
   if (type == "view") return "a view";
@@ -88,7 +86,7 @@ std::string why_not(Database& db, const std::string& name, std::string_view type
     return "has a virtual generated column before its INTEGER PRIMARY KEY, which this version of SQLite confuses: "
            "declare the key first";
   }
-  if (const std::int64_t rows = rows_with_null_key(db, table); rows > 0) {
+  if (const std::int64_t rows = may_have_null_keys ? 0 : rows_with_null_key(db, table); rows > 0) {
     return std::to_string(rows) + (rows == 1 ? " row has" : " rows have") + " NULL in the primary key";
   }
   return "";
@@ -109,8 +107,12 @@ std::map<std::string, DerivedTables> derived_tables(Database& db) {
 
 bool is_pattern(const std::string& word) { return word.find_first_of("*?[") != word.npos; }
 
-TableChoice choose_tables(Database& db, const std::optional<std::vector<std::string>>& only) {
+TableChoice choose_tables(Database& db, const std::optional<std::vector<std::string>>& only, CaptureMode mode) {
   TableChoice choice;
+  std::set<std::string> known;  // with what is in them
+  if (has_layout(db)) {
+    for (std::string& table : replicated_tables(db)) known.insert(std::move(table));
+  }
   const FoldSettings settings(db);
   const std::map<std::string, DerivedTables> derived = derived_tables(db);
   std::set<std::string> wanted, patterns;
@@ -127,7 +129,7 @@ TableChoice choose_tables(Database& db, const std::optional<std::vector<std::str
     const bool chosen = wanted.erase(name) != 0;
     const bool of_interest = tables.text(1) != "view" && !is_own_name(name) && name != "sqlite_schema";
     if (!chosen && !of_interest) continue;
-    std::string why = why_not(db, name, tables.text(1));
+    std::string why = why_not(db, name, tables.text(1), mode == CaptureMode::kWal || known.contains(name));
     if (const auto of_table = derived.find(name);
         why.empty() && of_table != derived.end() && !of_table->second.trouble.empty()) {
       why = "its " + of_table->second.trouble;
@@ -138,7 +140,8 @@ TableChoice choose_tables(Database& db, const std::optional<std::vector<std::str
     } else if (only && !chosen && !fits(name)) {
       choice.left_out.emplace_back(name, "not chosen");
     } else {
-      choice.replicated.push_back({name, read_table(db, name).rowid_key});
+      const ReplicatedTable table = read_table(db, name);
+      choice.replicated.push_back({name, table.rowid_key, table.key_allows_null()});
     }
   }
   if (!wanted.empty()) throw Error("there is no table " + *wanted.begin() + " in " + db.path());

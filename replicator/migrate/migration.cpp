@@ -15,13 +15,14 @@
 #include "replicator/fold/column_mapping.h"
 #include "replicator/fold/fold.h"
 #include "replicator/fold/schema_statements.h"
+#include "replicator/fold/table_fates.h"
 #include "replicator/log/error.h"
-#include "replicator/migrate/table_fates.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/node_file.h"
+#include "replicator/store/noted_schema.h"
+#include "replicator/wal/own_transaction.h"
 #include "sqlite_ext/crash_step.h"
 #include "sqlite_ext/layout_log.h"
-#include "sqlite_ext/new_columns.h"
 #include "sqlite_ext/outbox_writer.h"
 #include "sqlite_ext/schema_difference.h"
 #include "sqlite_ext/sql_tokens.h"
@@ -32,36 +33,12 @@ extern char** environ;
 namespace colony {
 namespace {
 
+constexpr int kLockWaitMs = 60'000;
+
 std::string new_folder_beside(const std::string& database) {
   std::string name = std::filesystem::absolute(database).string() + "-colony-migrate-XXXXXX";
   if (mkdtemp(name.data()) == nullptr) throw Error("cannot make a folder beside " + database);
   return name;
-}
-
-// What people's programs have made: neither Colony's own objects nor those that stand behind
-// others.
-SchemaObjects objects_of(Database& db) {
-  SchemaObjects objects;
-  Statement select(db,
-                   "SELECT name, type, tbl_name, sql FROM sqlite_schema WHERE sql NOTNULL AND name NOT GLOB 'sqlite_*' "
-                   "AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')");
-  while (select.step()) {
-    if (is_own_name(select.text(0))) continue;
-    objects[std::string(select.text(0))] = {std::string(select.text(1)), std::string(select.text(2)),
-                                            std::string(select.text(3))};
-  }
-  return objects;
-}
-
-void fill_new_columns(Database& before, Database& after, SchemaChanges& changes) {
-  for (SchemaChange& change : changes) {
-    if (change.kind != SchemaChange::Kind::kRemake) continue;
-    std::vector<std::string> former;
-    Statement columns(before, "SELECT name FROM pragma_table_info(?1)");
-    columns.bind(1, change.name);
-    while (columns.step()) former.emplace_back(columns.text(0));
-    change.fills = new_column_values(after.handle(), "main", change.name, former);
-  }
 }
 
 // The migrated copy has nothing of Colony's: the tables to compare are told to it.
@@ -101,11 +78,11 @@ struct Traced {
 
 }  // namespace
 
-MigrationRehearsal::MigrationRehearsal(const std::string& database, const GoOn& go_on)
+MigrationRehearsal::MigrationRehearsal(const std::string& database, const GoOn& go_on, const BeginRead& begin)
     : folder_(new_folder_beside(database)), base_(folder_ + "/before.db"), copy_(folder_ + "/migrated.db") {
   try {
     for (const std::string& file : {base_, copy_}) std::ofstream(file, std::ios::binary);
-    copy_pages(database, base_, go_on);
+    copy_pages(database, base_, go_on, begin);
     {
       Database db(base_, Database::Mode::kReadWrite);
       if (!has_layout(db)) throw Error(database + " does not belong to a colony: run the migration on the file itself");
@@ -128,7 +105,7 @@ MigrationRehearsal::~MigrationRehearsal() {
 
 void MigrationRehearsal::run_sql(const std::string& sql) {
   Database db(copy_, Database::Mode::kReadWrite);
-  const SchemaObjects before = objects_of(db);
+  const SchemaObjects before = schema_objects(db);
   TableHistory history(db.handle(), "main");
   Traced traced{history};
   sqlite3_trace_v2(db.handle(), SQLITE_TRACE_STMT, Traced::on_trace, &traced);
@@ -174,7 +151,7 @@ Migration MigrationRehearsal::compare() {
   Migration migration;
   migration.schema_version = schema_version_;
   Database base = open_for_fold(base_), copy(copy_, Database::Mode::kReadWrite);
-  const SchemaObjects before = objects_of(base), after = objects_of(copy);
+  const SchemaObjects before = schema_objects(base), after = schema_objects(copy);
   const std::map<std::string, TableFate> fates = fates_known_ ? fates_ : guessed_fates(before, after);
   try {
     migration.changes = difference(before, after, fates);
@@ -209,9 +186,10 @@ Migration MigrationRehearsal::compare() {
 
 ChunkNumber put_into(const std::string& database, Migration& migration) {
   Database db = open_for_fold(database);
-  sqlite3_busy_timeout(db.handle(), 60'000);
+  db.wait_for_locks([](int waited_ms) { return waited_ms < kLockWaitMs; });
   NodeFile file(db);
-  WriteTransaction transaction(db);
+  const std::unique_ptr<WalCapture> capture = capture_of(database);
+  OwnTransaction transaction(db, capture.get());
   if (db.query_integer("PRAGMA schema_version") != migration.schema_version) {
     throw Error(database + " has got another schema meanwhile: run the migration again");
   }
@@ -233,7 +211,7 @@ ChunkNumber put_into(const std::string& database, Migration& migration) {
   }
   if (!migration.changes.empty()) file.set_unconfirmed(first);
   COLONY_STEP("migrate.queued");
-  transaction.commit();
+  transaction.commit(OwnTransaction::Tables::kMayBeOthers);
   COLONY_STEP("migrate.committed");
   return last;
 }

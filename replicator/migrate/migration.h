@@ -36,8 +36,8 @@ struct Migration {
 
 class MigrationRehearsal {
  public:
-  // The copies stand in a folder beside the file, and go with this object.
-  MigrationRehearsal(const std::string& database, const GoOn& go_on);
+  // The copies stand in a folder beside the file, and go with this object. `begin`: see copy_pages().
+  MigrationRehearsal(const std::string& database, const GoOn& go_on, const BeginRead& begin = {});
   ~MigrationRehearsal();
   MigrationRehearsal(const MigrationRehearsal&) = delete;
   MigrationRehearsal& operator=(const MigrationRehearsal&) = delete;

@@ -8,6 +8,7 @@
 #include "replicator/recovery/new_log.h"
 #include "replicator/recovery/recovery_place.h"
 #include "replicator/snapshots/snapshot_maker.h"
+#include "replicator/wal/own_transaction.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
@@ -206,10 +207,12 @@ void Recovery::go_on_from_here(RecoveryResult& result, const std::string& token,
     renew_and_move(result.view, token);
     COLONY_STEP("recover.file_moved");
   }
-  const CatalogedSnapshot made = store_snapshot(request_.path, catalog_, [&](std::uint64_t, std::uint64_t) {
+  const auto go_on = [&](std::uint64_t, std::uint64_t) {
     lease.renew();
     return on_waiting_("its snapshot to be stored");
-  });
+  };
+  const BeginRead begin = captured_reads(request_.path, [&] { return go_on(0, 0); });
+  const CatalogedSnapshot made = store_snapshot(request_.path, catalog_, go_on, begin);
   COLONY_STEP("recover.snapshot_stored");
   log_.release(token);
   COLONY_STEP("recover.log_released");
@@ -220,7 +223,8 @@ void Recovery::go_on_from_here(RecoveryResult& result, const std::string& token,
 }
 
 RecoveryResult Recovery::run() {
-  catalog_.list();  // a store that cannot be reached is told before anything is touched
+  catalog_.list();            // a store that cannot be reached is told before anything is touched
+  capture_of(request_.path);  // likewise, a file that cannot be copied
   RecoveryResult result{survey_.of_free_log(), "", {}, "", ""};
   survey_.check_names(result.view);
   if (!result.view.is_needed) return result;

@@ -20,6 +20,7 @@ namespace {
 
 // How often the log is followed without the write lock before it is followed under it.
 constexpr int kFollowTriesMax = 5;
+constexpr int kLockWaitMs = 60'000;
 
 ReplicatedSchema loaded(Database& db, const std::set<std::string>& wanted) {
   ReplicatedSchema schema;
@@ -75,10 +76,13 @@ std::string free_name(const std::string& path) {
 Repair::Repair(const RepairRequest& request, Log* log, GoOn go_on)
     : request_(request),
       go_on_(std::move(go_on)),
+      begin_(captured_reads(request.database, [this] { return go_on_(0, 0); })),
       db_(request.reads_only ? Database(request.database, Database::Mode::kReadOnly) : open_for_fold(request.database)),
       records_(db_),
       schema_(loaded(db_, request.tables)),
-      expected_(request.base, db_, log, go_on_) {}
+      expected_(request.base, db_, log, go_on_) {
+  db_.wait_for_locks([](int waited_ms) { return waited_ms < kLockWaitMs; });
+}
 
 bool Repair::Found::any() const {
   const auto differs = [](const DifferingRows& table) { return table.rows() > 0; };
@@ -88,7 +92,7 @@ bool Repair::Found::any() const {
 Repair::Found Repair::find() { return {differences_->count(), notes_->count()}; }
 
 Repair::Found Repair::compare() {
-  reading_.emplace(db_);
+  reading_.emplace(db_, begin_);
   differences_.reset();
   follow();
   position_ = records_.position();
@@ -129,11 +133,12 @@ Repair::Change Repair::change(const std::function<void(Change&)>& apply) {
   reading_.reset();
   for (int tries = kFollowTriesMax;; --tries) {
     {
-      const ReadTransaction reading(db_);
+      const BegunRead reading(db_, begin_);
       if (schema_.is_current(db_)) follow();  // what may take long
     }
     COLONY_STEP("repair.followed");
-    WriteTransaction transaction(db_);
+    const std::unique_ptr<WalCapture> capture = capture_of(request_.database);
+    OwnTransaction transaction(db_, capture.get());
     COLONY_STEP("repair.locked");
     if (tries > 0 && !expected_.is_at(records_.position())) continue;  // the sidecar came in between
     if (schema_.refresh(db_)) throw Error("the tables were altered meanwhile: try again");

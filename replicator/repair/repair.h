@@ -21,6 +21,7 @@
 #include "replicator/compare/row_differences.h"
 #include "replicator/repair/expected_rows.h"
 #include "replicator/repair/repair_notes.h"
+#include "replicator/wal/own_transaction.h"
 
 namespace colony {
 
@@ -81,6 +82,7 @@ class Repair {
 
   const RepairRequest request_;
   const GoOn go_on_;
+  const BeginRead begin_;
   Database db_;
   NodeFile records_;
   ReplicatedSchema schema_;
@@ -88,7 +90,7 @@ class Repair {
   std::uint64_t times_read_ = 0;  // the schema that these two are of
   std::optional<RowDifferences> differences_;
   std::optional<RepairNotes> notes_;
-  std::optional<ReadTransaction> reading_;
+  std::optional<BegunRead> reading_;
   Sequence position_;
   std::int64_t pending_ = 0;
 };

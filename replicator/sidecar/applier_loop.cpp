@@ -23,6 +23,7 @@ void ApplierLoop::run() {
     retry_pause_.begin();
     try {
       if (file_.is_unwell()) throw Halt(file_.trouble());
+      if (begin_) begin_();
       apply_or_take_new_base();
       broker_retry = kBrokerRetryMin;
       reports_.look(applier_.position());
@@ -33,6 +34,8 @@ void ApplierLoop::run() {
       reports_.report(State::kWaitingForBroker, error.what());
       loops_.pause(broker_retry);
       broker_retry = std::min(broker_retry * 2, kBrokerRetryMax);
+    } catch (const WalLost&) {
+      continue;  // what comes before each step finds out what was missed
     } catch (const SqliteError& error) {
       halt(error.what() + disk_advice(error));
     } catch (const std::exception& error) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <utility>
 
 #include "replicator/apply/applier.h"
 #include "replicator/file/file_health.h"
@@ -16,15 +18,16 @@ namespace colony {
 
 class ApplierLoop {
  public:
-  // All must outlive it.
+  // All must outlive it. `begin`, if given, comes before each step.
   ApplierLoop(Applier& applier, SnapshotCatchUp& snapshot_catch_up, PublishPermit& permit, StateReports& reports,
-              FileHealth& file, Loops& loops)
+              FileHealth& file, Loops& loops, std::function<void()> begin)
       : applier_(applier),
         snapshot_catch_up_(snapshot_catch_up),
         permit_(permit),
         reports_(reports),
         file_(file),
-        loops_(loops) {}
+        loops_(loops),
+        begin_(std::move(begin)) {}
 
   void run();
 
@@ -40,6 +43,7 @@ class ApplierLoop {
   StateReports& reports_;
   FileHealth& file_;
   Loops& loops_;
+  const std::function<void()> begin_;
   RetryPause retry_pause_;
   std::chrono::steady_clock::time_point looked_at_log_ = std::chrono::steady_clock::now();
 };

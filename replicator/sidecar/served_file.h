@@ -39,6 +39,7 @@ class ServedFile {
   LockWatch locks_;
   const Identity identity_;
   const Home home_;
+  const std::optional<Database> last_open_;  // in wal mode; see persisting()
   FileHealth health_;
   std::optional<FileWatch> watch_;
 };

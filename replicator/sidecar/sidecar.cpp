@@ -38,8 +38,8 @@ class Sidecar::Implementation {
         reporting_(loop_, settings_, file_, loops_),
         replication_(settings_, file_, key_, reporting_, loops_),
         upkeep_(
-            settings_, file_, reporting_, [this](QuestionEntry question) { replication_.send(std::move(question)); },
-            loops_) {
+            settings_, file_, replication_.capture(), reporting_,
+            [this](QuestionEntry question) { replication_.send(std::move(question)); }, loops_) {
     file_.watch([this] { replication_.look_at_outbox(); });
   }
 

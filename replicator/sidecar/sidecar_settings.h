@@ -18,6 +18,7 @@ struct SidecarSettings {
   std::string key_file;             // what it signs with; empty: nothing is signed
   int replicas = 1;                 // of the stream and the cluster status, if this node creates them
   bool flushes_before_send = true;  // what programs have committed (publisher.h)
+  bool audits = false;              // in session mode (session_audit.h)
   // Where the colony keeps its snapshots (snapshot_store.h); empty: nowhere, and
   // then the log is never cut.
   std::string snapshot_url = "nats:";

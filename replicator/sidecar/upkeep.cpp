@@ -11,10 +11,11 @@ constexpr std::chrono::seconds kCheckErrorRetry{3};
 
 }  // namespace
 
-Upkeep::Upkeep(const SidecarSettings& settings, ServedFile& file, Reporting& reporting,
+Upkeep::Upkeep(const SidecarSettings& settings, ServedFile& file, WalCapture* capture, Reporting& reporting,
                std::function<void(QuestionEntry)> send, Loops& loops)
     : settings_(settings),
       file_(file),
+      capture_(capture),
       reporting_(reporting),
       send_(std::move(send)),
       loops_(loops),
@@ -32,7 +33,8 @@ HousekeepingSettings Upkeep::housekeeping() const {
           .is_sound = [this] { return reporting_.status().view().state == State::kRunning; },
           .on_trouble = [this](const std::string& trouble) { reporting_.status().set_trouble(trouble); },
           .gone_after_s = settings_.gone_after_s,
-          .loop_progress = &reporting_.loops().housekeeper};
+          .loop_progress = &reporting_.loops().housekeeper,
+          .capture = capture_};
 }
 
 void Upkeep::start() {

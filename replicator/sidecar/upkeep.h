@@ -21,9 +21,9 @@ class Upkeep {
  public:
   static constexpr int kLoops = 2;  // the checker's, and the housekeeper, whose end is waited for
 
-  // `send` hands an entry to the publisher. All must outlive it. Throws Error, and
-  // SqliteError.
-  Upkeep(const SidecarSettings& settings, ServedFile& file, Reporting& reporting,
+  // `send` hands an entry to the publisher; `capture` is null in session mode. All must outlive
+  // it. Throws Error, and SqliteError.
+  Upkeep(const SidecarSettings& settings, ServedFile& file, WalCapture* capture, Reporting& reporting,
          std::function<void(QuestionEntry)> send, Loops& loops);
 
   // Throws Error on a malformed URL of snapshots.
@@ -41,6 +41,7 @@ class Upkeep {
 
   const SidecarSettings& settings_;
   ServedFile& file_;
+  WalCapture* const capture_;
   Reporting& reporting_;
   std::function<void(QuestionEntry)> send_;
   Loops& loops_;

@@ -192,8 +192,9 @@ class Housekeeper::Implementation {
   void make() {
     const Clock::time_point begin = Clock::now();
     loop_progress_.begin("making and storing a snapshot");
-    const CatalogedSnapshot made =
-        store_snapshot(settings_.database, catalog_, [this](std::uint64_t done, std::uint64_t) { return go_on(done); });
+    const CatalogedSnapshot made = store_snapshot(
+        settings_.database, catalog_, [this](std::uint64_t done, std::uint64_t) { return go_on(done); },
+        captured_reads(settings_.database, settings_.capture, [this] { return !stopping_; }));
     const std::chrono::duration<double> seconds = Clock::now() - begin;
     spdlog::info("made a snapshot position={} bytes={} seconds={:.1f} store={}", made.name.position.value(), made.bytes,
                  seconds.count(), catalog_.url());

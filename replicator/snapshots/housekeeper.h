@@ -14,6 +14,7 @@
 #include "replicator/broker/broker_settings.h"
 #include "replicator/snapshots/retention.h"
 #include "replicator/status/loop_progress.h"
+#include "replicator/wal/own_transaction.h"
 
 namespace colony {
 
@@ -32,6 +33,7 @@ struct HousekeepingSettings {
   std::function<void(const std::string& trouble)> on_trouble;
   std::int64_t gone_after_s = 7 * 24 * 3600;
   LoopProgress* loop_progress = nullptr;  // told what it does; must outlive it
+  WalCapture* capture = nullptr;          // of a file in wal mode; must outlive it
 };
 
 class Housekeeper {

@@ -19,7 +19,7 @@ void InitialComparison::check() {
     cluster_ = self.cluster;
     node_ = self.node;
   }
-  copy_without_node(files_.database, files_.scratch, go_on_);
+  copy_without_node(files_.database, files_.scratch, go_on_, files_.begin);
   COLONY_STEP("comparison.copied");
   Database snapshot(files_.snapshot, Database::Mode::kReadOnly);
   bool has_none = false;

@@ -35,6 +35,7 @@ class InitialComparison {
     std::string snapshot;                // of the colony, an SQLite file
     std::string scratch;                 // an empty file, for a copy of the database
     std::optional<SpillSettings> spill;  // beside the scratch file, unless given
+    BeginRead begin = {};                // of the database
   };
 
   // `log` must outlive it; `go_on` says whether to, while it copies and replays.

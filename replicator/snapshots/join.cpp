@@ -13,7 +13,7 @@
 #include "replicator/membership/enrollment.h"
 #include "replicator/snapshot_store/snapshot_file.h"
 #include "replicator/status/status.h"
-#include "replicator/store/file_layout.h"
+#include "sqlite_ext/capture.h"
 #include "sqlite_ext/crash_step.h"
 
 namespace colony {
@@ -93,6 +93,8 @@ class Joining {
   void make_member() const {
     {
       Database db = open_for_fold(staging_.path());
+      install_capture(db.handle(), linked_host(), std::nullopt, CaptureFor::kColony);
+      upgrade_layout(db);
       NodeFile file(db);
       check_name_is_free(file);
       Home home = home_of(staging_.path());
@@ -103,6 +105,7 @@ class Joining {
       COLONY_STEP("join.write_ahead_log_set");
       WriteTransaction transaction(db);
       file.set_identity(request_.node, new_incarnation(), home);
+      set_capture_mode(db, request_.capture);
       COLONY_STEP("join.identity_written");
       transaction.commit();
       COLONY_STEP("join.identity_committed");

@@ -10,6 +10,7 @@
 
 #include "replicator/log/log.h"
 #include "replicator/snapshot_store/snapshot_catalog.h"
+#include "replicator/store/file_layout.h"
 
 namespace colony {
 
@@ -17,6 +18,7 @@ struct JoinRequest {
   std::string path;  // nothing is there yet
   std::string cluster;
   std::string node;
+  CaptureMode capture = CaptureMode::kSession;  // whatever that of the node was which made the snapshot
 };
 
 // What a person who watches sees.

@@ -58,7 +58,7 @@ bool SnapshotCatchUp::meet(const BaseUnknown& unknown) {
 
 void SnapshotCatchUp::compare(const StagingFile& base) {
   const StagingFile scratch = this->scratch();
-  InitialComparison({settings_.database, base.path(), scratch.path(), std::nullopt}, log_,
+  InitialComparison({settings_.database, base.path(), scratch.path(), std::nullopt, settings_.begin}, log_,
                     [this](std::uint64_t, std::uint64_t) { return go_on(); })
       .check();
 }
@@ -76,7 +76,8 @@ void SnapshotCatchUp::tell_wait(const std::string& why) {
 void SnapshotCatchUp::go_on_alone() {
   check_not_refused("");
   const StagingFile scratch = this->scratch();
-  copy_without_node(settings_.database, scratch.path(), [this](std::uint64_t, std::uint64_t) { return go_on(); });
+  copy_without_node(
+      settings_.database, scratch.path(), [this](std::uint64_t, std::uint64_t) { return go_on(); }, settings_.begin);
   Database own(scratch.path(), Database::Mode::kReadOnly), file(settings_.database, Database::Mode::kReadOnly);
   if (!has_no_rows(own) || NodeFile(file).merged() != ChunkNumber()) {
     refused_ = {"", std::nullopt,

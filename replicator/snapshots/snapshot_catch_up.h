@@ -30,6 +30,7 @@ class SnapshotCatchUp {
     // Whether to go on with what may take long.
     std::function<bool()> go_on;
     LoopProgress* loop_progress = nullptr;  // told that a comparison goes on
+    BeginRead begin = {};                   // of the file
   };
 
   // All must outlive it.

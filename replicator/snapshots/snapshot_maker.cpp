@@ -77,11 +77,10 @@ void check_has_met_colony(const std::string& path) {
 }  // namespace
 
 // All pages as of one moment: those of the read transaction that is open meanwhile.
-void copy_pages(const std::string& from, const std::string& to, const GoOn& go_on) {
+void copy_pages(const std::string& from, const std::string& to, const GoOn& go_on, const BeginRead& begin) {
   Database source(from, Database::Mode::kReadOnly);
-  source.execute("BEGIN");
+  begin_read(source, begin);
   const auto page_bytes = static_cast<std::uint64_t>(source.query_integer("PRAGMA page_size"));
-  source.query_integer("SELECT count(*) FROM sqlite_schema");
   Database copy(to, Database::Mode::kReadWrite);
   copy.execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");
   sqlite3_backup* const backup = sqlite3_backup_init(copy.handle(), "main", source.handle(), "main");
@@ -99,29 +98,31 @@ void copy_pages(const std::string& from, const std::string& to, const GoOn& go_o
   if (rc != SQLITE_DONE) throw SqliteError(rc, "cannot copy " + from + " to " + to + ": " + sqlite3_errstr(rc));
 }
 
-SnapshotName make_base(const std::string& database, const std::string& to, const GoOn& go_on) {
-  copy_pages(database, to, go_on);
+SnapshotName make_base(const std::string& database, const std::string& to, const GoOn& go_on, const BeginRead& begin) {
+  copy_pages(database, to, go_on, begin);
   COLONY_STEP("snapshot.pages_copied");
   check_has_met_colony(to);
   return take_out_node(to, go_on);
 }
 
-void copy_without_node(const std::string& database, const std::string& to, const GoOn& go_on) {
-  copy_pages(database, to, go_on);
+void copy_without_node(const std::string& database, const std::string& to, const GoOn& go_on, const BeginRead& begin) {
+  copy_pages(database, to, go_on, begin);
   take_out_node(to, go_on);
 }
 
-SnapshotName make_snapshot(const std::string& database, const std::string& to, const GoOn& go_on) {
+SnapshotName make_snapshot(const std::string& database, const std::string& to, const GoOn& go_on,
+                           const BeginRead& begin) {
   const StagingFile copy(to + ".content", mode_of(database));
-  SnapshotName name = make_base(database, copy.path(), go_on);
+  SnapshotName name = make_base(database, copy.path(), go_on, begin);
   COLONY_STEP("snapshot.content_ready");
   write_snapshot_file({name.cluster, name.epoch, name.position}, copy.path(), to, go_on);
   return name;
 }
 
-CatalogedSnapshot store_snapshot(const std::string& database, SnapshotCatalog& catalog, const GoOn& go_on) {
+CatalogedSnapshot store_snapshot(const std::string& database, SnapshotCatalog& catalog, const GoOn& go_on,
+                                 const BeginRead& begin) {
   const StagingFile file(database + kSnapshotSuffix + std::to_string(getpid()), mode_of(database));
-  const SnapshotName name = make_snapshot(database, file.path(), go_on);
+  const SnapshotName name = make_snapshot(database, file.path(), go_on, begin);
   COLONY_STEP("snapshot.compressed");
   catalog.put(name, file.path(), go_on);
   COLONY_STEP("snapshot.stored");

@@ -75,6 +75,9 @@ struct Status::Page {
   char access[2048];
   std::uint64_t untrusted;
   char key_file[1024];
+  std::uint64_t uncaptured;
+  std::uint64_t unwatched;
+  char uncaptured_row[256];
 
   void begin() { version.fetch_add(1, std::memory_order_acq_rel); }
   void end() { version.fetch_add(1, std::memory_order_acq_rel); }
@@ -95,6 +98,9 @@ struct Status::Page {
     view.key_file = std::string(key_file, strnlen(key_file, sizeof key_file));
     view.untrusted = untrusted;
     view.trouble = std::string(trouble, strnlen(trouble, sizeof trouble));
+    view.uncaptured = uncaptured;
+    view.uncaptured_row = std::string(uncaptured_row, strnlen(uncaptured_row, sizeof uncaptured_row));
+    view.unwatched = unwatched;
     view.catching_up = {Sequence(catching_up_from), entries_per_s};
     view.sending = {sent, transactions_per_s};
     view.lock_wait = since(lock_wait_ns);
@@ -287,6 +293,21 @@ void Status::count_untrusted() {
   const std::lock_guard lock(mutex_);
   page_->begin();
   ++page_->untrusted;
+  page_->end();
+}
+
+void Status::count_uncaptured(std::uint64_t rows, const std::string& row) {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  page_->uncaptured += rows;
+  store_text(page_->uncaptured_row, row);
+  page_->end();
+}
+
+void Status::count_unwatched() {
+  const std::lock_guard lock(mutex_);
+  page_->begin();
+  ++page_->unwatched;
   page_->end();
 }
 

@@ -54,8 +54,13 @@ struct StatusView {
   std::uint64_t ignored = 0;    // messages since the start that were no entries
   std::uint64_t untrusted = 0;  // likewise, that were unsigned or wrongly signed
   std::string version;
-  std::string trouble;     // with snapshots; empty: none
-  CatchingUp catching_up;  // of the latest time, if it is not kCatchingUp now
+  std::string trouble;  // with snapshots; empty: none
+  // Rows that programs have changed, since the start, without their being captured then; and one
+  // of the latest.
+  std::uint64_t uncaptured = 0;
+  std::string uncaptured_row;
+  std::uint64_t unwatched = 0;  // how often it was not watched for a moment whether there are such
+  CatchingUp catching_up;       // of the latest time, if it is not kCatchingUp now
   Sending sending;
   // Since when, if at all. CLOCK_MONOTONIC, which all processes of a machine share.
   using Since = std::optional<std::chrono::steady_clock::time_point>;
@@ -88,6 +93,8 @@ class Status {
   void set_log_head(Sequence head);
   void count_ignored();
   void count_untrusted();
+  void count_uncaptured(std::uint64_t rows, const std::string& row);
+  void count_unwatched();
   void set_trouble(const std::string& trouble);
   void set_catching_up(const CatchingUp& catching_up);
   void set_sending(const Sending& sending);

@@ -99,6 +99,16 @@ void create_capture_table(Database& db) {
   db.execute(std::string("CREATE VIRTUAL TABLE IF NOT EXISTS ") + kCaptureTable + " USING " + quoted(kCaptureModule));
 }
 
+// The word that stands for the mode; empty if there is none.
+std::string capture_word(Database& db) {
+  return db.query_text("SELECT value FROM __colony_meta WHERE key = 'capture'");
+}
+
+bool has_table(Database& db, const std::string& table) {
+  Statement select(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1");
+  return select.bind(1, table).step();
+}
+
 // What sqlite_ext tells as its own kind of error is SQLite's.
 template <class Body>
 auto with_guards(Database& db, Body&& body) {
@@ -117,9 +127,37 @@ bool has_layout(Database& db) {
   return db.query_integer("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '__colony_meta'") != 0;
 }
 
-void create_layout(Database& db) {
-  db.execute(kTables);
+const char* to_string(CaptureMode mode) { return mode == CaptureMode::kWal ? "wal" : "session"; }
+
+CaptureMode capture_mode(Database& db) {
+  return capture_word(db) == to_string(CaptureMode::kWal) ? CaptureMode::kWal : CaptureMode::kSession;
+}
+
+bool is_guarded(Database& db) { return capture_word(db) == to_string(CaptureMode::kSession); }
+
+void set_capture_mode(Database& db, CaptureMode mode) {
+  Statement(db, "INSERT OR REPLACE INTO __colony_meta(key, value) VALUES('capture', ?1)")
+      .bind(1, std::string_view(to_string(mode)))
+      .run();
+  if (mode == CaptureMode::kWal) {
+    for (const std::string& table : replicated_tables(db)) drop_guards(db, table);
+    db.execute(std::string("DROP TABLE IF EXISTS ") + kCaptureTable);
+    return;
+  }
+  db.execute("DELETE FROM __colony_meta WHERE key = 'wal_mark'");
   create_capture_table(db);
+  const std::set<std::string> guarded = guarded_tables(db);
+  for (const std::string& table : replicated_tables(db)) {
+    if (!guarded.contains(table) && has_table(db, table)) create_guards(db, table);
+  }
+}
+
+void create_layout(Database& db, CaptureMode mode) {
+  db.execute(kTables);
+  Statement(db, "INSERT OR IGNORE INTO __colony_meta(key, value) VALUES('capture', ?1)")
+      .bind(1, std::string_view(to_string(mode)))
+      .run();
+  if (is_guarded(db)) create_capture_table(db);
 }
 
 void upgrade_layout(Database& db) {
@@ -161,6 +199,7 @@ void choose_guard_kind(Database& db, GuardKind kind) {
 }
 
 void create_guards(Database& db, const std::string& table) {
+  if (!is_guarded(db)) return;
   with_guards(db, [&] { create_guard_triggers(db.handle(), "main", table); });
   refresh_guards(db, table);
 }
@@ -175,6 +214,7 @@ void drop_guards(Database& db, const std::string& table) {
 bool has_guards(Database& db, const std::string& table) { return guarded_tables(db).contains(table); }
 
 std::set<std::string> guarded_tables(Database& db) {
+  if (!is_guarded(db)) return {};
   const bool has_index = chosen_guard_kind(db) == GuardKind::kIndex;
   const std::size_t wanted = kGuardTriggers + (has_index ? 1 : 0);
   std::map<std::string, std::size_t> found;
@@ -194,6 +234,7 @@ std::set<std::string> guarded_tables(Database& db) {
 }
 
 bool refresh_guards(Database& db, const std::string& table) {
+  if (!is_guarded(db)) return false;
   if (chosen_guard_kind(db) == GuardKind::kIndex) {
     if (!with_guards(db, [&] { return refresh_guard_index(db.handle(), linked_host(), "main", table); })) return false;
     const std::int64_t version = db.query_integer("PRAGMA schema_version");

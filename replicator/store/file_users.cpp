@@ -1,6 +1,7 @@
 #include "replicator/store/file_users.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -143,6 +144,23 @@ class Search {
 }  // namespace
 
 FileUsers users_of(const std::string& database) { return Search(database).run(); }
+
+std::optional<FileUser> exclusive_user_of(const std::string& database) {
+  // SQLite's SHARED bytes, of which every reader locks some (os_unix.c).
+  constexpr off_t kShared = 0x40000002, kSharedBytes = 510;
+  const int file = open(database.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  struct flock lock {};
+  lock.l_type = F_RDLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = kShared;
+  lock.l_len = kSharedBytes;
+  const bool is_locked = fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  close(file);
+  if (!is_locked) return std::nullopt;
+  const pid_t process = std::max<pid_t>(lock.l_pid, 0);
+  return FileUser{process, process == 0 ? std::string() : command_of(process)};
+}
 
 std::string to_string(const FileUser& user) {
   if (user.process == 0) return "a process of another container";

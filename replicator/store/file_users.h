@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,11 @@ struct FileUsers {
 };
 
 FileUsers users_of(const std::string& database);
+
+// Who has the database's file locked so that nobody else can read it: for good with PRAGMA
+// locking_mode=EXCLUSIVE, and otherwise for as long as one changes a database that is not in
+// WAL mode. Opens the file and closes it.
+std::optional<FileUser> exclusive_user_of(const std::string& database);
 
 // `process 4711 (python3 app.py)`
 std::string to_string(const FileUser& user);

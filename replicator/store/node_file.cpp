@@ -122,7 +122,7 @@ void NodeFile::set_home(const Home& home) {
 void NodeFile::forget_identity() {
   db_.execute(
       "DELETE FROM __colony_meta WHERE key IN ('node', 'incarnation', 'home_host', 'home_path', 'absorbed', "
-      "'merged')");
+      "'merged', 'wal_mark') OR (key = 'capture' AND value = 'wal')");
   if (knows("__colony_unchecked")) db_.execute("DELETE FROM __colony_unchecked");
   identity_.node.clear();
   identity_.incarnation = Incarnation();

@@ -56,7 +56,8 @@ class NodeFile {
   Home home();
   void set_home(const Home& home);
 
-  // Makes the file nobody's: what is left is what the log says, and which colony's.
+  // Makes the file nobody's: what is left is what the log says, and which colony's. It keeps
+  // its guards, and then the word for them; what wal mode knows is of one file alone.
   void forget_identity();
   // Makes it a node's again.
   void set_identity(const std::string& node, Incarnation incarnation, const Home& home);

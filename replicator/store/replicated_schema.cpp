@@ -72,6 +72,21 @@ std::string ReplicatedTable::value_without(std::size_t column) const {
   return none;
 }
 
+bool ReplicatedTable::key_allows_null() const {
+  for (std::size_t i = 0; !rowid_key && i < columns.size(); ++i) {
+    if (key[i] != 0 && instead_of_null[i].empty()) return true;
+  }
+  return false;
+}
+
+std::string ReplicatedTable::key_is_whole() const {
+  std::string condition;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (key[i] != 0) condition += (condition.empty() ? "+" : " AND +") + quoted(columns[i]) + " NOT NULL";
+  }
+  return condition;
+}
+
 std::uint64_t ReplicatedTable::shape(std::size_t count) const { return table_shape(columns, count); }
 
 namespace {
@@ -145,19 +160,25 @@ ReplicatedTable read_table(Database& db, const std::string& name) {
 }
 
 void ReplicatedSchema::load(Database& db) {
-  if (db.in_transaction()) return read(db);
+  if (db.in_transaction()) return read(db, replicated_tables(db));
   const ReadTransaction at_once(db);
-  read(db);
+  read(db, replicated_tables(db));
 }
 
-void ReplicatedSchema::read(Database& db) {
+void ReplicatedSchema::load(Database& db, const std::vector<std::string>& tables) {
+  if (db.in_transaction()) return read(db, tables);
+  const ReadTransaction at_once(db);
+  read(db, tables);
+}
+
+void ReplicatedSchema::read(Database& db, const std::vector<std::string>& tables) {
   version_ = -1;
   ++times_read_;
   tables_.clear();
   std::set<std::string, std::less<>> names;
   Statement all(db, "SELECT name FROM sqlite_schema WHERE type = 'table'");
   while (all.step()) names.emplace(all.text(0));
-  for (const std::string& name : replicated_tables(db)) {
+  for (const std::string& name : tables) {
     if (names.contains(name)) tables_.emplace(name, read_table(db, name));
   }
   Statement resolving(db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%conflict%'");

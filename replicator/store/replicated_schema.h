@@ -52,6 +52,11 @@ struct ReplicatedTable {
   // What a column has, encoded, in a row that was written without it.
   std::string value_without(std::size_t column) const;
 
+  // Rows with a NULL in the key are no others' to know: they are neither captured nor compared.
+  bool key_allows_null() const;
+  // An SQL condition that the other rows satisfy, without use of an index.
+  std::string key_is_whole() const;
+
   // The shape that entries carry for the first `count` columns.
   std::uint64_t shape(std::size_t count) const;
 };
@@ -77,6 +82,8 @@ class ReplicatedSchema {
   // the file is left out here: entries that speak of it cannot be applied. All of it is
   // of one state of the file, the version too, whatever is committed meanwhile.
   void load(Database& db);
+  // The same of these tables, as if they were the ones that `db` replicates.
+  void load(Database& db, const std::vector<std::string>& tables);
 
   // Loads it again if the schema has changed since; true if so.
   bool refresh(Database& db);
@@ -100,7 +107,7 @@ class ReplicatedSchema {
   const LayoutHistory& layouts() const { return layouts_; }
 
  private:
-  void read(Database& db);
+  void read(Database& db, const std::vector<std::string>& tables);
   void read_layouts(Database& db);
 
   std::map<std::string, ReplicatedTable> tables_;

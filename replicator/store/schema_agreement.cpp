@@ -11,7 +11,7 @@
 namespace colony {
 namespace {
 
-// What `colony init` has put on one table.
+// What `colony init` has put on one table, in session mode.
 struct Guards {
   int triggers = 0;
   std::string index_sql;
@@ -48,7 +48,8 @@ class Comparison {
       : db_(db),
         definitions_(db.handle(), "main"),
         guards_(read_guards(db)),
-        by_index_(chosen_guard_kind(db) == GuardKind::kIndex) {}
+        is_guarded_(is_guarded(db)),
+        by_index_(is_guarded_ && chosen_guard_kind(db) == GuardKind::kIndex) {}
 
   void look_at(const std::string& table, const std::string& agreed, SchemaFindings& findings) {
     const std::optional<std::string> now = definitions_.read(table);
@@ -56,11 +57,11 @@ class Comparison {
     // A file of an older format that has lost the table meanwhile knows no definition.
     const std::string differences = agreed.empty() ? "" : joined(definition_differences(agreed, *now));
     const Guards& guards = guards_.by_table[table];
-    if (guards.triggers != kGuardTriggers || (by_index_ && guards.index_sql.empty())) {
+    if (is_guarded_ && (guards.triggers != kGuardTriggers || (by_index_ && guards.index_sql.empty()))) {
       findings.broken.push_back({table, lost(guards, differences)});
     } else if (!differences.empty() && judge_definition(agreed, *now).change == DefinitionChange::kOther) {
       findings.broken.push_back({table, "has changed: " + differences});
-    } else if (!differences.empty() || guards.index_sql != wanted_index(table)) {
+    } else if (!differences.empty() || (is_guarded_ && guards.index_sql != wanted_index(table))) {
       findings.extended.push_back(table);
     }
   }
@@ -95,6 +96,7 @@ class Comparison {
   Database& db_;
   DefinitionReader definitions_;
   AllGuards guards_;
+  bool is_guarded_;
   bool by_index_;
 };
 

@@ -1,7 +1,9 @@
 // Whether the replicated tables are still those on which the nodes of a colony agree: with
 // the definitions that `colony init` has kept (table_definition.h), and with their guards.
-// A file whose tables are not must not be folded into: its rows would come to differ from
-// the others', or do so already.
+// In wal mode there are none: a table that was made anew with the same definition is none
+// that has changed, and a renamed one is gone. There each change is one that is yet to be
+// captured, or that could not be. A file whose tables are not must not be folded into: its rows would come to differ
+// from the others', or do so already.
 //
 // Reads the file as the connection sees it, in an open transaction or in one of its own, in
 // a time that is proportional to the number of tables.

@@ -85,18 +85,27 @@ std::string Database::query_text(const std::string& sql) {
   return statement.step() ? std::string(statement.text(0)) : std::string();
 }
 
-void Database::wait_for_locks(std::function<bool(int)> go_on, int pause_max_ms) {
-  lock_wait_ = std::make_unique<LockWait>(LockWait{std::move(go_on), pause_max_ms});
+void Database::wait_for_locks(std::function<bool(int)> go_on, int pause_max_ms, int tries_at_once) {
+  lock_wait_ = std::make_unique<LockWait>(LockWait{std::move(go_on), pause_max_ms, tries_at_once});
   sqlite3_busy_handler(handle(), &Database::on_busy, lock_wait_.get());
+}
+
+void Database::do_while_waiting(std::function<void(int)> besides) {
+  if (lock_wait_) lock_wait_->besides = std::move(besides);
 }
 
 int Database::on_busy(void* lock_wait, int tries) {
   const auto& wait = *static_cast<LockWait*>(lock_wait);
   // How long the wait has lasted follows from the sleeps: 0, 1, 2, 3 ... ms.
-  const int ramp = std::min(tries, wait.pause_max_ms);
-  const int waited_ms = ramp * (ramp - 1) / 2 + std::max(0, tries - wait.pause_max_ms) * wait.pause_max_ms;
+  const int pauses = tries / wait.tries_at_once;
+  const int ramp = std::min(pauses, wait.pause_max_ms);
+  const int waited_ms = ramp * (ramp - 1) / 2 + std::max(0, pauses - wait.pause_max_ms) * wait.pause_max_ms;
+  const bool is_pause = (tries + 1) % wait.tries_at_once == 0;
+  if (wait.besides && is_pause) wait.besides(waited_ms);
   if (!wait.go_on(waited_ms)) return 0;
-  if (tries == 0) {
+  if (!is_pause) {
+    std::this_thread::yield();
+  } else if (pauses == 0) {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   } else {
     std::this_thread::sleep_for(std::chrono::milliseconds(ramp));
