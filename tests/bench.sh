@@ -3,7 +3,8 @@
 # commit, how soon a commit is seen on the other nodes, what an idle sidecar uses, what
 # one commit of 1,000,000 rows takes, how a node catches up that was away for long, for
 # how long the write lock is refused, and how cost grows with transactions, tables,
-# backlogs and nodes. Prints a table with the target beside each figure. Variants take
+# backlogs and nodes, and all of that which differs where capture is from the write-ahead
+# log. Prints a table with the target beside each figure. Variants take
 # turns in short rounds, so that ratios can be trusted on a machine that is not quiet;
 # rates and milliseconds can not (a machine at 100 % of its cores makes the latter those
 # of its queue).
@@ -12,7 +13,7 @@
 #   tests/bench.sh --json           one JSON document on stdout instead
 #   tests/bench.sh --quick          to see that it works, not to be quoted (about a minute)
 #   tests/bench.sh --report FILE    a page of HTML with plots, too
-#   tests/bench.sh --only THEMES    of capture,apply,visible,flush,large,offline,locks,growth
+#   tests/bench.sh --only THEMES    of capture,apply,visible,flush,large,offline,locks,growth,wal
 #
 # Environment: NATS_SERVER, the nats-server to use (default: the one in PATH);
 # BUILD, a directory whose bin/ has what is to be measured (default: build/release,
@@ -30,7 +31,7 @@ while (($#)); do
   case $1 in
     --json | --quick) arguments+=("$1") ;;
     --only)
-      (($# > 1)) || { echo 'bench.sh: --only needs a list of capture,apply,visible,flush,large,offline,locks,growth' >&2; exit 2; }
+      (($# > 1)) || { echo 'bench.sh: --only needs a list of capture,apply,visible,flush,large,offline,locks,growth,wal' >&2; exit 2; }
       arguments+=("$1" "$2")
       shift
       ;;

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Searches for inputs that break what reads bytes of strangers: changesets, the fold,
-# entries of the log, snapshots, names and URLs. Needs clang with its libFuzzer
-# (deploy/install.sh --test installs both). The last line is `N passed, N failed`.
+# entries of the log, snapshots, names and URLs; and what reads SQLite's write-ahead log and
+# pages. Needs clang with its libFuzzer (deploy/install.sh --test installs both). The last line
+# is `N passed, N failed`.
 #
 #   tests/fuzz.sh                    every fuzzer for 60 s
 #   tests/fuzz.sh --seconds S        for S seconds each
-#   tests/fuzz.sh --only TARGET      one of them: changeset, entry, fold, http, snapshot, text
+#   tests/fuzz.sh --only TARGET      one of them: changeset, damage, entry, fold, history, http,
+#                                    page, record, snapshot, text
 #   tests/fuzz.sh --keep             adds what reached new code to tests/fuzz/corpus
 #
 # An input that breaks something is left in build/found/, and is tried again by

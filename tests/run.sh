@@ -182,6 +182,8 @@ if setarch -R true 2>/dev/null; then fixed=(setarch -R); fi
 
 simulation_lane() {
   when_built release check 'simulation, 1000 seeds' 1200 build/release/bin/sim --seeds 1000
+  when_built release check 'simulation, mixed, 400 seeds' 1200 build/release/bin/sim --seeds 400 --capture mixed
+  when_built release check 'simulation, wal, 200 seeds' 1200 build/release/bin/sim --seeds 200 --capture wal
 }
 
 asan_lane() {
@@ -210,11 +212,15 @@ else
   begin_lane simulation simulation_lane
   when_built release gtest 'load generator and service' 120 build/release/bin/load_tests
   BUILD=build/release when_built release suite 'cluster' 1300 tests/cluster/run.sh --jobs 3
+  BUILD=build/release when_built release suite 'cluster, all in wal mode' 400 tests/cluster/run.sh --jobs 3 --capture wal \
+    chaos large_transaction long_offline test_capture. test_members test_values test_rows
   BUILD=build/release when_built release suite 'crash matrix' 700 tests/crash/run.sh
   BUILD=build/release when_built release check 'soak, one minute' 400 tests/soak.sh --minutes 1 --seed 1
   BUILD=build/release when_built release check 'soak, does it notice' 150 tests/soak.sh --minutes 0.15 --seed 1 --self-test
   BUILD=build/release when_built release check 'load, a node killed' 150 tests/load/run.sh --users 200 --nodes 2 \
     --think 0.5 --seconds 10 --phases headline,kill --values 2000 --objects 400 --out "$work/load"
+  BUILD=build/release when_built release check 'load, in wal mode' 90 tests/load/run.sh --users 100 --nodes 2 --capture wal \
+    --think 0.5 --seconds 5 --phases headline --values 1000 --objects 200 --out "$work/load in wal mode"
 
   # What is left of the lanes has the machine to itself but for one of these at a time.
   end_lane asan

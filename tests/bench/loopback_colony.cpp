@@ -36,7 +36,8 @@ void LoopbackColony::make_files() {
   create_file(file(0), kind_, Workload(kind_).next(Verb::kInsert, kRowsAtStart));
   for (std::size_t node = 0; node < nodes_; ++node) {
     if (node > 0) std::filesystem::copy_file(file(0), file(node));
-    Program({settings_.program, "init", file(node), "--cluster", "bench", "--node", name(node)},
+    Program({settings_.program, "init", file(node), "--cluster", "bench", "--node", name(node), "--capture",
+             settings_.captures_from_log ? "wal" : "session"},
             directory_ / "init.log")
         .finish();
   }

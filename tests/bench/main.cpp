@@ -20,6 +20,7 @@
 #include "tests/bench/process.h"
 #include "tests/bench/settings.h"
 #include "tests/bench/visible_bench.h"
+#include "tests/bench/wal_bench.h"
 #include "tests/bench/workload.h"
 
 namespace {
@@ -98,9 +99,9 @@ int run(int argc, char** argv) {
       ->required()
       ->check(CLI::ExistingDirectory);
   app.add_option("--nats-server", settings.nats_server, "The broker")->envname("NATS_SERVER")->required();
-  app.add_option("--only", only, "Of capture, apply, visible, flush, large, offline, locks, growth: only these")
+  app.add_option("--only", only, "Of capture, apply, visible, flush, large, offline, locks, growth, wal: only these")
       ->delimiter(',')
-      ->check(CLI::IsMember({"capture", "apply", "visible", "flush", "large", "offline", "locks", "growth"}));
+      ->check(CLI::IsMember({"capture", "apply", "visible", "flush", "large", "offline", "locks", "growth", "wal"}));
   app.add_flag("--quick", settings.quick, "Fewer and shorter rounds: to see that it works, not to be quoted");
   app.add_flag("--json", json, "One JSON document on stdout");
   app.add_option("--save", save, "The JSON document into this file, too");
@@ -127,6 +128,7 @@ int run(int argc, char** argv) {
   if (wanted("offline")) measure_offline(settings, figures);
   if (wanted("locks")) measure_locks(settings, figures);
   if (wanted("growth")) measure_growth(settings, figures);
+  if (wanted("wal")) measure_wal(settings, figures);
   if (!save.empty() && !(std::ofstream(save) << figures.json())) {
     throw std::runtime_error("cannot write " + save.string());
   }

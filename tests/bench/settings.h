@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,13 @@ struct Settings {
   std::filesystem::path extension;  // colony.so
   std::string nats_server;
   std::vector<std::string> run_flags;  // more of them, for colony run
+  bool captures_from_log = false;      // the nodes are in wal mode
   bool quick = false;
+
+  // What programs that write to a node load.
+  std::optional<std::string> node_extension() const {
+    return captures_from_log ? std::nullopt : std::optional(extension.string());
+  }
 
   int rounds() const { return quick ? 5 : 21; }
   double round_seconds() const { return quick ? 0.1 : 0.25; }  // of the fastest variant

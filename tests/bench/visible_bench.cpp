@@ -69,14 +69,16 @@ void measure_idle(const Settings& settings, LoopbackColony& colony, Figures& fig
   }
   show_progress("");
 
-  figures.group("Idle, after the above: the sidecar that uses most");
-  figures.add("idle_cpu_percent", "CPU, % of a core", *std::max_element(use.sidecars.begin(), use.sidecars.end()),
+  const bool is_wal = settings.captures_from_log;
+  const std::string key = is_wal ? "wal_" : "";
+  figures.group(std::string("Idle, after the above: the sidecar that uses most") + (is_wal ? ", wal mode" : ""));
+  figures.add(key + "idle_cpu_percent", "CPU, % of a core", *std::max_element(use.sidecars.begin(), use.sidecars.end()),
               at_most(0.1));
-  figures.add("idle_wakeups_per_s", "times a thread woke up, per second",
+  figures.add(key + "idle_wakeups_per_s", "times a thread woke up, per second",
               static_cast<double>(woken) / settings.idle_seconds());
-  figures.add("idle_broker_cpu_percent", "CPU of the broker, % of a core", use.broker);
-  figures.add("rss_mib", "resident memory, MiB", resident, at_most(25));
-  figures.add("rss_anonymous_mib", "of that its own, not mapped files, MiB", anonymous);
+  figures.add(key + "idle_broker_cpu_percent", "CPU of the broker, % of a core", use.broker);
+  figures.add(key + "rss_mib", "resident memory, MiB", resident, at_most(25));
+  figures.add(key + "rss_anonymous_mib", "of that its own, not mapped files, MiB", anonymous);
 }
 
 }  // namespace colony::bench

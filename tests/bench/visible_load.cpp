@@ -31,7 +31,7 @@ std::string key_prefix(const Load& load, std::size_t node) { return load.key + "
 
 // Per commit: when it was due, and when COMMIT had returned.
 std::vector<std::int64_t> write_rows(const Load& load, const std::string& file, std::size_t node,
-                                     const std::string& extension, std::int64_t start_ns) {
+                                     const std::optional<std::string>& extension, std::int64_t start_ns) {
   prctl(PR_SET_TIMERSLACK, 1);
   App app(file, objects_table(), extension);
   app.database().execute(std::string("PRAGMA synchronous = ") + load.synchronous);
@@ -170,7 +170,7 @@ Outcome run(const Settings& settings, LoopbackColony& colony, const Load& load) 
     writers.emplace_back([&, node](const std::function<void()>&) {
       // Writers take turns evenly instead of all at once.
       const double offset_s = static_cast<double>(node) / static_cast<double>(load.writers) / load.commits_per_s;
-      return write_rows(load, colony.file(node), node, settings.extension,
+      return write_rows(load, colony.file(node), node, settings.node_extension(),
                         start_ns + static_cast<std::int64_t>(offset_s * 1e9));
     });
   }

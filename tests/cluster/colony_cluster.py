@@ -2,6 +2,9 @@
 
 Everything lives in a directory of its own under $TMPDIR and on a port that the kernel
 chose, so that runs side by side do not meet.
+
+$COLONY_TEST_CAPTURE says how the nodes' programs are captured: session, wal, or mixed, where it
+is wal for every second node. Programs on nodes in wal mode have nothing of Colony's.
 """
 
 import contextlib
@@ -20,13 +23,39 @@ import jetstream
 from processes import COLONY, EXTENSION, NATS_SERVER, PATIENCE_S, SQLITE, Child, run, until
 
 
+CAPTURE = os.environ.get("COLONY_TEST_CAPTURE", "session")
+
+
+def session_only(why):
+    """Of a test, or all of a class: what it is about is not there in wal mode."""
+    def mark(test):
+        test.session_only = why
+        return test
+    return mark
+
+
+def capture_of_node(name):
+    return CAPTURE if CAPTURE != "mixed" else "wal" if ord(name[0]) % 2 == 0 else "session"
+
+
+def is_in_wal_mode(path):
+    with contextlib.closing(sqlite3.connect(path, timeout=20)) as db:
+        try:
+            return db.execute("SELECT 1 FROM __colony_meta WHERE key = 'capture' AND value = 'wal'").fetchone() is not None
+        except sqlite3.OperationalError:
+            return False
+
+
 def colony(*words, **more):
     return run(COLONY, *words, **more)
 
 
 def connect(path, timeout=20, **more):
-    """An app's connection: Python's own sqlite3 module, with the extension loaded."""
+    """An app's connection: Python's own sqlite3 module, with the extension loaded in session mode."""
+    wal = is_in_wal_mode(path)
     db = sqlite3.connect(path, timeout=timeout, isolation_level=None, **more)
+    if wal:
+        return db
     db.enable_load_extension(True)
     db.load_extension(EXTENSION)
     db.enable_load_extension(False)
@@ -74,15 +103,22 @@ class Node(Child):
         self.directory.mkdir()
         super().__init__(self.directory / "sidecar.log")
         self.path = self.directory / "app.db" if file is None else pathlib.Path(file)
+        self.capture = capture_of_node(name)
 
     # The sidecar.
+    def with_capture(self, more):
+        return more if "--capture" in more or self.capture == "session" else [*more, "--capture", self.capture]
+
     def init(self, *more):
+        more = self.with_capture(more)
         done = colony("init", self.path, "--cluster", self.cluster.name, "--node", self.name, *more)
         if done.returncode != 0:
             raise AssertionError(f"init of {self.name}: {done.stderr}")
         return done.stdout
 
     def launch_sidecar(self, *prefix, url=None, more=()):
+        self.launched_with = {"url": url, "more": more}
+        more = self.with_capture(more) if "--cluster" in more else more
         self.launch([*prefix, COLONY, "run", self.path, "--nats", url or self.cluster.broker.url, *more])
 
     def start(self):
@@ -151,11 +187,11 @@ class Node(Child):
     # The app.
     def shell(self, sql, *more, extension=True):
         words = [SQLITE, "-init", "/dev/null", "-batch", "-bail", "-cmd", ".timeout 20000"]
-        words += ["-cmd", f".load {EXTENSION}"] if extension else []
+        words += ["-cmd", f".load {EXTENSION}"] if extension and not is_in_wal_mode(self.path) else []
         return run(*words, *more, self.path, input=sql)
 
     def sql(self, sql):
-        """Runs SQL in a shell with the extension; fails if that fails. Gives the output."""
+        """Runs SQL in a shell with what the node's mode needs; fails if that fails. Gives the output."""
         done = self.shell(sql)
         if done.returncode != 0 or done.stderr:
             raise AssertionError(f"sqlite3 on {self.name}: {done.stderr}\n{sql[:500]}")
@@ -163,7 +199,7 @@ class Node(Child):
 
     def migrate(self, sql):
         """The same, of changes of the schema that the extension would refuse."""
-        return self.sql("SELECT colony_allow_schema_changes(); " + sql)
+        return self.sql(("" if is_in_wal_mode(self.path) else "SELECT colony_allow_schema_changes(); ") + sql)
 
     def connect(self, **more):
         return connect(self.path, **more)
@@ -198,7 +234,22 @@ def allow_guarded(db):
 
 
 def behind_its_back(node, *statements):
+    """Writes without capture: in session mode while no sidecar watches, in wal mode like a transaction of
+    another process of Colony's."""
+    if is_in_wal_mode(node.path):
+        past_the_guards(node, *statements)
+        return
+    runs = node.runs()
+    if runs:
+        node.stop()
+    past_the_guards(node, *statements)
+    if runs:
+        node.launch_sidecar(**node.launched_with)
+
+
+def past_the_guards(node, *statements):
     """Writes without capture: the guards are taken away for the time of it."""
+    wal = is_in_wal_mode(node.path)
     with contextlib.closing(sqlite3.connect(node.path, timeout=20, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
         guards = db.execute("SELECT type, name, sql FROM sqlite_schema WHERE type IN ('trigger', 'index') AND "
@@ -213,6 +264,10 @@ def behind_its_back(node, *statements):
         for kind, _, sql in guards:
             if kind == "trigger":
                 db.execute(sql)
+        if wal:
+            mark = db.execute("SELECT value FROM __colony_meta WHERE key = 'wal_mark'").fetchone()[0].decode().split()
+            mark = [f"{int(mark[0], 16) + 1000:x}", *mark[1:]]
+            db.execute("UPDATE __colony_meta SET value = ? WHERE key = 'wal_mark'", (" ".join(mark).encode(),))
         db.execute("COMMIT")
 
 

@@ -3,6 +3,8 @@
 #
 #   tests/cluster/run.sh                  all of them (about 5 minutes on two cores)
 #   tests/cluster/run.sh crossed-writes   one, by its name or a part of it
+#   tests/cluster/run.sh --capture wal    those that do not depend on session mode, all nodes in
+#                                         wal mode; --capture mixed: every second node
 #   tests/cluster/run.sh --list           what there is; --help: more
 #
 # Environment: BUILD, the build directory (default build/release); NATS_SERVER,

@@ -36,7 +36,17 @@ def all_tests(suite):
         if isinstance(test, unittest.TestSuite):
             yield from all_tests(test)
         else:
-            yield test.id()
+            yield test
+
+
+def name_of(test):
+    return re.sub(r"^.*\.test_", "", test)
+
+
+def session_only(test):
+    """Why it is about session mode alone, if it is."""
+    method = getattr(test, test._testMethodName, None)
+    return getattr(method, "session_only", None) or getattr(test, "session_only", None)
 
 
 def rank(test):
@@ -44,11 +54,11 @@ def rank(test):
 
 
 class Running:
-    def __init__(self, test, work, tests):
+    def __init__(self, test, work, tests, capture):
         self.test, self.begin = test, time.monotonic()
         self.directory = pathlib.Path(tempfile.mkdtemp(dir=work))
         self.output = self.directory / "output"
-        environment = dict(os.environ, TMPDIR=str(self.directory), COLONY_TEST_RUNNER="1",
+        environment = dict(os.environ, COLONY_TEST_CAPTURE=capture, TMPDIR=str(self.directory), COLONY_TEST_RUNNER="1",
                            PYTHONPATH=f"{HERE}:{tests}", PYTHONDONTWRITEBYTECODE="1", HOME=str(self.directory))
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen([sys.executable, "-m", "unittest", test], env=environment, stdout=output,
@@ -56,7 +66,7 @@ class Running:
                                             preexec_fn=die_with_parent)
 
     def name(self):
-        return re.sub(r"^.*\.test_", "", self.test)
+        return name_of(self.test)
 
     def verdict(self):
         said = self.output.read_text(errors="replace")
@@ -83,6 +93,8 @@ def main():
     parser.add_argument("--directory", type=pathlib.Path, default=HERE, help="where the tests are (default: here)")
     parser.add_argument("--jobs", type=int, default=2, help="tests at a time (default 2)")
     parser.add_argument("--timeout", type=float, default=180, help="seconds for one test (default 180)")
+    parser.add_argument("--capture", choices=("session", "wal", "mixed"), default="session",
+                        help="how the nodes' programs are captured; mixed: every second node by wal")
     parser.add_argument("--keep", action="store_true", help="leave the directories, and print where")
     options = parser.parse_args()
     sys.path.insert(0, str(HERE))
@@ -92,9 +104,15 @@ def main():
     if loader.errors:
         sys.exit("\n".join(loader.errors))
     wanted = [name.replace("-", "_") for name in options.names]
-    tests = sorted((t for t in tests if not wanted or any(name in t for name in wanted)), key=rank)
+    tests = [test for test in tests if not wanted or any(name in test.id() for name in wanted)]
+    if options.capture != "session":
+        for test in tests:
+            if session_only(test):
+                print(f"     not {name_of(test.id())}: {session_only(test)}")
+        tests = [test for test in tests if not session_only(test)]
+    tests = sorted((test.id() for test in tests), key=rank)
     if options.list or not tests:
-        print("\n".join(sorted(re.sub(r"^.*\.test_", "", test) for test in tests)) or f"no such test: {wanted}")
+        print("\n".join(sorted(name_of(test) for test in tests)) or f"no such test: {wanted}")
         sys.exit(not tests)
 
     count = {"passed": 0, "failed": 0, "skipped": 0}
@@ -116,7 +134,7 @@ def main():
     try:
         while tests or running:
             while tests and len(running) < options.jobs:
-                running.append(Running(tests.pop(0), work, directory))
+                running.append(Running(tests.pop(0), work, directory, options.capture))
             for job in list(running):
                 if job.process.poll() is None and time.monotonic() - job.begin > options.timeout:
                     job.process.kill()

@@ -7,7 +7,7 @@ import sqlite3
 
 import stock_changeset
 from app_schema import SCHEMA
-from colony_cluster import ColonyTest
+from colony_cluster import ColonyTest, session_only
 from processes import EXTENSION, SQLITE, run
 from schemas import names, objects
 
@@ -47,11 +47,13 @@ class Capture(ColonyTest):
         cluster.assert_equal()
         return cluster
 
+    @session_only("it is about loading colony.so")
     def test_extension_shows_nothing_but_its_entry_point(self):
         """What else it showed, templates of C++ above all, an app's own could be taken for."""
         done = run("nm", "--dynamic", "--defined-only", "--format=just-symbols", EXTENSION)
         self.assertEqual((done.stdout.split(), done.returncode), (["sqlite3_colony_init"], 0), done.stderr)
 
+    @session_only("it is about loading colony.so")
     def test_extension_stays_loaded_when_the_connection_is_closed(self):
         """It has a C++ runtime of its own, whose memory would be lost with every connection."""
         a = self.cluster(SCHEMA, nodes="a").nodes[0]
@@ -59,6 +61,7 @@ class Capture(ColonyTest):
         with open("/proc/self/maps") as maps:
             self.assertIn("/colony.so", maps.read())
 
+    @session_only("in wal mode nothing refuses a writer")
     def test_writer_without_the_extension_is_refused(self):
         cluster, a, b = self.two_nodes()
         for sql in ("INSERT INTO items(name) VALUES('x')", "UPDATE items SET n = 1", "DELETE FROM items",
@@ -246,24 +249,26 @@ class Capture(ColonyTest):
         self.assertEqual(len(cluster.assert_equal()["items"]), 1)
         self.assertEqual(objects(a.path), objects(b.path))
 
+    @session_only("in wal mode all that a program does to the schema travels")
     def test_operator_drops_a_table_with_foreign_keys(self):
         """By hand on every node: nothing of it travels but the children's rows."""
         cluster, a, b = self.two_nodes()
         a.sql("INSERT INTO parent VALUES('p'); INSERT INTO child VALUES(1, 'p'), (2, NULL);")
         cluster.settle()
-        a.sql("PRAGMA foreign_keys = ON; SELECT colony_allow_schema_changes(); DROP TABLE parent;")
+        a.migrate("PRAGMA foreign_keys = ON; DROP TABLE parent;")
         a.init()
         a.wait()
         b.wait()
         self.assertEqual(a.query("SELECT id FROM child"), [(2,)])
         self.assertEqual(b.query("SELECT id FROM child"), [(2,)])
-        b.sql("SELECT colony_allow_schema_changes(); DROP TABLE parent;")
+        b.migrate("DROP TABLE parent;")
         b.init()
         a.sql("INSERT INTO items(name) VALUES('goes on')")
         for node in (a, b):
             node.init()
         self.assertEqual(len(cluster.assert_equal()["items"]), 1)
 
+    @session_only("it reads what the commit itself has queued")
     def test_outbox_is_readable_by_stock_functions(self):
         cluster = self.cluster(SCHEMA, nodes="a")
         a = cluster.nodes[0]

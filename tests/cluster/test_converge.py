@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import time
 
-from colony_cluster import ColonyTest, Node, behind_its_back, colony, connect
+from colony_cluster import ColonyTest, Node, behind_its_back, colony, connect, session_only
 from processes import COLONY, EXTENSION, SQLITE, app, finished, run, until
 
 SCHEMA = """
@@ -52,11 +52,12 @@ class Converge(ColonyTest):
         a.sql("INSERT INTO items VALUES('x', 'a', 1, NULL)")
         a.wait()
         status = a.await_status(cluster="shop", node="a", state="running", pending=0, lag=0, conflicts=0,
-                                capture="session", format=5, error=None)
+                                capture=a.capture, format=6, error=None)
         self.assertEqual(status["position"], status["log_head"])
         self.assertGreaterEqual(status["position"], 2)  # the hello and the row
         self.assertIn("shop", colony("status", a.path).stdout)
 
+    @session_only("in wal mode nothing is pending before a sidecar has captured it")
     def test_status_without_sidecar_or_broker(self):
         cluster = self.cluster(SCHEMA, nodes="a")
         a = cluster.nodes[0]
@@ -85,7 +86,8 @@ class Converge(ColonyTest):
         a.sql("INSERT INTO items VALUES('y', 'a', 1, NULL)")
         late = colony("wait", a.path, "--timeout", 0.2)
         self.assertEqual((late.returncode, len(late.stderr.splitlines())), (1, 1), late.stderr)
-        self.assertIn("1 transactions are not in the log", late.stderr)
+        self.assertIn("1 transactions are not in the log" if a.capture == "session" else "nobody has captured",
+                      late.stderr)
         # Nothing of a's own is left to send, but it is behind.
         b.sql("INSERT INTO items VALUES('z', 'b', 1, NULL)")
         b.wait()
@@ -187,6 +189,7 @@ class Converge(ColonyTest):
         cluster.assert_equal()
         print(f"NOTE {rounds} rounds of two questions")
 
+    @session_only("in wal mode a copy made by hand may hold what is not captured: nodes begin with a snapshot")
     def test_join_while_everybody_writes(self):
         """A fifth node, from a copy that was taken while the first one wrote."""
         cluster = self.running(SCHEMA)
@@ -205,6 +208,7 @@ class Converge(ColonyTest):
         self.assertEqual(len(rows["items"]), 4 * 1000 + 300)
         self.assertIn("5 of 5", cluster.verify().stdout)
 
+    @session_only("in wal mode what was written before the first start is what the colony begins with")
     def test_conflicts_are_bounded(self):
         cluster = self.cluster(SCHEMA + "WITH RECURSIVE n(i) AS "
                                "(VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 10500) "

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sqlite3
 
-from colony_cluster import ColonyTest, Node, allow_guarded, colony
+from colony_cluster import ColonyTest, Node, allow_guarded, colony, session_only
 from processes import BIN, COLONY, EXTENSION, SQLITE, run, until
 
 SCHEMA = """
@@ -76,6 +76,7 @@ class Faults(ColonyTest):
         self.whole_and_equal(cluster)
         self.assertEqual(b.one("SELECT count(*) FROM entries WHERE node = 'bulk'"), 40)
 
+    @session_only("in wal mode what was written before the first start is what the colony begins with")
     def test_sidecar_that_is_started_on_a_full_disk_says_so_and_does_not_crash(self):
         cluster, b = self.on_a_disk_of_its_own("4m")
         self.make_member(cluster, b)

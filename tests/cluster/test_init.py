@@ -51,11 +51,15 @@ class Init(ColonyTest):
         first = self.init(path)
         self.assertEqual(first.returncode, 0, first.stderr)
         self.assertIn("replicated: items, notes", first.stdout)
-        before = run(SQLITE, path, ".dump").stdout
+        def dump():
+            lines = run(SQLITE, path, ".dump").stdout.splitlines()
+            return [line for line in lines if "'wal_mark'" not in line]  # it counts Colony's transactions
+
+        before = dump()
         for _ in range(2):
             again = self.init(path)
             self.assertEqual(again.returncode, 0, again.stderr)
-        self.assertEqual(run(SQLITE, path, ".dump").stdout, before)
+        self.assertEqual(dump(), before)
 
     def test_init_again_takes_new_tables(self):
         path = self.file()

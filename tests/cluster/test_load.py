@@ -129,7 +129,8 @@ class Load(ColonyTest):
         finished([app(write_pending, a.path, "a", 0, count), app(write_pending, d.path, "d", 5, count)])
         for node in (a, b, c):
             node.wait()
-        self.assertEqual(d.status()["pending"], count)
+        if d.capture == "session":  # in wal mode they are nowhere but in the rows
+            self.assertEqual(d.status()["pending"], count)
         begin = time.monotonic()
         d.launch_sidecar()
         # The app goes on meanwhile, and waits milliseconds.

@@ -142,6 +142,6 @@ class Members(ColonyTest):
         self.assertEqual(a.status()["state"], "stopped")
         self.assertEqual(nodes(a, "--all")["nodes"], [])
         cluster.start()
-        self.assertEqual(a.one("SELECT value FROM __colony_meta WHERE key = 'format'"), 5)
+        self.assertEqual(a.one("SELECT value FROM __colony_meta WHERE key = 'format'"), 6)
         self.assertEqual(colony("leave", b.path).returncode, 0)
         until(lambda: a.one("SELECT count(*) FROM __colony_left") == 1, "a has absorbed the leave")

@@ -2,7 +2,7 @@
 
 import itertools
 
-from colony_cluster import ColonyTest
+from colony_cluster import ColonyTest, session_only
 from processes import SQLITE, run
 
 PEOPLE = """
@@ -90,6 +90,7 @@ class Values(ColonyTest):
         self.assertEqual([kind for kind, _, _ in cluster.conflict_kinds()], ["displaced"])
         self.assertEqual(cluster.nodes[3].status()["tables"], sorted([*tables, "Mixed"], key=lambda t: t.encode()))
 
+    @session_only("in wal mode rows with a NULL in the key are not refused, but stay on their node")
     def test_keys(self):
         """Composite, WITHOUT ROWID, NOCASE, descending, REAL and BLOB keys."""
         cluster = self.running("""
@@ -180,6 +181,7 @@ class Values(ColonyTest):
         cluster.assert_equal()
         b.sql("INSERT INTO f(f) VALUES('integrity-check');")
 
+    @session_only("its program writes with functions of its own, which the plain shell lacks")
     def test_trigger_that_only_the_app_can_run(self):
         cluster = self.running("CREATE TABLE t(id INTEGER PRIMARY KEY, txt TEXT); CREATE TABLE u(id TEXT PRIMARY KEY);"
                                "CREATE VIRTUAL TABLE f USING fts5(txt);", nodes="ab")

@@ -78,11 +78,34 @@ def write(path, name, told, stop, crash="", is_large=False):
     with contextlib.closing(connect(path, timeout=30)) as db, open(told, "a") as account:
         number = db.execute("SELECT coalesce(max(n), 0) FROM ledger WHERE node = ?", (name,)).fetchone()[0]
         while not stop.exists():
-            one_transaction(db, name, number + 1, dice, is_large)
             number += 1
-            account.write(f"{number}\n")
-            account.flush()
-            time.sleep(0.004)
+            tell_of(db, account, name, number, dice, is_large)
+
+
+def write_plainly(path, name, told, stop, checkpoints):
+    """The same with an SQLite that has nothing of Colony's, for a file in wal mode. Without `checkpoints` it makes
+    none."""
+    dice = random.Random(name)
+    with contextlib.closing(connect_plainly(path)) as db, open(told, "a") as account:
+        number = db.execute("SELECT coalesce(max(n), 0) FROM ledger WHERE node = ?", (name,)).fetchone()[0]
+        if not checkpoints:
+            db.execute("PRAGMA wal_autocheckpoint = 0")
+        while not stop.exists():
+            number += 1
+            tell_of(db, account, name, number, dice, is_large=False)
+            if checkpoints and number % 8 == 0:
+                db.execute(f"PRAGMA wal_checkpoint({dice.choice(checkpoints)})").fetchall()
+
+
+def tell_of(db, account, name, number, dice, is_large):
+    one_transaction(db, name, number, dice, is_large)
+    account.write(f"{number}\n")
+    account.flush()
+    time.sleep(0.004)
+
+
+def connect_plainly(path):
+    return sqlite3.connect(path, timeout=30, isolation_level=None)
 
 
 class CrashColony:
@@ -96,6 +119,7 @@ class CrashColony:
         self.stop_file = self.directory / "stop"
         self.apps = {}
         self.app_kills = 0  # of one app
+        self.checkpoints = {}  # of the apps of files in wal mode, by node: which ones they do
 
     @property
     def nodes(self):
@@ -113,6 +137,11 @@ class CrashColony:
             node.await_state("running")
         return self
 
+    def capture_from_log(self, node, *checkpoints):
+        """Before its first start: the file is in wal mode, and its app makes such checkpoints."""
+        self.done("init", node.path, "--cluster", self.cluster.name, "--node", node.name, "--capture", "wal")
+        self.checkpoints[node.name] = checkpoints
+
     def add(self, name):
         node = Node(self.cluster, name)
         self.nodes.append(node)
@@ -122,7 +151,11 @@ class CrashColony:
         return self.directory / f"told.{node.name}"
 
     def start_app(self, node, crash="", is_large=False):
-        self.apps[node.name] = app(write, node.path, node.name, self.told(node), self.stop_file, crash, is_large)
+        where = (node.path, node.name, self.told(node), self.stop_file)
+        if node.name in self.checkpoints:
+            self.apps[node.name] = app(write_plainly, *where, self.checkpoints[node.name])
+        else:
+            self.apps[node.name] = app(write, *where, crash, is_large)
         return self.apps[node.name]
 
     def start_apps(self):
@@ -142,12 +175,13 @@ class CrashColony:
 
     def await_backlog(self, node, count=4):
         """Until its app has written and the others have, while its sidecar is away."""
-        others = [other for other in self.nodes if other is not node]
+        is_plain = node.name in self.checkpoints  # then what it writes waits in the log
+        others = [other for other in self.nodes if is_plain or other is not node]
 
         def written():
             return [other.one("SELECT count(*) FROM ledger WHERE node = ?", other.name) for other in others]
         before = written()
-        until(lambda: node.one("SELECT count(*) FROM __colony_outbox") >= count
+        until(lambda: (is_plain or node.one("SELECT count(*) FROM __colony_outbox") >= count)
               and all(now >= then + count for then, now in zip(before, written())), "apps have written", PATIENCE_S)
 
     def command(self, *words, step=None, passing=1):

@@ -73,9 +73,9 @@ def check_steps(steps):
 
 
 class Cell:
-    def __init__(self, step, port, work):
+    def __init__(self, step, reached, port, work):
         self.step = step
-        self.scenario, self.passings = scenarios.scenario_of(step)
+        self.scenario, self.passings = reached
         self.port = port
         self.work = work
         self.took = 0.0
@@ -97,13 +97,18 @@ class Cell:
             tempfile.tempdir = str(self.directory)
             code = 0
             try:
-                self.scenario(self.port, self.step.replace(".", "-").replace("_", "-")[:28], self.step, self.passings)
+                self.scenario(self.port, self.name(), self.step, self.passings)
             except BaseException:
                 traceback.print_exc()
                 code = 1
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+
+    def name(self):
+        """Of its colony: each its own on the broker."""
+        mode = "-log" if self.scenario.__name__.endswith("_from_log") or "missed" in self.scenario.__name__ else ""
+        return self.step.replace(".", "-").replace("_", "-")[:28 - len(mode)] + mode
 
     def has_ended(self):
         if self.process.exitcode is None and time.monotonic() - self.begin > CELL_S:
@@ -117,7 +122,7 @@ class Cell:
 
     def line(self):
         passings = " and ".join(str(passing) for passing in self.passings)
-        return f"{'ok  ' if self.verdict else 'FAIL'} {self.step:28} killed at passing {passings:8} ({self.took:.1f} s)"
+        return f"{'ok  ' if self.verdict else 'FAIL'} {self.step:28} {self.scenario.__name__:16} killed at passing {passings:8} ({self.took:.1f} s)"
 
     def why(self):
         said = self.output.read_text(errors="replace")
@@ -159,9 +164,9 @@ def main():
     check_normal_binaries(steps)
     check_steps(steps)
     wanted = [step for step in steps if not options.names or any(name in step for name in options.names)]
+    reached = [(step, way) for step in wanted for way in scenarios.ways_to(step)]
     if options.list or not wanted:
-        for step in wanted:
-            scenario, passings = scenarios.scenario_of(step)
+        for step, (scenario, passings) in reached:
             print(f"{step:28} {scenario.__name__:15} passings {', '.join(map(str, passings))}")
         sys.exit(not wanted)
 
@@ -174,7 +179,7 @@ def main():
     kills = 0
     try:
         broker.start()
-        for cell in run_cells([Cell(step, broker.port, work) for step in wanted], options.jobs):
+        for cell in run_cells([Cell(*way, broker.port, work) for way in reached], options.jobs):
             count[cell.verdict] += 1
             kills += len(cell.passings)
             if options.table or not cell.verdict:

@@ -7,7 +7,7 @@ import json
 import shutil
 import sqlite3
 
-from crash_colony import CrashColony, plain_rows
+from crash_colony import CrashColony, connect_plainly, plain_rows
 from processes import SQLITE, run, until
 
 BOTH = (1, 3)
@@ -36,6 +36,109 @@ def running(port, cell, step, passings):
             made.await_backlog(victim)
             made.launch(victim, step, passing)
             made.await_death(victim)
+        made.launch(victim)
+        victim.await_state("running")
+        made.stop_apps()
+        made.check()
+
+
+def running_from_log(port, cell, step, passings):
+    """The same as running(); a plain program writes to the victim's file and makes no checkpoint, so that the log
+    tells of all."""
+    from_log(port, cell, step, passings, ())
+
+
+def running_missed(port, cell, step, passings):
+    """The same, and while the victim is away its log is copied and begun anew."""
+    from_log(port, cell, step, passings, ("PASSIVE", "FULL", "RESTART", "TRUNCATE"))
+
+
+def from_log(port, cell, step, passings, checkpoints):
+    with colony(port, cell, nodes="abc") as made:
+        victim, other = made.nodes[:2]
+        made.capture_from_log(victim, *checkpoints)
+        made.start()
+        other.wait()
+        made.done("snapshot", other.path)
+        made.start_apps()
+        victim.kill()
+        for passing in passings:
+            made.await_backlog(victim)
+            made.launch(victim, step, passing)
+            made.await_death(victim)
+            made.whole(victim.path)
+        made.launch(victim)
+        victim.await_state("running")
+        made.stop_apps()
+        made.check()
+
+
+def schema_from_log(port, cell, step, passings):
+    """A plain program changes the schema and goes on; it is captured, and the capture dies uncommitted."""
+    with colony(port, cell, nodes="abc") as made:
+        victim, other = made.nodes[:2]
+        made.capture_from_log(victim, "PASSIVE")
+        made.start()
+        other.wait()
+        made.done("snapshot", other.path)
+        made.start_apps()
+        victim.kill()
+        made.launch(victim, step)
+        victim.await_state("running")
+        with contextlib.closing(connect_plainly(victim.path)) as db:
+            db.executescript(f"BEGIN IMMEDIATE; {MIGRATION}; COMMIT")
+        made.await_death(victim)
+        made.await_backlog(victim)
+        made.launch(victim)
+        victim.await_state("running")
+        made.stop_apps()
+        made.check()
+        check_migrated(made)
+
+
+def read_from_log(port, cell, step, passings):
+    """Somebody asks for a proof of all that a plain program has committed."""
+    with colony(port, cell, nodes="abc") as made:
+        victim, other = made.nodes[:2]
+        made.capture_from_log(victim, "PASSIVE", "RESTART")
+        made.start()
+        other.wait()
+        made.done("snapshot", other.path)
+        made.start_apps()
+        victim.kill()
+        for passing in passings:
+            made.launch(victim, step, passing)
+            victim.await_state("running")
+            while victim.runs():
+                made.command("verify", other.path, "--timeout", "2")
+        made.await_death(victim)
+        made.launch(victim)
+        victim.await_state("running")
+        made.stop_apps()
+        made.check()
+        assert made.command("verify", other.path).returncode == 0
+
+
+def long_log(port, cell, step, passings):
+    """The write-ahead log is long enough to be begun anew."""
+    with colony(port, cell, nodes="abc") as made:
+        victim, other = made.nodes[:2]
+        made.capture_from_log(victim, "PASSIVE")
+        made.start()
+        for node in made.nodes[1:]:
+            made.start_app(node)
+        victim.kill()
+        for passing in passings:
+            made.launch(victim, step, passing)
+            victim.await_state("running")
+            with contextlib.closing(connect_plainly(victim.path)) as db:
+                def goes_on():
+                    db.execute("UPDATE large SET body = randomblob(3000)")
+                    return not victim.runs()
+                until(goes_on, lambda: f"the step is reached: {victim.said()[-600:]}")
+            made.await_death(victim)
+            made.whole(victim.path)
+        made.start_app(victim)
         made.launch(victim)
         victim.await_state("running")
         made.stop_apps()
@@ -166,12 +269,14 @@ def schema_install(port, cell, step, passings):
     install(port, cell, step, passings, migrates=True)
 
 
-def install(port, cell, step, passings, migrates=False):
+def install(port, cell, step, passings, migrates=False, checkpoints=None):
     """The log is cut while a node is away; its app goes on meanwhile."""
     with colony(port, cell, flags=()) as made:
+        victim, other = made.nodes[:2]
+        if checkpoints is not None:
+            made.capture_from_log(victim, *checkpoints)
         made.start()
         made.start_apps()
-        victim, other = made.nodes[:2]
         victim.kill()
         made.await_backlog(victim)
         if migrates:
@@ -192,6 +297,12 @@ def install(port, cell, step, passings, migrates=False):
         assert "installed a snapshot" in victim.said() or step.endswith("install.committed")
         if migrates:
             check_migrated(made)
+
+
+def install_from_log(port, cell, step, passings):
+    """The same as install() with a plain program, which makes no checkpoint: what it has committed could not be found
+    otherwise than by the write-ahead log, since what its rows must be is cut."""
+    install(port, cell, step, passings, checkpoints=())
 
 
 def snapshot_position(made, node):
@@ -314,6 +425,44 @@ def repair(port, cell, step, passings):
             with contextlib.closing(sqlite3.connect(path)) as kept:
                 assert kept.execute("SELECT id, body FROM large").fetchall() == [(8, "mine")]
         assert bool(beside) == (way == "--take-theirs")
+
+
+def missed(port, cell, step, passings):
+    """Programs write to a file in wal mode that has no sidecar, and its write-ahead log is begun anew; the sidecar
+    that finds it out dies, and they write more."""
+    with colony(port, cell, flags=()) as made:
+        made.start()
+        victim, other = made.nodes[:2]
+        for node in made.nodes[1:]:
+            made.start_app(node)
+        victim.wait()
+        made.done("snapshot", other.path)
+        victim.stop()
+        made.done("init", victim.path, "--cluster", cell, "--node", victim.name, "--capture", "wal")
+        write_unseen(victim, "DELETE FROM large WHERE id = 7; UPDATE large SET body = 'mine' WHERE id = 8; "
+                             "ALTER TABLE large ADD COLUMN extra DEFAULT 5")
+        made.launch(victim, step)
+        made.await_death(victim)
+        made.whole(victim.path)
+        write_unseen(victim, "UPDATE large SET body = 'again', extra = 6 WHERE id = 8; DELETE FROM large WHERE id = 9; "
+                             "CREATE TABLE later(k INTEGER PRIMARY KEY, v); INSERT INTO later VALUES(1, 'one')")
+        made.launch(victim)
+        victim.await_state("running")
+        made.stop_apps()
+        made.check()
+        for node in made.nodes:
+            rows = node.query("SELECT id, body, extra FROM large WHERE id < 10 AND (id > 8 OR body = 'again')")
+            assert rows == [(8, "again", 6)], f"{node.name}: {rows}"
+            assert node.query("SELECT * FROM later") == [(1, "one")], node.name
+        assert victim.one("SELECT count(*) FROM __colony_conflicts WHERE table_name IN ('large', 'later')") == 0
+        beside = [path for path in victim.directory.iterdir() if "-colony-expected-" in path.name]
+        assert not beside, beside
+
+
+def write_unseen(node, sql):
+    with contextlib.closing(sqlite3.connect(node.path, timeout=20, isolation_level=None)) as db:
+        db.executescript(f"BEGIN; {sql}; COMMIT")
+        assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
 
 
 def init(port, cell, step, passings):
@@ -467,6 +616,13 @@ SCENARIOS = {
     "backup": (backup, ONCE),
     "restore": (restore, ONCE),
     "repair": (repair, ONCE),
+    "missed": (missed, ONCE),
+    "wal_capture": (running_from_log, BOTH),
+    "wal_capture.follows": (running_from_log, ONCE),
+    "wal_capture.pin_moved": (running_missed, BOTH),
+    "wal_capture.schema_queued": (schema_from_log, ONCE),
+    "wal_capture.read_begins": (read_from_log, ONCE),
+    "wal_shortener": (long_log, BOTH),
     "init": (init, ONCE),
     "leave": (leave_command, ONCE),
     "recover": (recover, ONCE),
@@ -478,5 +634,23 @@ SCENARIOS = {
 }
 
 
+# Those that kill a node in wal mode, too, beside others in session mode. Its log is begun anew in most.
+FROM_LOG = {
+    "applier.committed": (running_missed, BOTH),
+    "applier.locked": (running_from_log, BOTH),
+    "applier.progress_written": (running_from_log, BOTH),
+    "applier.undone": (running_missed, ONCE),
+    "publisher.sent": (running_missed, BOTH),
+    "rebase.one_redone": (running_from_log, ONCE),
+    "install.locked": (install_from_log, ONCE),
+    "install.committed": (install_from_log, ONCE),
+}
+
+
 def scenario_of(step):
     return SCENARIOS.get(step) or SCENARIOS.get(step.partition(".")[0])
+
+
+def ways_to(step):
+    """The scenarios that kill there, each with the passings."""
+    return [scenario_of(step)] + ([FROM_LOG[step]] if step in FROM_LOG else [])

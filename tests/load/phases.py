@@ -14,7 +14,7 @@ import time
 
 import stage as staging
 from processes import until
-from stage import COLONY_LOAD, EXTENSION, Service, Stage, dataset_words, prepared, service_words
+from stage import COLONY_LOAD, Service, Stage, dataset_words, extension_words, prepared, service_words
 
 TARGETS = {"reads p99": ("reads", 50), "writes p99": ("writes", 100), "visible p99": ("visible", 500)}
 
@@ -155,7 +155,7 @@ def kill(stage, options):
 
 
 def direct(stage, options):
-    load = Load(stage.directory, *common_words(options), "--direct", stage.files(), "--extension", EXTENSION,
+    load = Load(stage.directory, *common_words(options), "--direct", stage.files(), *extension_words(options),
                 *stage.processes(), "--seconds", options.seconds)
     return concluded(stage, load.finish(patience(options, options.seconds)))
 

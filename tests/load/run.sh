@@ -5,6 +5,7 @@
 #
 #   tests/load/run.sh                                       100,000 users, 4 nodes, 120 s: all phases
 #   tests/load/run.sh --users 1000 --seconds 20 --phases headline,kill
+#   tests/load/run.sh --capture wal                         the service knows nothing of Colony
 #   tests/load/run.sh --help                                all options
 #
 # Where a process may not open as many files as there are users, several processes share

@@ -37,6 +37,8 @@ def parse():
     add("--phases", default="headline,knee,kill,direct,fairness")
     add("--out", default=str(TOP / "build/load"), help="directory for report.html and report.json")
     add("--ramp", type=float, default=0, help="seconds within which users come; 0: 4,000 a second")
+    add("--capture", choices=("session", "wal"), default="session",
+        help="session: programs load colony.so; wal: they know nothing of Colony")
     add("--brokers", type=int, choices=(1, 3), default=1)
     add("--threads", type=int, default=2, help="of each service")
     add("--processes", type=int, default=0, help="services of each node; 0: as many as the limit of open files takes")

@@ -106,9 +106,9 @@ class Stage(Cluster):
             name = chr(ord("a") + number) if nodes <= 26 else f"n{number}"
             node = Node(self, name)
             shutil.copy(seed, node.path)
-            node.init()
+            node.init("--capture", options.capture)
             self.nodes.append(node)
-            self.services += [Service(node.path, service_words(options), number=number)
+            self.services += [Service(node.path, service_words(options), extension_of(options), number)
                               for number in range(1, options.processes + 1)]
         seed.unlink()
 
@@ -215,6 +215,15 @@ class Stage(Cluster):
             if tail:
                 lines += [f"--- {log.relative_to(self.directory)}", *(line[:300] for line in tail)]
         return "\n".join(lines)
+
+
+def extension_of(options):
+    """What programs load: nothing where capture is from the write-ahead log."""
+    return EXTENSION if options.capture == "session" else None
+
+
+def extension_words(options):
+    return ["--extension", EXTENSION] if options.capture == "session" else []
 
 
 def service_words(options):

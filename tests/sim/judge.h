@@ -31,6 +31,7 @@ class Judge {
   std::string check_integrity(Node& node) const;
 
   static DatabaseRows rows_of(Database& db, const Schema& schema);
+  static Sequence position_of(Database& db);
 
  private:
   struct Pending {
@@ -38,7 +39,6 @@ class Judge {
     std::string changeset;
   };
   static std::vector<Pending> pending_of(Database& db);
-  static Sequence position_of(Database& db);
 
   const Schema& schema_;
   ReferenceLog& reference_;

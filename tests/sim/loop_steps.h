@@ -18,6 +18,11 @@ class LoopSteps {
   void start(std::size_t at);
   void apply(std::size_t at);
   void publish(std::size_t at);
+  // In wal mode: what the capture's loop does, or a checkpoint of somebody else's.
+  void capture(std::size_t at);
+  // In wal mode, as the sidecar does before each step of the applier: makes sure that what apps have
+  // committed is captured. False if that has to wait. True in session mode.
+  bool keep_captured(std::size_t at);
   void crash(std::size_t at);
   void check(std::size_t at);
 
@@ -27,6 +32,9 @@ class LoopSteps {
   void meet(std::size_t at, bool newest);
 
  private:
+  bool find_missed(std::size_t at);
+  std::unique_ptr<WalCapture::Turn> put_missed(std::size_t at, Sequence base);
+  void begin_without_comparison(std::size_t at);
   void take(std::size_t at, bool newest, const std::function<void(const std::string& base)>& install);
 
   World& world_;

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -32,13 +33,15 @@ void on_abort(int signal) {
 
 class Run {
  public:
-  Run(std::uint64_t first, std::uint64_t count) : next_(first), end_(first + count) {}
+  Run(std::uint64_t first, std::uint64_t count, CaptureChoice capture)
+      : capture_(capture), next_(first), end_(first + count) {}
 
   void work() {
     for (std::uint64_t seed = next_++; seed < end_ && !failed_; seed = next_++) {
       seed_at_work = seed;
       Plan plan;
       plan.seed = seed;
+      plan.capture = capture_;
       Transcript none(false);
       if (Simulation(plan, none).run()) report(plan);
       ++done_;
@@ -65,6 +68,7 @@ class Run {
     std::cerr << "sim: " << done_ << " seeds done\n";
   }
 
+  const CaptureChoice capture_;
   std::atomic<std::uint64_t> next_;
   std::uint64_t end_;
   std::atomic<std::uint64_t> done_{0};
@@ -79,10 +83,15 @@ int main(int argc, char** argv) {
   std::uint64_t first = 1, seeds = 100;
   unsigned threads = 2;
   bool verbose = false;
+  CaptureChoice capture = CaptureChoice::kSession;
   CLI::App app("Runs simulated colonies and judges them.");
   app.add_option("--seeds", seeds, "How many")->capture_default_str();
   app.add_option("--seed", first, "The first of them")->capture_default_str();
   app.add_option("--threads", threads, "At once")->capture_default_str()->check(CLI::Range(1, 64));
+  const std::map<std::string, CaptureChoice> choices = {
+      {"session", CaptureChoice::kSession}, {"wal", CaptureChoice::kWal}, {"mixed", CaptureChoice::kMixed}};
+  app.add_option("--capture", capture, "How nodes capture: session, wal, or mixed")
+      ->transform(CLI::CheckedTransformer(choices));
   app.add_flag("--verbose", verbose, "Show what happens, step by step, in one seed");
   CLI11_PARSE(app, argc, argv);
   std::signal(SIGABRT, on_abort);
@@ -91,13 +100,14 @@ int main(int argc, char** argv) {
   if (verbose) {
     Plan plan;
     plan.seed = first;
+    plan.capture = capture;
     Transcript transcript(true);
     const auto failure = Simulation(plan, transcript).run();
     for (const std::string& line : transcript.lines()) std::cout << line << "\n";
     std::cout << (failure ? *failure : "passed") << "\n";
     return failure ? 1 : 0;
   }
-  Run run(first, seeds);
+  Run run(first, seeds, capture);
   std::vector<std::thread> workers;
   for (unsigned i = 0; i < threads; ++i) workers.emplace_back([&] { run.work(); });
   for (std::thread& worker : workers) worker.join();

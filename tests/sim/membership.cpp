@@ -19,6 +19,8 @@ void Membership::change(std::size_t at) {
 void Membership::come_back(std::size_t at) {
   Node& node = world_.node(at);
   if (node.is_read()) return;
+  if (node.captures_from_log() && (!node.running() || !loops_.keep_captured(at))) return;
+  if (!world_.resting && !world_.can_be_away(at)) return;
   ++lives_;
   std::string name = std::string(1, letter_of(at)) + std::to_string(lives_);
   const std::string former(1, letter_of(world_.random.below(world_.nodes.size())));

@@ -2,12 +2,13 @@
 #pragma once
 
 #include "tests/sim/app_steps.h"
+#include "tests/sim/loop_steps.h"
 
 namespace colony::sim {
 
 class Membership {
  public:
-  Membership(World& world, AppSteps& apps) : world_(world), apps_(apps) {}
+  Membership(World& world, AppSteps& apps, LoopSteps& loops) : world_(world), apps_(apps), loops_(loops) {}
 
   // One who is a member says that somebody leaves; one who is none any more comes back.
   void change(std::size_t at);
@@ -18,6 +19,7 @@ class Membership {
  private:
   World& world_;
   AppSteps& apps_;
+  LoopSteps& loops_;
   std::uint64_t lives_ = 0;  // that were begun after the first ones
 };
 

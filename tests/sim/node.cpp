@@ -9,6 +9,7 @@
 #include "replicator/membership/renaming.h"
 #include "replicator/store/file_layout.h"
 #include "replicator/store/node_file.h"
+#include "replicator/wal/own_transaction.h"
 #include "sqlite_ext/capture.h"
 
 namespace colony::sim {
@@ -21,7 +22,14 @@ std::unique_ptr<Database> open(const std::string& path) {
   return db;
 }
 
-// Page by page.
+// What an app in wal mode has instead of colony.so, so that the triggers of the schema do the same.
+void name_of_node(sqlite3_context* context, int, sqlite3_value**) {
+  const auto& name = *static_cast<const std::string*>(sqlite3_user_data(context));
+  sqlite3_result_text(context, name.c_str(), -1, SQLITE_TRANSIENT);
+}
+
+}  // namespace
+
 void copy_database(const std::string& from, const std::string& to) {
   Database source(from, Database::Mode::kReadOnly), copy(to, Database::Mode::kReadWrite);
   sqlite3_backup* const backup = sqlite3_backup_init(copy.handle(), "main", source.handle(), "main");
@@ -29,8 +37,6 @@ void copy_database(const std::string& from, const std::string& to) {
   sqlite3_backup_finish(backup);
   if (rc != SQLITE_DONE) throw SqliteError(rc, "cannot copy " + from);
 }
-
-}  // namespace
 
 std::string fresh_path(const std::string& node) {
   static std::atomic<std::uint64_t> runs{0};
@@ -81,8 +87,12 @@ SpillSettings Node::spill() const {
 
 void Node::open_app() {
   app_ = open(settings_.path);
-  if (install_capture(app_->handle(), *SqliteHost::get(), spill()) != SQLITE_OK)
+  if (captures_from_log()) {
+    sqlite3_create_function(app_->handle(), "colony_node", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS, &settings_.name,
+                            name_of_node, nullptr, nullptr);
+  } else if (install_capture(app_->handle(), *SqliteHost::get(), spill()) != SQLITE_OK) {
     throw Error("the capture cannot be installed");
+  }
   if (settings_.foreign_keys) app_->execute("PRAGMA foreign_keys = ON");
   if (settings_.recursive_triggers) app_->execute("PRAGMA recursive_triggers = ON");
   if (disk_) app_->execute("PRAGMA synchronous = " + settings_.synchronous);
@@ -91,25 +101,39 @@ void Node::open_app() {
 // Makes the database a node's, as `colony init` does with a file.
 void Node::found() {
   app_->execute(settings_.schema_sql);
-  app_->execute("BEGIN");
-  create_layout(*app_);
+  Database db = open_for_fold(settings_.path);
+  if (install_capture(db.handle(), *SqliteHost::get(), spill(), CaptureFor::kColony) != SQLITE_OK)
+    throw Error("the capture cannot be installed");
+  db.execute("BEGIN");
+  create_layout(db);
   const auto set = [&](const std::string& key, const std::string& value) {
-    app_->execute("INSERT INTO __colony_meta(key, value) VALUES('" + key + "', " + value + ")");
+    db.execute("INSERT INTO __colony_meta(key, value) VALUES('" + key + "', " + value + ")");
   };
   set("format", std::to_string(kFileFormat));
   set("cluster", "'sim'");
   set("node", "'" + settings_.name + "'");
   set("incarnation", std::to_string(settings_.incarnation));
-  set("capture", "'session'");
   for (const char* zero : {"position", "position_hash", "absorbed"}) set(zero, "0");
-  choose_guard_kind(*app_, GuardKind::kIndex);
-  if (settings_.conflicts_max > 0) set("conflicts_max", std::to_string(settings_.conflicts_max));
-  Statement insert(*app_, "INSERT INTO __colony_tables(name) VALUES(?1)");
-  for (const Table& table : read_schema(app_->handle()).tables) {
-    insert.bind(1, table.name).run();
-    create_guards(*app_, table.name);
+  if (captures_from_log()) {
+    set_capture_mode(db, CaptureMode::kWal);
+  } else {
+    choose_guard_kind(db, GuardKind::kIndex);
   }
-  app_->execute("COMMIT");
+  if (settings_.conflicts_max > 0) set("conflicts_max", std::to_string(settings_.conflicts_max));
+  Statement insert(db, "INSERT INTO __colony_tables(name) VALUES(?1)");
+  for (const Table& table : read_schema(db.handle()).tables) {
+    insert.bind(1, table.name).run();
+    if (!captures_from_log()) create_guards(db, table.name);
+  }
+  db.execute("COMMIT");
+  capture_from_here(db);
+}
+
+// What there is counts as captured.
+void Node::capture_from_here(Database& db) {
+  if (!captures_from_log()) return;
+  WalCapture capture(settings_.path, spill());
+  OwnTransaction(db, &capture, OwnTransaction::Begin::kHere).commit();
 }
 
 // As `colony run` does when there is no file yet.
@@ -117,9 +141,14 @@ void Node::join() {
   copy_database(settings_.base, settings_.path);
   Database db = open_for_fold(settings_.path);
   NodeFile file(db);
+  const CaptureMode mode = captures_from_log() ? CaptureMode::kWal : CaptureMode::kSession;
+  install_capture(db.handle(), *SqliteHost::get(), spill(), CaptureFor::kColony);
   WriteTransaction transaction(db);
   file.set_identity(settings_.name, Incarnation(settings_.incarnation), home());
+  set_capture_mode(db, mode);
   transaction.commit();
+  if (disk_) db.execute("PRAGMA journal_mode = WAL");
+  capture_from_here(db);
 }
 
 SqlResult Node::sql(const std::string& sql) { return run_sql(app_->handle(), sql); }
@@ -137,8 +166,10 @@ void Node::begin_reading() {
 void Node::end_reading() { reader_.reset(); }
 
 void Node::rename(const std::string& name, std::uint64_t incarnation) {
+  if (captures_from_log()) OwnTransaction(*observer_, capture_.get()).commit();
   crash();
-  WriteTransaction transaction(*observer_);
+  const std::unique_ptr<WalCapture> capture = new_capture();
+  OwnTransaction transaction(*observer_, capture.get());
   rename_node(*observer_, name, true);
   // The real one is random, and a seed must always lead to the same.
   observer_->execute("UPDATE __colony_meta SET value = " + std::to_string(incarnation) + " WHERE key = 'incarnation'");
@@ -149,9 +180,19 @@ void Node::rename(const std::string& name, std::uint64_t incarnation) {
   reopen_app();
 }
 
+// Of a command; at the file's mark.
+std::unique_ptr<WalCapture> Node::new_capture() {
+  if (!captures_from_log()) return nullptr;
+  auto capture = std::make_unique<WalCapture>(path(), spill());
+  capture->follow();
+  return capture;
+}
+
 void Node::merge() {
   crash();
-  WriteTransaction transaction(*observer_);
+  const std::unique_ptr<WalCapture> capture =
+      captures_from_log() ? std::make_unique<WalCapture>(path(), spill()) : nullptr;
+  OwnTransaction transaction(*observer_, capture.get(), OwnTransaction::Begin::kHere);
   NodeFile file(*observer_);
   merge_own_rows(*observer_, file);
   transaction.commit();
@@ -182,13 +223,22 @@ void Node::start(Applier::Options applier, ApplierReports::Listeners listeners, 
   if (publisher.key) applier.key = publisher.key->public_key();
   listeners.on_barrier = [this, told = listeners.on_barrier](const BarrierEntry& barrier, Sequence position) {
     if (told) told(barrier, position);
-    answer([&] { return ProofSnapshot(settings_.path, barrier.id, position).compute(); });
+    answer([&] { return ProofSnapshot(settings_.path, barrier.id, position, proof_reads()).compute(); });
   };
   listeners.on_question = [this](const QuestionEntry& question, Sequence position) {
     if (!settings_.answers_questions) return;
-    answer([&] { return ProofSnapshot(settings_.path, question.id, position).compute(question.ranges); });
+    answer(
+        [&] { return ProofSnapshot(settings_.path, question.id, position, proof_reads()).compute(question.ranges); });
   };
   reports_ = std::make_unique<ApplierReports>(*permit_, *status_, std::move(listeners));
+  if (captures_from_log()) {
+    capture_ = std::make_unique<WalCapture>(settings_.path, spill());
+    capturing_ = std::make_unique<Database>(open_for_fold(settings_.path));
+    capturing_->execute("PRAGMA wal_autocheckpoint = 0");
+    capturing_->wait_for_locks([](int) { return false; }, 1);
+    mark_tried_ = 0;
+  }
+  applier.capture = capture_.get();
   applier_ = std::make_unique<Applier>(settings_.path, link_, *reports_, std::move(applier));
   publisher.hello = hello();
   publisher_ = std::make_unique<Publisher>(settings_.path, link_, *permit_, std::move(publisher));
@@ -230,7 +280,47 @@ bool Node::ask(std::chrono::steady_clock::time_point now) {
   return question.has_value();
 }
 
-void Node::write_behind_its_back(const std::string& sql) { open_for_fold(settings_.path).execute(sql); }
+// In wal mode as if Colony had done it.
+void Node::write_behind_its_back(const std::string& sql) {
+  Database db = open_for_fold(settings_.path);
+  OwnTransaction transaction(db, capture_.get());
+  db.execute(sql);
+  transaction.commit();
+}
+
+BeginRead Node::proof_reads() {
+  if (!captures_from_log()) return {};
+  return [this](Database& reader) { applier_->begin_captured_read(reader); };
+}
+
+BeginRead Node::captured_reads() {
+  return colony::captured_reads(settings_.path, capture_.get(), [] { return false; });
+}
+
+bool Node::goes_on_at_mark() {
+  if (!captures_from_log() || capture_->follows()) return true;
+  try {
+    capture_->follow(mark_tried_);
+    mark_tried_ = capture_->mark_number();
+  } catch (const WalLost&) {
+  }
+  return capture_->follows();
+}
+
+bool Node::capture_committed(std::size_t frames_at_once) {
+  if (!capture_ || !capture_->follows() || !capture_->read_ahead(frames_at_once)) return false;
+  if (!capture_->has_work() && !capture_->should_mark()) {
+    capture_->move_pin();
+    return false;
+  }
+  OwnTransaction(*capturing_, capture_.get()).commit();
+  return true;
+}
+
+bool Node::is_captured() {
+  if (!captures_from_log()) return true;
+  return capture_ && capture_->follows() && capture_->read_ahead(~std::size_t{0}) && !capture_->has_work();
+}
 
 void Node::crash() {
   checker_.reset();
@@ -239,6 +329,8 @@ void Node::crash() {
   reports_.reset();
   permit_.reset();
   status_.reset();
+  capturing_.reset();
+  capture_.reset();
 }
 
 }  // namespace colony::sim

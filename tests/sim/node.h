@@ -18,7 +18,10 @@
 #include "replicator/apply/applier_reports.h"
 #include "replicator/publish/publisher.h"
 #include "replicator/repair/checker.h"
+#include "replicator/store/begin_read.h"
 #include "replicator/store/sqlite.h"
+#include "replicator/wal/own_transaction.h"
+#include "replicator/wal/wal_capture.h"
 #include "tests/sim/memory_log.h"
 #include "tests/sim/power_disk.h"
 #include "tests/sim/schema.h"
@@ -42,6 +45,8 @@ struct NodeSettings {
   std::string synchronous = {};
   // It comes to a colony that others have begun, with a file that has not met them.
   bool comes_late = false;
+  // In wal mode, on a disk of its own: the app has nothing of Colony's.
+  bool captures_from_log = false;
   // As a sidecar does that knows of questions; one that does not answers barriers only.
   bool answers_questions = true;
 };
@@ -64,6 +69,9 @@ SqlResult run_sql(sqlite3* db, const std::string& sql);
 
 // A database name in memory that no other simulation of this process has.
 std::string fresh_path(const std::string& node);
+
+// Page by page.
+void copy_database(const std::string& from, const std::string& to);
 
 class Node {
  public:
@@ -97,6 +105,21 @@ class Node {
   bool is_shut_out();
   // By name, who is a member as far as its file knows.
   std::map<std::string, Incarnation> members();
+
+  // What captures from the log in wal mode; null in session mode, and while the loops are away.
+  bool captures_from_log() const { return settings_.captures_from_log; }
+  WalCapture* capture() { return capture_.get(); }
+  // Goes on at the file's mark if it does not follow the log. Whether it does; true in session mode.
+  bool goes_on_at_mark();
+  // As the capture's loop does at its turn; false if there was nothing.
+  bool capture_committed(std::size_t frames_at_once);
+  // Captures, and writes a mark in any case: whoever comes next goes on there.
+  void mark_captured() { OwnTransaction(*capturing_, capture_.get()).commit(); }
+  // Whether all that the app has committed is in the outbox.
+  bool is_captured();
+  // Whether a state of it can be read that is captured, and how.
+  bool can_be_read() const { return !captures_from_log() || (capture_ && capture_->follows()); }
+  BeginRead captured_reads();
 
   // The loops.
   void start(Applier::Options applier, ApplierReports::Listeners listeners, Publisher::Options publisher);
@@ -134,6 +157,9 @@ class Node {
   void open_app();
   void make_database();
   void answer(const std::function<ProofEntry()>& compute);
+  BeginRead proof_reads();
+  std::unique_ptr<WalCapture> new_capture();
+  void capture_from_here(Database& db);
   void found();
   void join();
 
@@ -144,6 +170,9 @@ class Node {
   std::unique_ptr<Status> status_;
   std::unique_ptr<PublishPermit> permit_;
   std::unique_ptr<ApplierReports> reports_;
+  std::unique_ptr<WalCapture> capture_;
+  std::unique_ptr<Database> capturing_;  // the connection of the capture's loop
+  std::uint64_t mark_tried_ = 0;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<Checker> checker_;

@@ -7,6 +7,10 @@
 
 namespace colony::sim {
 
+// How what apps commit is captured: on all nodes within the commit, on all from the write-ahead
+// log, or on each as the seed says.
+enum class CaptureChoice { kSession, kWal, kMixed };
+
 struct Plan {
   std::uint64_t seed = 0;
   std::size_t steps = 0;           // 0: as many as the seed says
@@ -15,6 +19,7 @@ struct Plan {
   bool odd_values = true;
   bool large_transactions = true;
   bool snapshots = true;
+  CaptureChoice capture = CaptureChoice::kSession;
 };
 
 }  // namespace colony::sim

@@ -83,6 +83,13 @@ class Drafting {
     }
   }
 
+  static void refuse_null_keys(DraftTable& table) {
+    for (std::size_t i = 0; i < table.key.size(); ++i) {
+      std::string& rest = table.columns[i].rest;
+      if (rest.find("NOT NULL") == rest.npos) rest += " NOT NULL";
+    }
+  }
+
   void add_columns(DraftTable& table) {
     const std::size_t count = 1 + random_.below(4);
     for (std::size_t i = 0; i < count; ++i) {
@@ -155,6 +162,7 @@ class Drafting {
     if (table.strict) table.options = " STRICT";
     if (!autoincrement && random_.percent(30))
       table.options += table.options.empty() ? " WITHOUT ROWID" : ", WITHOUT ROWID";
+    if (!features_.null_keys) refuse_null_keys(table);
     std::string columns;
     for (const DraftColumn& column : table.columns) {
       columns += (columns.empty() ? "" : ", ") + quote(column.name) + (column.type.empty() ? "" : " " + column.type) +

@@ -21,6 +21,7 @@ struct SchemaFeatures {
   bool foreign_keys = true;
   bool triggers = true;
   bool odd_names = true;
+  bool null_keys = true;  // a row may have NULL in its key as far as SQLite is concerned
 };
 
 RandomSchema random_schema(Random random, const SchemaFeatures& features);

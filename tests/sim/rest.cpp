@@ -26,6 +26,11 @@ void Rest::make_well(std::size_t at) {
   node.link().set_offline(false);
   node.end_reading();
   apps_.come_to_rest(at);
+  try {
+    if (node.captures_from_log() && node.can_be_read()) node.mark_captured();
+  } catch (const WalLost& lost) {  // it will be found otherwise
+    world_.say(at, std::string("capture: ") + lost.what());
+  }
   if (world_.has_keys) node.crash();  // and is given its key
   if (!node.running()) loops_.start(at);
 }
@@ -42,10 +47,14 @@ bool Rest::round() {
 bool Rest::step_node(std::size_t at) {
   Node& node = world_.node(at);
   bool moved = false;
+  if (!loops_.keep_captured(at)) return true;
   try {
+    while (node.capture_committed(2000)) moved = true;
     while (node.applier().step(std::chrono::milliseconds(0))) moved = true;
   } catch (const LogUnavailable&) {
     moved = true;  // the end of the last time offline
+  } catch (const WalLost&) {
+    moved = true;
   } catch (const BaseUnknown&) {
     loops_.meet(at, true);
     moved = true;
@@ -93,6 +102,7 @@ bool Rest::find_drift(std::size_t at, const std::string& table) {
 void Rest::judge() {
   Judge& judge = *world_.judge;
   for (std::size_t i = 0; i < world_.nodes.size(); ++i) {
+    require(world_.node(i).is_captured() ? "" : "at rest, something is not captured");
     require(judge.check_rest(world_.node(i)));
     world_.judge_node(i, true);
     if (i > 0) require(judge.check_equal(world_.node(0), world_.node(i)));

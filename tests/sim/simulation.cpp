@@ -29,6 +29,7 @@ void Simulation::step(std::size_t number) {
   world_.node(at).link().set_faults(world_.faults, &world_.random);
   if (world_.has_keys && world_.random.percent(6)) return trust_.step(at);
   if (world_.has_power_disks && world_.random.percent(8)) return cut_power(at);
+  if (world_.node(at).captures_from_log() && world_.random.percent(15)) return loops_.capture(at);
   const std::size_t kind = world_.random.below(100);
   if (kind < 40) {
     apps_.step(at);
@@ -96,6 +97,7 @@ void Simulation::kill_app(std::size_t at) {
 }
 
 void Simulation::cut_power(std::size_t at) {
+  if (!world_.can_lose_power(at)) return;
   Node& node = world_.node(at);
   world_.say(at, "the power is cut");
   node.lose_power(world_.random.percent(50) ? &world_.random : nullptr);

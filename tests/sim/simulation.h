@@ -42,7 +42,7 @@ class Simulation {
   World world_;
   AppSteps apps_{world_};
   LoopSteps loops_{world_};
-  Membership membership_{world_, apps_};
+  Membership membership_{world_, apps_, loops_};
   TrustSteps trust_{world_};
   SnapshotSteps snapshots_{world_, apps_, loops_};
   Rest rest_{world_, apps_, loops_, membership_, trust_};

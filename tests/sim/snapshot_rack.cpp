@@ -16,12 +16,20 @@ std::unique_ptr<Database> SnapshotRack::new_place(const std::string& path) {
   return std::make_unique<Database>(place_for(path), Database::Mode::kReadWrite);
 }
 
-Database& SnapshotRack::make(const std::string& path) {
+Database& SnapshotRack::make(const std::string& path, const BeginRead& begin) {
   auto made = new_place(path);
-  newest_ = make_base(path, made->path(), [](std::uint64_t, std::uint64_t) { return true; }).position;
+  newest_ = make_base(
+                path, made->path(), [](std::uint64_t, std::uint64_t) { return true; }, begin)
+                .position;
   auto& place = snapshots_[newest_];
   place = std::move(made);
   return *place;
+}
+
+std::unique_ptr<Database> SnapshotRack::copy_for(const std::string& path, Sequence position) {
+  auto copy = new_place(path);
+  copy_database(this->path(position), copy->path());
+  return copy;
 }
 
 std::vector<Sequence> SnapshotRack::positions() const {

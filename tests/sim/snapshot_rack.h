@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "replicator/log/log.h"
+#include "replicator/store/begin_read.h"
 #include "replicator/store/sqlite.h"
 #include "tests/sim/power_disk.h"
 
@@ -16,10 +17,13 @@ namespace colony::sim {
 class SnapshotRack {
  public:
   // Of the node's database at `path`; one that has the same position goes.
-  Database& make(const std::string& path);
+  Database& make(const std::string& path, const BeginRead& begin = {});
 
   // An empty database in which a copy of that one can be made; it keeps itself alive.
   std::unique_ptr<Database> new_place(const std::string& path);
+
+  // The snapshot of that position, to be written to, beside the node's database.
+  std::unique_ptr<Database> copy_for(const std::string& path, Sequence position);
 
   // In their order.
   std::vector<Sequence> positions() const;

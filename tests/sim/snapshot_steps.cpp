@@ -5,10 +5,14 @@ namespace colony::sim {
 void SnapshotSteps::make(std::size_t at) {
   Node& node = world_.node(at);
   if (node.app_in_transaction()) return;  // in the way in memdb alone
-  if (!node.has_met_colony()) return;
-  Database& made = world_.rack.make(node.path());
-  world_.say(at, "makes a snapshot of position " + std::to_string(world_.rack.newest_position().value()));
-  require(world_.judge->check_snapshot(made));
+  if (!node.has_met_colony() || !node.can_be_read()) return;
+  try {
+    Database& made = world_.rack.make(node.path(), node.captured_reads());
+    world_.say(at, "makes a snapshot of position " + std::to_string(world_.rack.newest_position().value()));
+    require(world_.judge->check_snapshot(made));
+  } catch (const WalLost& lost) {
+    world_.say(at, std::string("makes no snapshot: ") + lost.what());
+  }
 }
 
 // Behind a snapshot, which is how far the housekeeper goes.
@@ -17,6 +21,10 @@ void SnapshotSteps::cut_log() {
   if (positions.empty()) return;
   const Sequence first = world_.random.pick(positions).next();
   if (first <= world_.log.info().first) return;
+  // As long as it takes to find what a node has missed, nobody may come.
+  for (const auto& node : world_.nodes) {
+    if (!node->can_be_read() && node->has_met_colony() && Judge::position_of(node->observer()).next() < first) return;
+  }
   world_.transcript.add("the log is cut before " + std::to_string(first.value()));
   world_.log.purge_before(first);
 }

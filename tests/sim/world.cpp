@@ -9,7 +9,10 @@ void require(const std::string& problem) {
 World::World(const Plan& plan_of_it, Transcript& transcript_of_it)
     : plan(plan_of_it), transcript(transcript_of_it), random(plan.seed, "plan"), wire(log) {
   steps = plan.steps != 0 ? plan.steps : 40 + random.below(160);
-  schema_sql = random_schema(Random(plan.seed, "schema"), {});
+  SchemaFeatures features;
+  // In session mode they are refused; in wal mode they would stay on their node.
+  features.null_keys = plan.capture == CaptureChoice::kSession;
+  schema_sql = random_schema(Random(plan.seed, "schema"), features);
   foreign_keys = random.percent(60);
   recursive_triggers = random.percent(20);
   conflicts_max = random.percent(15) ? random.between(3, 30) : 0;
@@ -47,6 +50,9 @@ void World::add_node(NodeSettings settings) {
   settings.name = std::string(1, letter_of(i));
   settings.path = fresh_path(settings.name);
   if (has_power_disks) settings.synchronous = Random(plan.seed, "synchronous", i).pick<const char*>({"NORMAL", "FULL"});
+  settings.captures_from_log = plan.capture == CaptureChoice::kWal ||
+                               (plan.capture == CaptureChoice::kMixed && Random(plan.seed, "capture", i).percent(50));
+  if (settings.captures_from_log && settings.synchronous.empty()) settings.synchronous = "NORMAL";
   settings.incarnation = 100 + i;
   settings.answers_questions = i != 2 || Random(plan.seed, "of before there were questions").percent(70);
   settings.foreign_keys = foreign_keys;
@@ -66,9 +72,27 @@ void World::set_faults() {
 }
 
 void World::judge_node(std::size_t at, bool journal) {
+  if (!node(at).is_captured()) return;
   require(judge->check_rows(node(at)));
   if (journal) require(judge->check_journal(node(at), conflicts_max));
   for (const Drift& drift : drift_of(node(at).findings())) require("a false alarm: " + to_text(drift));
+}
+
+bool World::can_lose_power(std::size_t at) {
+  if (!node(at).captures_from_log()) return true;
+  if (!can_be_away(at)) return false;
+  const auto found = flushed.find(at);
+  if (found != flushed.end()) return can_be_away(at, found->second);
+  node(at).disk().flush_all();
+  flushed.emplace(at, position_of(at));
+  return false;
+}
+
+bool World::can_be_away(std::size_t at, Sequence position) {
+  Node& away = node(at);
+  if (!away.has_met_colony()) return false;  // its rows would be those that the colony begins with
+  const std::vector<Sequence> bases = rack.reaching(log.info());
+  return position.next() >= log.info().first && !bases.empty() && bases.front() <= position;
 }
 
 bool World::is_in_the_way(std::size_t at, const SqliteError& error) {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -43,8 +44,14 @@ struct World {
 
   void say(std::size_t at, const std::string& what) { transcript.add(nodes[at]->name() + ": " + what); }
 
-  // Throws Violation.
+  // Throws Violation. Not while its app has committed what is not captured yet.
   void judge_node(std::size_t at, bool journal);
+  // Whether what its app commits while no sidecar runs can be found in any case: what its rows must be
+  // is known.
+  bool can_be_away(std::size_t at) { return !node(at).captures_from_log() || can_be_away(at, position_of(at)); }
+  // The same when its machine loses power, which may take its file back to what was flushed at first:
+  // flushes all if that was nothing yet.
+  bool can_lose_power(std::size_t at);
   // Whether an error of a loop only says that the app or a reader is in its way, as it
   // may be in a database in memory.
   bool is_in_the_way(std::size_t at, const SqliteError& error);
@@ -69,11 +76,14 @@ struct World {
   Wire wire;
   SnapshotRack rack;
   std::vector<std::unique_ptr<Node>> nodes;
+  std::map<std::size_t, Sequence> flushed;  // in wal mode: positions that no power cut takes back
   std::chrono::steady_clock::time_point now{};
   std::optional<ReferenceLog> reference;
   std::optional<Judge> judge;
 
  private:
+  Sequence position_of(std::size_t at) { return Judge::position_of(node(at).observer()); }
+  bool can_be_away(std::size_t at, Sequence position);
   void found_nodes();
   void set_faults();
 };

@@ -139,6 +139,16 @@ Database open_captured(const std::string& path) {
   return db;
 }
 
+void put_into_mode(const std::string& path, CaptureMode mode) {
+  Database db(path, Database::Mode::kReadWrite);
+  if (install_capture(db.handle(), *SqliteHost::get(), std::nullopt, CaptureFor::kColony) != SQLITE_OK) {
+    throw Error("capture cannot be installed");
+  }
+  WriteTransaction transaction(db);
+  set_capture_mode(db, mode);
+  transaction.commit();
+}
+
 void replicate_all(Database& db) {
   std::vector<std::string> names;
   Statement tables(db, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name");

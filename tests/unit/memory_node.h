@@ -76,6 +76,9 @@ class MemoryNode {
 // Opens a further connection with capture.
 Database open_captured(const std::string& path);
 
+// As `colony init --capture` does, while the connections of programs stay open.
+void put_into_mode(const std::string& path, CaptureMode mode);
+
 // Guards the tables that have a primary key, and lists them as replicated.
 void replicate_all(Database& db);
 

@@ -94,7 +94,7 @@ void describe(CLI::App& app, Arguments& arguments) {
                  "ADDRESS:PORT of a node's metad, ADDRESS:PORT+PORT if it is several processes; repeated");
   app.add_option("--direct", settings.direct, "Instead: files, each opened by a worker process, no HTTP")
       ->delimiter(',');
-  app.add_option("--extension", settings.extension, "colony.so, for --direct");
+  app.add_option("--extension", settings.extension, "colony.so, for --direct on files in session mode");
   app.add_option("--files", settings.files, "The nodes' files, in their order, to measure when commits are visible")
       ->delimiter(',');
   app.add_option("--process", arguments.processes, "NAME=PIDFILE of a process whose CPU and memory to note; repeated");

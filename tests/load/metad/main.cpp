@@ -34,12 +34,12 @@ int main(int argc, char** argv) {
   std::uint64_t clients = 50'000;
   CLI::App app(
       "Serves objects, placements and values of one SQLite file over HTTP.\n"
-      "On Colony: load its extension, and `colony run` beside it.",
+      "On Colony: `colony run` beside it, and its extension unless the file is in wal mode.",
       "metad");
   app.set_version_flag("--version", COLONY_VERSION);
   app.add_option("DB", settings.writer.path, "The file, with the tables of deploy/demo/schema.sql")->required();
   app.add_option("--extension", settings.writer.extension,
-                 "The path of colony.so, for the file of a colony; other files have to do without");
+                 "The path of colony.so, for the file of a colony in session mode; others have to do without");
   app.add_option("--listen", listen, "ADDRESS:PORT, port 0 for a free one (default 127.0.0.1:0)");
   app.add_option("--threads", settings.threads, "Threads that serve, each with a read connection")
       ->check(CLI::Range(1, 64))

@@ -6,19 +6,25 @@
 namespace metad {
 namespace {
 
+// Whether programs must load colony.so for their commits to be captured. In wal mode nothing
+// has to be known of Colony.
+bool wants_extension(Database& db) {
+  if (!Statement(db, "SELECT 1 FROM sqlite_schema WHERE name = '__colony_meta'").step()) return false;
+  return !Statement(db, "SELECT 1 FROM __colony_meta WHERE key = 'capture' AND value = 'wal'").step();
+}
+
 // The tables are those of deploy/demo; the index that finds blobs is metad's own.
-// DDL is not replicated: each node makes it for itself.
 Database opened(const WriterSettings& settings) {
   const std::string& path = settings.path;
   Database db = open_database(path, Database::Mode::kProgram, settings.lock_wait_ms);
-  const bool is_colonys = Statement(db, "SELECT 1 FROM sqlite_schema WHERE name = '__colony_meta'").step();
+  const bool is_wanted = wants_extension(db);
   if (!settings.extension.empty()) load_extension(db, settings.extension);
-  if (is_colonys && settings.extension.empty()) {
+  if (is_wanted && settings.extension.empty()) {
     throw std::runtime_error(path + " is a colony's: give --extension with the path of colony.so");
   }
   // Nothing would be captured, and nobody would notice.
-  if (!is_colonys && !settings.extension.empty()) {
-    throw std::runtime_error(path + " belongs to no colony: run `colony init " + path +
+  if (!is_wanted && !settings.extension.empty()) {
+    throw std::runtime_error(path + " belongs to no colony whose programs load colony.so: run `colony init " + path +
                              " --cluster NAME --node NAME` first, or leave out --extension");
   }
   db.execute("PRAGMA foreign_keys = ON");

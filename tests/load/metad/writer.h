@@ -18,7 +18,7 @@ namespace metad {
 
 struct WriterSettings {
   std::string path;
-  std::string extension;  // of a colony's file; empty for others: nothing is captured
+  std::string extension;  // of a colony's file in session mode; empty for others
   bool sync_each_commit = false;
   int lock_wait_ms = 5000;
 };

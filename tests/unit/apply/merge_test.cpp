@@ -47,6 +47,17 @@ TEST(Merge, what_was_pending_is_part_of_it) {
   EXPECT_EQ(node.captured("INSERT INTO t VALUES(4, 'later')"), "t + 4 'later'\n");
 }
 
+TEST(Merge, rows_with_null_in_the_key_stay_here_and_are_not_compared) {
+  const std::string schema = "CREATE TABLE t(a TEXT PRIMARY KEY, x)";
+  MemoryNode node(schema), other(schema);
+  for (MemoryNode* file : {&node, &other}) put_into_mode(file->path(), CaptureMode::kWal);
+  node.run("INSERT INTO t VALUES('a', 1), (NULL, 2), (NULL, 3)");
+  other.run("INSERT INTO t VALUES('a', 1), (NULL, 4)");
+  EXPECT_TRUE(compare_rows(node.db(), other.db(), [] {}).empty());
+  EXPECT_EQ(merge(node), 1u);
+  EXPECT_EQ(shown_changes(node.outbox().front()), "t + 'a' 1\n");
+}
+
 TEST(Merge, it_is_cut_into_chunks) {
   MemoryNode node("CREATE TABLE t(k INTEGER PRIMARY KEY, x); INSERT INTO t VALUES(1, zeroblob(200000)), (2, 'small');");
   merge(node);

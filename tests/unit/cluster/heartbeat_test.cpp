@@ -16,6 +16,7 @@ Heartbeat sample() {
   heartbeat.pending = 7;
   heartbeat.state = "halted";
   heartbeat.version = "1";
+  heartbeat.capture = "wal";
   heartbeat.home = {"host", "/some \"path\"/a.db"};
   heartbeat.error = "line one\nline two";
   heartbeat.gone_after = std::chrono::seconds(60);
@@ -34,6 +35,7 @@ TEST(Heartbeat, survives_its_text) {
   EXPECT_EQ(read->log_head, Sequence(~std::uint64_t{0}));
   EXPECT_EQ(read->version_vector, sample().version_vector);
   EXPECT_EQ(read->former_epochs, sample().former_epochs);
+  EXPECT_EQ(read->capture, "wal");
 }
 
 TEST(Heartbeat, bytes_that_are_no_text_are_replaced) {

@@ -8,6 +8,7 @@
 #include "replicator/apply/rebase.h"
 #include "replicator/repair/checker.h"
 #include "sqlite_ext/captured_table.h"
+#include "sqlite_ext/changeset.h"
 #include "tests/unit/memory_node.h"
 #include "tests/unit/random_sql.h"
 
@@ -62,6 +63,28 @@ TEST(Proof, equal_rows_give_equal_numbers_however_they_came) {
   EXPECT_EQ(settled("INSERT INTO t VALUES(1, 'a', 2.5), (2, x'00', NULL); CREATE TABLE keyless(a);"
                     "INSERT INTO keyless VALUES(1); CREATE INDEX i ON t(a)"),
             one);
+}
+
+// Programs can write such rows in wal mode, and no other node can have them.
+TEST(Proof, rows_with_null_in_the_key_are_no_part_of_it) {
+  const std::string schema = "CREATE TABLE t(a TEXT, b TEXT, n, PRIMARY KEY(a, b))";
+  MemoryNode node(schema);
+  node.run("INSERT INTO t VALUES('a', 'b', 1), ('c', 'd', 2); DELETE FROM __colony_outbox");
+  const std::string whole = shown(proof_of(node));
+  const auto range = [&] {
+    ReplicatedSchema replicated;
+    replicated.load(node.db());
+    std::string low, high;
+    for (const char* value : {"a", "a"}) append_value(low, Value::of_text(value));
+    for (const char* value : {"z", "z"}) append_value(high, Value::of_text(value));
+    const CheckRange asked{"t", replicated.find("t")->shape(3), 3, low, high};
+    return shown(ProofSnapshot(node.path(), 1, Sequence(0)).compute({asked}, [] {}));
+  };
+  const std::string part = range();
+  unit::put_into_mode(node.path(), CaptureMode::kWal);
+  node.run("INSERT INTO t VALUES(NULL, 'b', 1), ('b', NULL, 1), (NULL, NULL, 1)");
+  EXPECT_EQ(shown(proof_of(node)), whole);
+  EXPECT_EQ(range(), part);
 }
 
 // As the fold would: each node would compute another value.

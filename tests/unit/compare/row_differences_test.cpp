@@ -113,8 +113,8 @@ TEST_F(RowDifferencesTest, rows_of_one_side_and_rows_that_are_different) {
       "INSERT INTO t(k, a, u) VALUES('same', 1, 1), ('more', 2, 2), ('other', 3, 3); INSERT INTO w VALUES(1, 1, 'x')",
       "INSERT INTO t(k, a, u) VALUES('same', 1, 1), ('other', 4, 3), ('less', 5, 5); INSERT INTO w VALUES(1, 1, 'x')");
   EXPECT_EQ(shown_rows(),
-            "t: 'other' 3 NULL 3 > 'other' 4 NULL 3\n"
             "t: nothing > 'less' 5 NULL 5\n"
+            "t: 'other' 3 NULL 3 > 'other' 4 NULL 3\n"
             "t: 'more' 2 NULL 2 > nothing\n");
   const DifferingRows table = differences_->count().front();
   EXPECT_EQ(table.only_mine, 1u);

@@ -378,5 +378,120 @@ TEST_F(EnrollmentTest, home_is_the_same_through_a_symbolic_link) {
   EXPECT_THROW(home_of(folder_ / "missing.db"), Error);
 }
 
+class EnrollmentInModes : public EnrollmentTest {
+ protected:
+  EnrollRequest request(std::optional<CaptureMode> mode) {
+    EnrollRequest request{path_, "team", "north", std::nullopt};
+    request.capture = mode;
+    return request;
+  }
+  EnrollReport enroll_as(std::optional<CaptureMode> mode) { return colony::enroll(request(mode)); }
+};
+
+TEST_F(EnrollmentInModes, file_in_wal_mode_has_no_guards_and_nobody_is_asked) {
+  bool announced = false;
+  EnrollRequest wal = request(CaptureMode::kWal);
+  wal.before_change = [&](const Names& tables) { announced = !tables.empty(); };
+  const EnrollReport report = colony::enroll(wal);
+  EXPECT_EQ(report.capture, CaptureMode::kWal);
+  EXPECT_FALSE(report.capture_changed);
+  EXPECT_EQ(report.replicated, (Names{"names", "t"}));
+  EXPECT_EQ(report.null_keys, Names{"names"});
+  EXPECT_FALSE(announced);
+  Database plain(path_, Database::Mode::kProgram);
+  EXPECT_EQ(unit::error_of(plain, "INSERT INTO t VALUES(2, 'y'); INSERT INTO names VALUES(NULL)"), "");
+  EXPECT_EQ(unit::rows(plain, "(SELECT name FROM sqlite_schema WHERE name = '__colony_capture' OR type = 'trigger')"),
+            "");
+  EXPECT_EQ(NodeFile(plain).pending_transactions(), 0);
+}
+
+TEST_F(EnrollmentInModes, mode_stays_as_it_was_chosen) {
+  EXPECT_EQ(enroll_as(std::nullopt).capture, CaptureMode::kSession);
+  EXPECT_EQ(enroll_as(std::nullopt).capture, CaptureMode::kSession);
+  const EnrollReport changed = enroll_as(CaptureMode::kWal);
+  EXPECT_EQ(changed.capture, CaptureMode::kWal);
+  EXPECT_TRUE(changed.capture_changed);
+  Database plain(path_, Database::Mode::kProgram);
+  plain.execute("CREATE TABLE later(k INTEGER PRIMARY KEY)");
+  const EnrollReport again = enroll_as(std::nullopt);
+  EXPECT_EQ(again.capture, CaptureMode::kWal);
+  EXPECT_FALSE(again.capture_changed);
+  EXPECT_EQ(again.replicated, (Names{"later", "names", "t"}));
+  EXPECT_EQ(unit::error_of(plain, "INSERT INTO later VALUES(1)"), "");
+}
+
+TEST_F(EnrollmentInModes, what_was_pending_stays_so_when_the_mode_changes) {
+  enroll_as(CaptureMode::kSession);
+  Database app = open();
+  app.execute("INSERT INTO t VALUES(2, 'y')");
+  enroll_as(CaptureMode::kWal);
+  app.execute("INSERT INTO t VALUES(3, 'z')");
+  EXPECT_EQ(app.query_integer("SELECT colony_pending()"), 1);
+}
+
+TEST_F(EnrollmentInModes, mode_does_not_change_under_a_sidecar) {
+  enroll_as(CaptureMode::kSession);
+  const std::unique_ptr<Status> sidecar = Status::beside(path_);
+  const std::string why = refusal(request(CaptureMode::kWal));
+  EXPECT_NE(why.find("a sidecar runs on"), std::string::npos) << why;
+  EXPECT_NE(why.find("stop it before the file goes over to wal mode"), std::string::npos) << why;
+  EXPECT_EQ(refusal(request(CaptureMode::kSession)), "");
+  Database db = open();
+  EXPECT_EQ(capture_mode(db), CaptureMode::kSession);
+}
+
+TEST_F(EnrollmentInModes, sidecar_does_not_start_while_the_mode_changes) {
+  enroll_as(CaptureMode::kSession);
+  std::string why;
+  EnrollRequest wal = request(CaptureMode::kWal);
+  wal.before_change = [&](const Names&) {
+    try {
+      Status::beside(path_);
+    } catch (const Error& error) {
+      why = error.what();
+    }
+  };
+  colony::enroll(wal);
+  EXPECT_NE(why.find("a sidecar already runs"), std::string::npos) << why;
+  EXPECT_NO_THROW(Status::beside(path_));
+}
+
+TEST_F(EnrollmentInModes, mode_that_another_init_has_chosen_meanwhile_is_not_taken_back) {
+  enroll_as(CaptureMode::kSession);
+  EnrollRequest again = request(std::nullopt);
+  again.before_change = [&](const Names&) { unit::put_into_mode(path_, CaptureMode::kWal); };
+  EXPECT_NE(refusal(again).find("has come into another capture mode just now"), std::string::npos);
+  Database db = open();
+  EXPECT_EQ(capture_mode(db), CaptureMode::kWal);
+}
+
+TEST_F(EnrollmentInModes, there_is_nothing_to_choose_of_guards_in_wal_mode) {
+  EnrollRequest wal = request(CaptureMode::kWal);
+  wal.guard = GuardKind::kTriggers;
+  EXPECT_NE(refusal(wal).find("leave out --guard"), std::string::npos);
+  Database db = open();
+  EXPECT_FALSE(has_layout(db));
+}
+
+TEST_F(EnrollmentInModes, table_that_was_replicated_with_nulls_in_its_key_stays_so) {
+  enroll_as(CaptureMode::kWal);
+  Database plain(path_, Database::Mode::kProgram);
+  plain.execute("INSERT INTO names VALUES(NULL); CREATE TABLE late(k TEXT PRIMARY KEY); INSERT INTO late VALUES(NULL)");
+  EXPECT_EQ(enroll_as(std::nullopt).replicated, (Names{"late", "names", "t"}));
+  unit::put_into_mode(path_, CaptureMode::kSession);
+  plain.execute("CREATE TABLE later(k TEXT PRIMARY KEY); INSERT INTO later VALUES(NULL)");
+  const EnrollReport report = enroll_as(std::nullopt);
+  EXPECT_EQ(report.replicated, (Names{"late", "names", "t"}));
+  EXPECT_EQ(report.left_out.front().table, "keyless");
+  EXPECT_EQ(report.left_out.back().table, "later");
+}
+
+TEST_F(EnrollmentTest, encrypted_file_is_refused_by_name) {
+  std::ofstream(path_, std::ios::binary) << std::string(4096, '\x91');
+  const std::string why = refusal({path_, "team", "north", std::nullopt});
+  EXPECT_NE(why.find("SQLCipher or another codec"), std::string::npos) << why;
+  EXPECT_EQ(why.find('\n'), std::string::npos);
+}
+
 }  // namespace
 }  // namespace colony

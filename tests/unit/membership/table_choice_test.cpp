@@ -90,6 +90,18 @@ TEST_F(TableChoiceTest, table_with_a_null_in_its_key_is_left_out) {
   EXPECT_EQ(why("u"), "2 rows have NULL in the primary key");
 }
 
+TEST_F(TableChoiceTest, nulls_in_a_key_are_nothing_to_mind_in_wal_mode) {
+  db_.execute(
+      "CREATE TABLE t(a TEXT PRIMARY KEY); INSERT INTO t VALUES(NULL); CREATE TABLE n(k INTEGER PRIMARY KEY);"
+      "CREATE TABLE w(a PRIMARY KEY) WITHOUT ROWID; CREATE TABLE b(a TEXT NOT NULL, b, PRIMARY KEY(a, b));"
+      "CREATE TABLE s(a TEXT PRIMARY KEY NOT NULL)");
+  std::string allowing;
+  for (const ChosenTable& table : choose_tables(db_, std::nullopt, CaptureMode::kWal).replicated) {
+    allowing += table.name + (table.allows_null ? "+ " : " ");
+  }
+  EXPECT_EQ(allowing, "b+ n s t+ w ");
+}
+
 TEST_F(TableChoiceTest, table_whose_index_only_the_app_can_sort_is_left_out) {
   const auto compare = [](void*, int, const void*, int, const void*) { return 0; };
   sqlite3_create_collation(db_.handle(), "german", SQLITE_UTF8, nullptr, compare);

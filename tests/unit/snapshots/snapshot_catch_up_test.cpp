@@ -130,5 +130,59 @@ TEST_F(SnapshotCatchUpTest, nothing_is_fetched_where_no_snapshot_will_do) {
   EXPECT_EQ(fetched_, 0);
 }
 
+// Nodes of both modes, each of which may take the other's snapshot.
+class SnapshotOfOtherMode : public SnapshotCatchUpTest, public testing::WithParamInterface<CaptureMode> {
+ protected:
+  SnapshotOfOtherMode() {
+    for (MemorySidecar* node : {&a_, &b_}) agree_on_definitions(node->app().db());
+  }
+  std::string own_objects() {
+    return unit::rows(b_.app().db(),
+                      "(SELECT name FROM sqlite_schema WHERE name = '__colony_capture' OR (tbl_name NOT GLOB "
+                      "'__colony_*' AND name GLOB '__colony_*'))");
+  }
+  // b is in this mode, and a in the other.
+  void choose_modes() {
+    const bool is_wal = GetParam() == CaptureMode::kWal;
+    if (with_schema_) a_.app().run("ALTER TABLE t RENAME COLUMN b TO c; CREATE TABLE n(id INTEGER PRIMARY KEY)");
+    cut();
+    put_into_mode(b_.app().path(), GetParam());
+    if (is_wal) b_.app().run("INSERT OR REPLACE INTO __colony_meta(key, value) VALUES('wal_mark', 'of b')");
+    if (!is_wal) {
+      put_into_mode(a_.app().path(), CaptureMode::kWal);
+      a_.app().run("INSERT OR REPLACE INTO __colony_meta(key, value) VALUES('wal_mark', 'of a')");
+    }
+    put_snapshot_of_a();
+  }
+  void expect_taken() {
+    const bool is_wal = GetParam() == CaptureMode::kWal;
+    EXPECT_EQ(try_b(), "");
+    EXPECT_EQ(b_.app().rows("t"), a_.app().rows("t"));
+    EXPECT_EQ(capture_mode(b_.app().db()), GetParam());
+    const std::string mark = b_.app().db().query_text("SELECT value FROM __colony_meta WHERE key = 'wal_mark'");
+    EXPECT_NE(mark, "of a");
+    EXPECT_EQ(mark == "of b", is_wal);
+    EXPECT_EQ(own_objects().empty(), is_wal);
+    EXPECT_EQ(guarded_tables(b_.app().db()).size(), is_wal ? 0u : replicated_tables(b_.app().db()).size());
+  }
+
+  bool with_schema_ = false;
+};
+
+INSTANTIATE_TEST_SUITE_P(Modes, SnapshotOfOtherMode, testing::Values(CaptureMode::kSession, CaptureMode::kWal),
+                         [](const auto& of) { return to_string(of.param); });
+
+TEST_P(SnapshotOfOtherMode, is_taken_and_the_file_keeps_its_mode) {
+  choose_modes();
+  expect_taken();
+}
+
+TEST_P(SnapshotOfOtherMode, is_taken_with_its_schema_and_the_file_keeps_its_mode) {
+  with_schema_ = true;
+  choose_modes();
+  expect_taken();
+  EXPECT_EQ(replicated_tables(b_.app().db()), (std::vector<std::string>{"n", "t"}));
+}
+
 }  // namespace
 }  // namespace colony::unit

@@ -107,7 +107,7 @@ TEST_P(OlderFormat, sends_what_it_held_and_takes_in_what_others_write) {
   EXPECT_EQ(a.file().pending_transactions(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, OlderFormat, testing::Values(1, 2, 3, 4),
+INSTANTIATE_TEST_SUITE_P(Formats, OlderFormat, testing::Values(1, 2, 3, 4, 5),
                          [](const auto& of) { return std::to_string(of.param); });
 
 }  // namespace

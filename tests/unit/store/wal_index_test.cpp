@@ -9,6 +9,7 @@
 #include <fstream>
 #include <functional>
 
+#include "replicator/store/file_users.h"
 #include "replicator/store/sqlite.h"
 #include "tests/unit/temporary_folder.h"
 
@@ -126,6 +127,30 @@ TEST_F(WalIndexTest, fill_tells_what_was_copied) {
   EXPECT_GT(index.fill()->pages, 0u);
   EXPECT_EQ(index.fill()->checkpointed, index.fill()->pages);
 }
+
+// By the database's own locks, not those of the index: who excludes everybody has none there.
+TEST(ExclusiveUser, is_who_reads_and_writes_alone_for_good) {
+  const unit::TemporaryFolder folder;
+  const std::string path = folder / "app.db";
+  std::ofstream(path).close();
+  Database(path, Database::Mode::kReadWrite).execute("PRAGMA journal_mode = WAL; CREATE TABLE t(a)");
+  EXPECT_FALSE(exclusive_user_of(path));
+  {
+    const Holder reader(path, [](Database& db) { db.execute("BEGIN; SELECT * FROM t"); });
+    const Holder writer(path, [](Database& db) { db.execute("BEGIN IMMEDIATE; INSERT INTO t VALUES(1)"); });
+    ASSERT_TRUE(reader.is_ready() && writer.is_ready());
+    EXPECT_FALSE(exclusive_user_of(path));
+  }
+  const Holder alone(path,
+                     [](Database& db) { db.execute("PRAGMA locking_mode = EXCLUSIVE; INSERT INTO t VALUES(1)"); });
+  ASSERT_TRUE(alone.is_ready());
+  const std::optional<FileUser> user = exclusive_user_of(path);
+  ASSERT_TRUE(user);
+  EXPECT_EQ(user->process, alone.process());
+  EXPECT_FALSE(user->command.empty());
+}
+
+TEST(ExclusiveUser, is_nobody_of_a_file_that_is_not_there) { EXPECT_FALSE(exclusive_user_of("/nowhere/app.db")); }
 
 }  // namespace
 }  // namespace colony
