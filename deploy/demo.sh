@@ -3,9 +3,11 @@
 # nodes, writes on all of them at once, makes two of them collide, kills a sidecar
 # and the server under way, and proves that all four files hold the same rows.
 #
-#   deploy/demo.sh             shows it, removes every trace, exits with 0
-#   deploy/demo.sh --keep      leaves the colony running, and says how to play with it
-#   deploy/demo.sh --stop DIR  stops and removes a colony that was kept
+#   deploy/demo.sh                shows it, removes every trace, exits with 0
+#   deploy/demo.sh --capture wal  the same with programs that load no extension: what
+#                                 they commit is captured from the write-ahead log
+#   deploy/demo.sh --keep         leaves the colony running, and says how to play with it
+#   deploy/demo.sh --stop DIR     stops and removes a colony that was kept
 #
 # Needs Debian 12 or 13; installs what is missing (as root, or by sudo). Everything
 # that it makes is in a new directory under ${TMPDIR:-/tmp}, and everything that it
@@ -123,11 +125,13 @@ query() { # NODE OPTIONS... SQL
 
 # What a program that writes does first.
 prologue() { # NODE
-  printf '%s\n' '.bail on' ".load '$extension'" '.timeout 10000' 'PRAGMA foreign_keys = ON;' '.parameter init' \
+  echo '.bail on'
+  [[ $capture == wal ]] || echo ".load '$extension'"
+  printf '%s\n' '.timeout 10000' 'PRAGMA foreign_keys = ON;' '.parameter init' \
     ".parameter set :node \"'$1'\""
 }
 
-# The shell that writes: SQL on stdin.
+# The shell that writes: SQL on stdin. In wal mode a plain one, too.
 write_on() { # NODE
   { prologue "$1" && cat; } | sqlite3 -batch -init /dev/null "$(database "$1")" >>"$dir/$1-shell.log" 2>&1
 }
@@ -141,6 +145,10 @@ tell_states() {
   for node in "${nodes[@]}"; do
     tell "$node: $(status_of "$node" state), $(status_of "$node" pending) transactions wait to be sent"
   done
+}
+writes_beyond() { # NODE ROUND
+  local round
+  read -r round <"$dir/$1.rounds" && ((round >= $2)) # it may be being written just now
 }
 pending_reaches() { (($(status_of "$1" pending) >= $2)); }
 
@@ -156,7 +164,7 @@ broker_answers() {
 }
 
 start_sidecar() { # NODE
-  (cd "$dir" && exec setsid "$colony" run "$(database "$1")" --cluster demo --node "$1" --nats "$url" \
+  (cd "$dir" && exec setsid "$colony" run "$(database "$1")" --cluster demo --node "$1" --capture "$capture" --nats "$url" \
     </dev/null >>"$dir/$1-sidecar.log" 2>&1 {stderr}>&-) &
   sidecars[$1]=$!
 }
@@ -218,24 +226,31 @@ stop_kept() { # DIR
   echo "stopped and removed $kept"
 }
 
-keep=
-case ${1:-} in
-  '') ;;
-  --keep) keep=1 ;;
-  --stop)
-    (($# == 2)) || { echo 'demo.sh: --stop wants the directory that --keep has told' >&2 && exit 1; }
-    stop_kept "$2"
-    exit
-    ;;
-  -h | --help)
-    sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
-    exit
-    ;;
-  *)
-    echo "demo.sh: unknown option '$1' (see --help)" >&2
-    exit 1
-    ;;
-esac
+keep= capture=session
+while (($#)); do
+  case $1 in
+    --keep) keep=1 ;;
+    --capture)
+      [[ ${2:-} == session || ${2:-} == wal ]] || { echo 'demo.sh: --capture wants session or wal' >&2 && exit 1; }
+      capture=$2
+      shift
+      ;;
+    --stop)
+      (($# == 2)) || { echo 'demo.sh: --stop wants the directory that --keep has told' >&2 && exit 1; }
+      stop_kept "$2"
+      exit
+      ;;
+    -h | --help)
+      sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+      exit
+      ;;
+    *)
+      echo "demo.sh: unknown option '$1' (see --help)" >&2
+      exit 1
+      ;;
+  esac
+  shift
+done
 
 # ---------------------------------------------------------------- the show
 
@@ -266,13 +281,14 @@ say 'Starting one NATS server and four nodes: a with a database, the others with
 start_broker -1
 port=${url##*:}
 sqlite3 -batch -init /dev/null "$(database a)" <"$top/deploy/demo/schema.sql" || fail 'the schema cannot be made'
-"$colony" init "$(database a)" --cluster demo --node a >"$dir/init.log" || fail 'colony init of a'
+"$colony" init "$(database a)" --cluster demo --node a --capture "$capture" >"$dir/init.log" || fail 'colony init of a'
 for node in "${nodes[@]}"; do start_sidecar "$node"; done
 tell "$(grep '^replicated: ' "$dir/init.log"), by $url"
 await "${nodes[@]}"
 tell "b, c and d have joined from a snapshot that a has made"
 
 say 'Writing on all four at the same time, each through its own sqlite3 shell'
+[[ $capture == session ]] || tell 'a plain one: it loads nothing, and its commits are captured from the write-ahead log'
 for node in "${nodes[@]}"; do
   import_on "$node" 20 &
   writers+=($!)
@@ -318,8 +334,13 @@ for node in "${nodes[@]}"; do
 done
 eventually 20 'nobody writes' test -s "$dir/d.rounds"
 stop_sidecar KILL c
-eventually 20 'c cannot write without its sidecar' pending_reaches c 50
-tell "c: $(status_of c state), $(status_of c pending) transactions wait in its file, and its app goes on"
+if [[ $capture == wal ]]; then
+  eventually 20 'c cannot write without its sidecar' writes_beyond c 35
+  tell "c: $(status_of c state), its app goes on, and what it commits is found later"
+else
+  eventually 20 'c cannot write without its sidecar' pending_reaches c 50
+  tell "c: $(status_of c state), $(status_of c pending) transactions wait in its file, and its app goes on"
+fi
 start_sidecar c
 eventually 20 'the sidecar of c does not run' state_is c running
 tell "c: $(status_of c state) again"
@@ -376,8 +397,7 @@ if [[ $keep ]]; then
 
 The colony goes on in $dir. Write on one node, and read on another:
 
-  sqlite3 $dir/a.db
-      .load $extension
+  sqlite3 $dir/a.db$([[ $capture == wal ]] || printf '\n      .load %s' "$extension")
       .timeout 10000
       INSERT INTO kv VALUES('play', 'hello', 'from a', NULL);
   $colony wait $dir/a.db && $colony wait $dir/d.db
