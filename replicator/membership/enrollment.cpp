@@ -201,17 +201,25 @@ void report_tables(const TableChoice& choice, EnrollReport& report) {
 struct CaptureInInit {
   std::unique_ptr<WalCapture> capture;  // null if the file was and stays in session mode
   OwnTransaction::Begin begin = OwnTransaction::Begin::kGoesOn;
+  bool may_have_missed = false;  // what programs have committed
 };
 
 // What programs have committed to a file in wal mode is captured first, unless it is to be no
-// transaction: of a file that was in session mode, is a copy, or has met nobody.
+// transaction: of a file that was in session mode or has met nobody. Of a copy the log tells
+// nothing, and who has left cannot find out any more: then the tables are compared.
 CaptureInInit capture_in_init(Database& db, const EnrollRequest& request, CaptureMode former, CaptureMode mode) {
-  if (former == CaptureMode::kWal) {
+  bool may_have_missed = false;
+  if (former == CaptureMode::kWal && NodeFile(db).has_met_colony()) {
     NodeFile file(db);
-    if (!changes_identity(file, request) && file.has_met_colony()) return {capture_of(request.path)};
+    if (!changes_identity(file, request)) return {capture_of(request.path)};
+    try {
+      return {capture_of(request.path, std::chrono::milliseconds(0))};
+    } catch (const NotCaptured&) {
+      may_have_missed = true;
+    }
   }
-  if (mode != CaptureMode::kWal) return {};
-  return {std::make_unique<WalCapture>(request.path), OwnTransaction::Begin::kHere};
+  if (mode != CaptureMode::kWal) return {nullptr, OwnTransaction::Begin::kGoesOn, may_have_missed};
+  return {std::make_unique<WalCapture>(request.path), OwnTransaction::Begin::kHere, may_have_missed};
 }
 
 // Of a file that SQLite finds locked, once this process has it no longer open.
@@ -319,6 +327,11 @@ EnrollReport enroll(const EnrollRequest& request) {
   switch_capture(db, mode);
   COLONY_STEP("init.capture_switched");
   report.changes = write_table_list(db, choice, broken);
+  if (capture.may_have_missed) {
+    for (const ChosenTable& table : choice.replicated) {
+      note_unchecked(db, table.name, "may have rows that programs have committed and nobody has captured");
+    }
+  }
   report.unchecked = db.query_integer("SELECT count(*) FROM __colony_unchecked");
   COLONY_STEP("init.guards_made");
   if (request.merge) {

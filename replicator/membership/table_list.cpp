@@ -12,12 +12,6 @@
 namespace colony {
 namespace {
 
-void note_unchecked(Database& db, const std::string& table, const std::string& why) {
-  Statement insert(
-      db, "INSERT OR REPLACE INTO __colony_unchecked(name, since, why) VALUES(?1, strftime('%s', 'now') + 0, ?2)");
-  insert.bind(1, table).bind(2, why).run();
-}
-
 void forget_unchecked(Database& db, const std::string& table) {
   Statement(db, "DELETE FROM __colony_unchecked WHERE name = ?1").bind(1, table).run();
 }
@@ -56,6 +50,12 @@ void check_outbox(Database& db) {
 bool joins_yet(Database& db) { return NodeFile(db).epoch().empty(); }
 
 }  // namespace
+
+void note_unchecked(Database& db, const std::string& table, const std::string& why) {
+  Statement insert(
+      db, "INSERT OR REPLACE INTO __colony_unchecked(name, since, why) VALUES(?1, strftime('%s', 'now') + 0, ?2)");
+  insert.bind(1, table).bind(2, why).run();
+}
 
 std::vector<ChangedTable> write_table_list(Database& db, const TableChoice& choice,
                                            const std::vector<ChangedTable>& broken_tables) {

@@ -107,12 +107,12 @@ void OwnTransaction::commit(Tables tables) {
 }
 
 // A running sidecar captures soon what keeps another process from going on at the mark.
-std::unique_ptr<WalCapture> capture_of(const std::string& path) {
+std::unique_ptr<WalCapture> capture_of(const std::string& path, std::chrono::milliseconds patience) {
   {
     Database db(path, Database::Mode::kReadOnly);
     if (!has_layout(db) || capture_mode(db) != CaptureMode::kWal) return nullptr;
   }
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  const auto end = std::chrono::steady_clock::now() + patience;
   for (;;) {
     try {
       auto capture = std::make_unique<WalCapture>(path);

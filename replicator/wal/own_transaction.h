@@ -53,9 +53,10 @@ class NotCaptured : public Error {
   using Error::Error;
 };
 
-// For a command: the capture of a file in wal mode, at its mark, or null in session mode. Waits a
-// moment for a sidecar that is at it. Throws NotCaptured.
-std::unique_ptr<WalCapture> capture_of(const std::string& path);
+// For a command: the capture of a file in wal mode, at its mark, or null in session mode. Waits
+// for a sidecar that is at it. Throws NotCaptured.
+std::unique_ptr<WalCapture> capture_of(const std::string& path,
+                                       std::chrono::milliseconds patience = std::chrono::seconds(3));
 
 // Captures all that programs have committed, and begins a read transaction on `reader`, whose
 // state is that of a moment at which everything was captured and queued. Takes the write lock, with

@@ -429,6 +429,37 @@ TEST_F(EnrollmentInModes, what_was_pending_stays_so_when_the_mode_changes) {
   EXPECT_EQ(app.query_integer("SELECT colony_pending()"), 1);
 }
 
+class EnrollmentOfMissed : public EnrollmentInModes {
+ protected:
+  EnrollmentOfMissed() {
+    enroll_as(CaptureMode::kSession);
+    const Incarnation incarnation = NodeFile(program_).identity().incarnation;
+    NodeFile(program_).set_origin("north", {incarnation, ChunkNumber(), Sequence(1), "host", "/app.db", "1"});
+    enroll_as(CaptureMode::kWal);
+    EXPECT_EQ(unit::rows(program_, "t"), "1 'x'\n");  // it has the schema without guards
+    program_.execute("INSERT INTO t VALUES(2, 'nobody has captured this')");
+  }
+
+  Database program_{path_, Database::Mode::kProgram};
+};
+
+TEST_F(EnrollmentOfMissed, who_comes_back_under_another_name_takes_it_along) {
+  const EnrollReport report = colony::enroll({path_, "team", "south", std::nullopt, true});
+  EXPECT_EQ(report.outcome, EnrollReport::Outcome::kCopyRenamed);
+  EXPECT_EQ(report.unchecked, 0);
+  EXPECT_EQ(NodeFile(program_).pending_transactions(), 1);
+  EXPECT_EQ(unit::rows(program_, "t"), "1 'x'\n2 'nobody has captured this'\n");
+}
+
+TEST_F(EnrollmentOfMissed, tables_are_compared_where_the_log_is_gone) {
+  const std::string copy = copy_to("copy.db");
+  const EnrollReport report = enroll_at(copy, "south");
+  EXPECT_EQ(report.outcome, EnrollReport::Outcome::kCopyRenamed);
+  EXPECT_EQ(report.unchecked, 2);
+  program_.execute("PRAGMA wal_checkpoint(TRUNCATE); INSERT INTO t VALUES(3, 'nor this')");
+  EXPECT_EQ(colony::enroll({path_, "team", "west", std::nullopt, true}).unchecked, 2);
+}
+
 TEST_F(EnrollmentInModes, mode_does_not_change_under_a_sidecar) {
   enroll_as(CaptureMode::kSession);
   const std::unique_ptr<Status> sidecar = Status::beside(path_);
