@@ -1,11 +1,11 @@
 """Rows that programs change past the capture of session mode are noticed, and captured late."""
 
-import os
-
 import contextlib
 import json
+import os
+import unittest.mock
 
-from colony_cluster import ColonyTest, colony, past_the_guards
+from colony_cluster import ColonyTest, colony, past_the_guards, session_only
 from processes import SQLITE, run, until
 
 SCHEMA = """
@@ -16,11 +16,11 @@ SCHEMA = """
 """
 
 
+@session_only("the audit compares with what colony.so has captured")
 class Audit(ColonyTest):
     def setUp(self):
         super().setUp()
-        os.environ["COLONY_AUDIT"] = "true"
-        self.addCleanup(os.environ.pop, "COLONY_AUDIT")
+        self.enterContext(unittest.mock.patch.dict(os.environ, {"COLONY_AUDIT": "true"}))
 
     def test_nothing_is_said_of_what_is_captured(self):
         cluster = self.running(SCHEMA, nodes="ab")

@@ -166,10 +166,11 @@ class Faults(ColonyTest):
         a.sql("DELETE FROM entries WHERE n % 3 = 0;" + BULK.format(1000, 1100, 900))
         self.assertGreater(os.stat(f"{a.path}-wal").st_size, 0)
         os.replace(backup, a.path)
+        # Until then whoever opens the new file may find it malformed.
+        until(lambda: os.stat(f"{a.path}-wal").st_size == 0, "the former one's log is empty")
         why = a.halted()
         for word in ("replaced by another file", f"{a.path}-wal", "start them again"):
             self.assertIn(word, why)
-        until(lambda: os.stat(f"{a.path}-wal").st_size == 0, "the former one's log is empty")
         self.assertEqual(a.end(signal.SIGTERM), 0)
         for suffix in ("-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
