@@ -215,6 +215,8 @@ bool ConnectionCapture::sync_another_run() noexcept {
     try {
       if (!keep_hook()) throw RecordError(kHookTaken);
       capture->sync_another_run();
+      // The table need not be connected any more, and who closes the connection would not be told.
+      capture->release_statements();
     } catch (const std::exception& error) {
       sqlite3_log(SQLITE_CONSTRAINT_COMMITHOOK, "%s", error.what());
       return false;
