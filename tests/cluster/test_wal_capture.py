@@ -306,7 +306,7 @@ class WalCapture(ColonyTest):
         finished([writer])
         times = times_begun_anew(a.path) - before
         cluster.assert_equal()
-        self.assertGreater(times, 2)
+        self.assertGreater(times, 0)
 
     def test_wal_copies_and_proofs_beside_busy_writers(self):
         """Each is of a state that is captured: else nodes would differ, and rows come twice."""
