@@ -61,7 +61,8 @@ bool CaptureLoop::step() {
   return true;
 }
 
-// A log that gets long is not waited for. Each turn costs a busy program a sleep, so it may get longer
+// A log that gets long is not waited for, nor one that was begun anew: until the file has a mark in it, no
+// command and no other start can go on. Each turn costs a busy program a sleep, so it may get longer
 // than what programs would copy themselves.
 void CaptureLoop::keep_pace() {
   const Clock::time_point next = pace_.next();
@@ -70,7 +71,7 @@ void CaptureLoop::keep_pace() {
     if (now >= next || loops_.stopping()) return;
     {
       const std::lock_guard alone(capture_.mutex());
-      if (capture_.log_frames() > kLongFrames) return;
+      if (capture_.log_frames() > kLongFrames || capture_.should_mark()) return;
     }
     loops_.pause(std::min<Clock::duration>(next - now, kLookAtLength));
   }
